@@ -1,0 +1,95 @@
+"""What can go wrong, and what the user is told.
+
+    AutotuneError           exit code 1: autotune could not do it
+    ├── StudyFailed         the study stopped itself (its first trials all failed alike)
+    └── UserError           exit code 2: something the user can mend; never a traceback
+        ├── InvalidInput    mistakes in a study file, a space or a config: all of them at once
+        ├── StudyNotFound   no such study under the runs folder
+        ├── StudyBusy       another driver holds the study
+        ├── StudyChanged    the spec on disk and the spec given differ where they may not
+        └── DataUnavailable the data set is not there and cannot be fetched
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "AutotuneError",
+    "DataUnavailable",
+    "InvalidInput",
+    "Problem",
+    "StudyBusy",
+    "StudyChanged",
+    "StudyFailed",
+    "StudyNotFound",
+    "UserError",
+    "echo",
+    "nearest",
+]
+
+
+class AutotuneError(Exception):
+    exit_code = 1
+
+
+class StudyFailed(AutotuneError):
+    pass
+
+
+class UserError(AutotuneError):
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: what must hold, what came and the cure, with the place it stands at."""
+
+    message: str
+    path: tuple[str | int, ...] = ()
+    """Keys that lead to the value in the study file, such as ("budget", "trials")."""
+    where: str = ""
+    """`file:line`, filled in by the reader of the file."""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class InvalidInput(UserError):
+    """One or more mistakes, each a line."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        assert problems, "an InvalidInput without a problem says nothing"
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class StudyNotFound(UserError):
+    pass
+
+
+class StudyBusy(UserError):
+    pass
+
+
+class StudyChanged(UserError):
+    pass
+
+
+class DataUnavailable(UserError):
+    pass
+
+
+def echo(value: object) -> str:
+    """`value` as a user typed it, in at most 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def nearest(word: object, valid: Iterable[str]) -> str:
+    """The valid words, the nearest one first: "; did you mean 'adam'? (valid: adam, sgd)"."""
+    words = sorted(set(valid))
+    close = difflib.get_close_matches(str(word), words, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    shown = ", ".join(words[:12]) + (", ..." if len(words) > 12 else "")
+    return f"; {hint}(valid: {shown})" if words else ""

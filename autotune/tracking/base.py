@@ -1,0 +1,98 @@
+"""What a tracker is, and the events the study tells it.
+
+A tracker is a view: everything in it can be told again from the journal (`autotune sync`), so
+`record` is idempotent: the same event twice leaves the same picture.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from autotune.trial import Purpose, Reason, Report, Scalar, State
+
+__all__ = [
+    "Event",
+    "RunFinished",
+    "RunReported",
+    "RunStarted",
+    "StudyFinished",
+    "StudyOpened",
+    "Tracker",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOpened:
+    name: str
+    uid: str
+    spec: str
+    """The resolved study.yaml, as text."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Versions, git commit, objective."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A trial or a confirmation begins. `label` (trial-0007, confirm-0007-s1) is its identity."""
+
+    label: str
+    purpose: Purpose
+    trial: int
+    seed: int
+    params: Mapping[str, Scalar]
+    config: Mapping[str, Any]
+    at: float
+    """Seconds since the epoch, from the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReported:
+    label: str
+    report: Report
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    label: str
+    state: State
+    reason: Reason | None
+    message: str
+    summary: Mapping[str, float]
+    """Metrics with names of their own: best/val_accuracy, last/val_accuracy, test/accuracy, seconds."""
+    at: float
+    best: float | None = None
+    """Best objective over the finished trials so far, when `label` is a trial."""
+    finished: int = 0
+    """How many trials are finished, this one included: the step of `best`."""
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFinished:
+    """The study has nothing left to do, for now or for ever."""
+
+    complete: bool
+    """False: interrupted or out of its time; it may go on later."""
+    summary: Mapping[str, float] = field(default_factory=dict)
+    """best/<metric>, confirmed/mean, confirmed/std, test/<metric>_mean, ..."""
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    """File name -> text, such as best.yaml."""
+
+
+Event = StudyOpened | RunStarted | RunReported | RunFinished | StudyFinished
+
+
+class Tracker(Protocol):
+    def record(self, event: Event) -> None:
+        """Remember `event`. Never blocks on the tracker's store and never raises for it."""
+        ...
+
+    def close(self) -> str:
+        """Write all that is left (bounded time). Returns "" or one line saying what is not written."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Where a person looks at the study; "" where there is no such place."""
+        ...

@@ -1,0 +1,132 @@
+"""The values that pass between the rooms. Frozen; nothing here acts.
+
+A *trial* is one configuration for ever. An *assignment* is the one unit of work: a stretch of
+training of one trial. A worker answers an assignment with *reports*, the study answers each report
+with a *decision*, and what the worker could not finish ends in a *failure*.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = [
+    "Assignment",
+    "Decision",
+    "Failure",
+    "Goal",
+    "Purpose",
+    "Reason",
+    "Report",
+    "Scalar",
+    "State",
+    "Trial",
+]
+
+Scalar = str | int | float | bool | None
+
+
+class Goal(StrEnum):
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+    @property
+    def finished(self) -> bool:
+        return self in (State.COMPLETE, State.PRUNED, State.FAILED)
+
+
+class Reason(StrEnum):
+    """Why a trial failed."""
+
+    NAN = "nan"
+    OOM = "oom"
+    EXCEPTION = "exception"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+
+
+class Purpose(StrEnum):
+    """Why an assignment is run. The engine never looks at it."""
+
+    SEARCH = "search"
+    CONFIRM = "confirm"
+    TEST = "test"
+
+
+class Decision(StrEnum):
+    """What becomes of a trial after a report."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Train `config` with `seed` from `from_step` (exclusive) to `to_step` (inclusive).
+
+    `folder` is where the work keeps its checkpoints; `resume` is the newest step whose checkpoint
+    may be used (0: start afresh). For Purpose.TEST nothing is trained: the best weights
+    in `folder` are evaluated on the test split and reported once, at `to_step`.
+    """
+
+    number: int
+    """Counts the study's assignments from 0; no two share one."""
+    trial: int
+    purpose: Purpose
+    config: Mapping[str, Any]
+    """The resolved training config as plain JSON values."""
+    seed: int
+    from_step: int
+    to_step: int | None
+    """None: the user's own function ends by itself."""
+    folder: str
+    label: str
+    """`trial-0007` or `confirm-0007-s1`: the name of the run it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Metrics of one run at one step (an epoch, counted from 1)."""
+
+    step: int
+    metrics: Mapping[str, float]
+    seconds: float = 0.0
+    """Working time spent on this step, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a worker could not go on: a result, not an exception."""
+
+    reason: Reason
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What the study knows of one trial at this moment."""
+
+    number: int
+    params: Mapping[str, Scalar]
+    """Active parameters only, by dotted path."""
+    state: State
+    reason: Reason | None = None
+    message: str = ""
+    value: float | None = None
+    """By `objective.at`; None while unfinished and for failed trials."""
+    reports: Mapping[int, Report] = field(default_factory=dict)
+    """By step."""
+    curve: Mapping[int, float] = field(default_factory=dict)
+    """The objective by step, as reported."""
+    seconds: float = 0.0
+    seed: int = 0
