@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from pydantic import BaseModel, ConfigDict
+
+from autotune.errors import Problem
 from autotune.trial import Decision
 
-__all__ = ["Curves", "Scheduler"]
+__all__ = ["Curves", "Scheduler", "SchedulerSettings"]
 
 Curves = Mapping[int, Mapping[int, float]]
 """trial number -> step -> loss: lower is better whatever the objective's goal, never NaN."""
@@ -17,5 +20,25 @@ class Scheduler(Protocol):
 
         `curves` holds the trials that reported anything, finished ones included; failed trials
         keep the steps they reached. A pure function: no memory, no clock.
+
+            decide(7, 3, {6: {1: 0.9, 3: 0.2}, 7: {1: 0.8, 3: 0.7}})  -> Decision.STOP
         """
         ...
+
+
+class SchedulerSettings(BaseModel):
+    """What the `schedule:` of a study may hold; each scheduler's own settings stand beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def build(self, max_step: int | None) -> Scheduler:
+        """`max_step` is the step at which a trial is complete; None: a trial ends by itself."""
+        raise NotImplementedError
+
+    def check(self, max_step: int | None) -> list[Problem]:
+        """Which settings do not fit trials of `max_step` steps, found before anything starts."""
+        return []
+
+    @property
+    def stops_early(self) -> bool:
+        return True

@@ -1,0 +1,31 @@
+"""Who proposes: one file a sampler. `SamplerConfig` is the registry."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from autotune.search.auto import Auto
+from autotune.search.base import Sampler, SamplerSettings
+from autotune.search.cmaes import Cmaes
+from autotune.search.gp import Gp
+from autotune.search.grid import Grid
+from autotune.search.random import Random
+from autotune.search.sobol import Sobol
+from autotune.search.tpe import Tpe
+
+__all__ = [
+    "Auto",
+    "Cmaes",
+    "Gp",
+    "Grid",
+    "Random",
+    "Sampler",
+    "SamplerConfig",
+    "SamplerSettings",
+    "Sobol",
+    "Tpe",
+]
+
+SamplerConfig = Annotated[
+    Auto | Random | Grid | Sobol | Tpe | Gp | Cmaes, Field(discriminator="name")
+]

@@ -1,11 +1,18 @@
 """What a sampler is: it proposes the parameters of the next trial."""
 
-from collections.abc import Sequence
-from typing import Protocol
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
-from autotune.trial import Scalar, Trial
+from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Sampler"]
+from autotune.errors import Problem
+from autotune.trial import Goal, Scalar, Trial
+
+if TYPE_CHECKING:
+    from autotune.space import Space
+
+__all__ = ["Sampler", "SamplerSettings", "derive", "distinct"]
 
 
 class Sampler(Protocol):
@@ -21,3 +28,42 @@ class Sampler(Protocol):
             propose([t0 running], 1)  -> {"optimizer.lr": 0.2, "model.depth": 3}
         """
         ...
+
+
+class SamplerSettings(BaseModel):
+    """What the `search:` of a study may hold; each sampler's own settings stand beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def build(self, space: "Space", goal: Goal, seed: int) -> Sampler:
+        raise NotImplementedError
+
+    def check(self, space: "Space") -> list[Problem]:
+        """What in `space` this sampler cannot search, found before anything starts."""
+        return []
+
+    def limits(self, space: "Space", stops_early: bool) -> list[str]:
+        """What this sampler makes no use of in such a study: sentences for `autotune check`."""
+        return []
+
+
+def derive(seed: int, *parts: int) -> int:
+    """A seed of 32 bits for one purpose: the same in every process, unrelated for other parts."""
+    text = ":".join(map(str, (seed, *parts)))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
+
+
+def distinct(
+    draws: Iterator[Callable[[], dict[str, Scalar]]], trials: Sequence[Trial]
+) -> dict[str, Scalar]:
+    """The first draw that no trial has tried; the last draw when all of them were.
+
+    A small space runs out of new combinations before the budget does: a repeated one is then a
+    second measurement, not an error.
+    """
+    params: dict[str, Scalar] = {}
+    for draw in draws:
+        params = draw()
+        if all(trial.params != params for trial in trials):
+            break
+    return params

@@ -1,0 +1,36 @@
+"""Optuna's Gaussian process with expected improvement."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from autotune.search.base import Sampler, SamplerSettings
+from autotune.space import Space
+from autotune.trial import Goal
+
+__all__ = ["Gp"]
+
+
+class Gp(SamplerSettings):
+    """Bayesian optimization by a Gaussian process: strong at few, costly trials without stopping.
+
+    A proposal grows with the cube of the number of complete trials. Log expected improvement:
+    S. Ament et al., "Unexpected improvements to expected improvement", NeurIPS 2023.
+    """
+
+    name: Literal["gp"] = "gp"
+    startup: int | None = Field(default=None, ge=1)
+    """Complete trials before the model is used; random until then."""
+
+    def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
+        from autotune.search.mirror import OptunaSampler, gp
+
+        return OptunaSampler(space, goal, seed, gp(self.startup), attempts=1)
+
+    def limits(self, space: Space, stops_early: bool) -> list[str]:
+        sentences = []
+        if stops_early:
+            sentences.append("gp learns nothing from trials that were stopped early")
+        if conditional := [name for name, p in space.parameters.items() if p.when]:
+            sentences.append(f"gp draws conditional parameters at random: {', '.join(conditional)}")
+        return sentences

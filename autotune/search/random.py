@@ -1,0 +1,36 @@
+"""Independent draws from the space: the baseline every other sampler must beat."""
+
+import random
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal
+
+from autotune.search.base import SamplerSettings, derive, distinct
+from autotune.space import Space
+from autotune.trial import Goal, Scalar, Trial
+
+__all__ = ["Random", "RandomSampler"]
+
+
+class Random(SamplerSettings):
+    """Independent uniform draws (log-uniform where `log: true`)."""
+
+    name: Literal["random"] = "random"
+
+    def build(self, space: Space, goal: Goal, seed: int) -> "RandomSampler":
+        return RandomSampler(space, seed)
+
+
+class RandomSampler:
+    """Redraws a combination that was tried already, so that small spaces are not wasted."""
+
+    ATTEMPTS = 32
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self.space = space
+        self.seed = seed
+
+    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
+        rng = random.Random(derive(self.seed, number))
+        draw = partial(self.space.sample, rng)
+        return distinct((draw for _ in range(self.ATTEMPTS)), trials)

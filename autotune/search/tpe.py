@@ -1,0 +1,33 @@
+"""Optuna's tree-structured Parzen estimator, over the groups of conditional parameters."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from autotune.search.base import Sampler, SamplerSettings
+from autotune.space import Space
+from autotune.trial import Goal
+
+__all__ = ["Tpe"]
+
+
+class Tpe(SamplerSettings):
+    """Bayesian optimization by densities of good and bad trials; cheap, conditional, parallel.
+
+    J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011; multivariate
+    as in S. Falkner et al., "BOHB", ICML 2018.
+    """
+
+    name: Literal["tpe"] = "tpe"
+    startup: int | None = Field(default=None, ge=1)
+    """Finished trials (complete or pruned) before the model is used; random until then."""
+
+    def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
+        from autotune.search.mirror import OptunaSampler, tpe
+
+        return OptunaSampler(space, goal, seed, tpe(self.startup), attempts=4)
+
+    def limits(self, space: Space, stops_early: bool) -> list[str]:
+        if not stops_early:
+            return []
+        return ["tpe ranks every stopped trial below every complete one, whatever their scores"]
