@@ -1,0 +1,124 @@
+"""TrainConfig: all that decides one training, and nothing of tuning. Free of torch."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from autotune.errors import InvalidInput, echo, nearest
+from autotune.train.base import Config
+from autotune.train.data.config import DataConfig, Reference
+from autotune.train.invalid import misplaced, problems
+from autotune.train.models.config import ActivationConfig, InitializerConfig, ModelConfig
+from autotune.train.optim.config import AdamW, Constant, LrScheduleConfig, OptimizerConfig
+from autotune.train.paths import merge
+from autotune.trial import Goal, Scalar
+
+__all__ = ["FunctionConfig", "Monitor", "TrainConfig", "apply", "metrics"]
+
+METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
+
+Seed = Annotated[int, Field(ge=0)]
+Threads = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Monitor(Config):
+    """Which epoch's weights a training is remembered by."""
+
+    metric: str = "val_loss"
+    """The metric that is watched."""
+    goal: Annotated[Goal, Field(strict=False)] = Goal.MINIMIZE
+    """Whether less or more of it is better."""
+    at: Literal["best", "last"] = "best"
+    """best: the weights of the best epoch by the metric; last: those of the last epoch."""
+
+
+class TrainConfig(Config):
+    """One training of a classifier, complete: the same config and threads give the same curve."""
+
+    data: DataConfig
+    """What is learnt from."""
+    model: ModelConfig
+    """The network."""
+    epochs: Count
+    """Passes over the train split. Learning-rate schedules span all of them."""
+    initializer: InitializerConfig | None = None
+    """How weights are drawn; biases become 0. None: as torch, or your own model, does it."""
+    activation: ActivationConfig | None = None
+    """Between the layers. None: relu in mlp and cnn; a custom model brings its own."""
+    optimizer: OptimizerConfig = AdamW()
+    """What turns gradients into steps."""
+    lr_schedule: LrScheduleConfig = Constant()
+    """How the learning rate moves during training."""
+    batch_size: Count = 64
+    """Samples an optimizer step sees."""
+    accumulate: Count = 1
+    """Parts a batch is computed in, to save memory: the step is the same but for rounding."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target spread over all classes, in training only."""
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    """The gradient is shortened to this L2 norm. None: never."""
+    seed: Seed = 0
+    """Draws the weights, the order of samples and dropout."""
+    threads: Threads = 1
+    """CPU threads of torch. Another number may change the last bits of a result."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: cuda when there is one."""
+    monitor: Monitor = Monitor()
+    """Which epoch's weights are kept as the result."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.model.name == "custom" and self.activation is not None:
+            raise misplaced("`activation` has no effect on a custom model: remove it", "activation")
+        if self.monitor.metric not in METRICS:
+            metric = self.monitor.metric
+            message = f"`monitor.metric` {echo(metric)} is not reported{nearest(metric, METRICS)}"
+            raise misplaced(message, "monitor", "metric")
+        return self
+
+
+class FunctionConfig(Config):
+    """A user's own trial function; every other key is its own and reaches it as written."""
+
+    model_config = ConfigDict(extra="allow")
+
+    function: Reference
+    """The function, as "my.train:run"; the working directory is searched first."""
+    epochs: Count | None = None
+    """Reports it will make at most. None: it ends by itself."""
+    seed: Seed = 0
+    """For the function to use."""
+    threads: Threads = 1
+    """CPU threads of torch while it runs."""
+    monitor: Monitor | None = None
+    """Which report the training is remembered by."""
+
+
+def metrics(config: TrainConfig | FunctionConfig) -> tuple[str, ...] | None:
+    """The metrics that each report will carry; None where only the first report can tell."""
+    return METRICS if isinstance(config, TrainConfig) else None
+
+
+def apply(base: Mapping[str, Any], values: Mapping[str, Scalar]) -> TrainConfig | FunctionConfig:
+    """The config that `values` (dotted path -> scalar) make of `base`, validated.
+
+    Where a value changes the `name` of a part, base keys that only the old variant has are dropped.
+
+    Raises InvalidInput with every mistake; the path of each Problem leads into `base`, or is the
+    searched path split at its dots.
+    """
+    config: type[TrainConfig] | type[FunctionConfig] = (
+        FunctionConfig if "function" in base else TrainConfig
+    )
+    merged, mistakes = merge(config, base, values)
+    said = {problem.path for problem in mistakes}
+    try:
+        result = config.model_validate(merged)
+    except ValidationError as error:
+        found = problems(error, config, merged)
+        mistakes += [problem for problem in found if problem.path not in said]
+    if mistakes:
+        raise InvalidInput(mistakes)
+    return result

@@ -1,0 +1,115 @@
+"""Dotted paths into a config: which there are, and how searched values are put into a base."""
+
+from collections.abc import Mapping, MutableMapping
+from copy import deepcopy
+from typing import Any, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from autotune.errors import Problem, nearest
+from autotune.train.base import fields, variants
+from autotune.trial import Scalar
+
+__all__ = ["merge", "paths"]
+
+Keys = tuple[str, ...]
+
+
+def paths(config: type[BaseModel]) -> tuple[str, ...]:
+    """Every dotted path that some variant of `config` has, such as "optimizer.momentum"."""
+    found: dict[str, None] = {}
+    for key, field in fields(config).items():
+        options = variants(field.annotation)
+        inner = [f"{key}.{name}" for option in options.values() for name in fields(option)]
+        found.update(dict.fromkeys(inner or [key]))
+    return tuple(found)
+
+
+def merge(
+    config: type[BaseModel], base: Mapping[str, Any], values: Mapping[str, Scalar]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """`base` with `values` in their places, and the paths that have no place there."""
+    merged: dict[str, Any] = deepcopy(dict(base))
+    mistakes = []
+    # Names first: the other paths must fit the variant that the names choose.
+    for path in sorted(values, key=lambda path: not path.endswith(".name")):
+        keys = tuple(path.split("."))
+        if config.model_config.get("extra") == "allow":
+            message = put(merged, keys, values[path])
+        else:
+            message = place(config, merged, keys, values[path])
+        if message:
+            mistakes.append(Problem(message, keys))
+    return merged, mistakes
+
+
+def place(
+    config: type[BaseModel], merged: MutableMapping[str, Any], keys: Keys, value: Scalar
+) -> str:
+    """Put one value where the schema has room for it; "" or what is wrong."""
+    path = ".".join(keys)
+    field = fields(config).get(keys[0])
+    options = variants(field.annotation) if field else {}
+    if field is None or (len(keys) > 1 and not options):
+        return f"`{path}` is not a setting of a training{nearest(path, paths(config))}"
+    if not options:
+        return put(merged, keys, value)
+    if len(keys) == 1:
+        inner = [f"{path}.{name}" for option in options.values() for name in fields(option)]
+        return f"`{path}` is a group of settings: search one of them{nearest(path, inner)}"
+    part = begin(merged, keys[0], field)
+    if keys[1] == "name" and len(keys) == 2:
+        switch(part, options, value)
+        return ""
+    variant = options.get(str(part.get("name", "")))
+    if variant is None:  # a missing or unknown name, which validation reports
+        return ""
+    return misfit(options, variant, keys) or put(part, keys[1:], value)
+
+
+def misfit(options: Mapping[str, type[BaseModel]], variant: type[BaseModel], keys: Keys) -> str:
+    """Why `keys` do not belong to the active `variant`, with the condition to add; "" if they do."""
+    path, family = ".".join(keys), keys[0]
+    field = fields(variant).get(keys[1])
+    if field is not None:
+        fits = len(keys) == 2 or get_origin(field.annotation) is dict
+        return "" if fits else f"`{path}`: `{family}.{keys[1]}` has no parts"
+    owners = [name for name, option in options.items() if keys[1] in fields(option)]
+    if not owners:
+        valid = {f"{family}.{name}" for option in options.values() for name in fields(option)}
+        return f"`{path}` is not a setting of a training{nearest(path, valid)}"
+    chosen = next(name for name, option in options.items() if option is variant)
+    when = f"{{{family}.name: [{', '.join(owners)}]}}"
+    return f"`{path}` does not belong to {family} {chosen}: add `when: {when}`"
+
+
+def begin(merged: MutableMapping[str, Any], key: str, field: FieldInfo) -> dict[str, Any]:
+    """The mapping under `key`, begun from the name of the default where the base has none."""
+    if merged.get(key) is None:
+        name = getattr(field.default, "name", None)
+        merged[key] = {"name": name} if name else {}
+    part = merged[key]
+    return part if isinstance(part, dict) else {}  # validation reports what is no mapping
+
+
+def switch(part: dict[str, Any], options: Mapping[str, type[BaseModel]], value: Scalar) -> None:
+    """Choose variant `value`, dropping what only the variant before it knows."""
+    new = options.get(str(value))
+    before = [options[part["name"]]] if part.get("name") in options else list(options.values())
+    if new is not None:
+        known = {key for option in before for key in fields(option)}
+        for key in known - set(fields(new)):
+            part.pop(key, None)
+    part["name"] = value
+
+
+def put(merged: MutableMapping[str, Any], keys: Keys, value: Scalar) -> str:
+    """Set a value that may lie deep in plain mappings."""
+    for depth, key in enumerate(keys[:-1], start=1):
+        below = merged.setdefault(key, {})
+        if not isinstance(below, MutableMapping):
+            return f"`{'.'.join(keys)}`: `{'.'.join(keys[:depth])}` is already a value"
+        merged = below
+    merged[keys[-1]] = value
+    return ""
