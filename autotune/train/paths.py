@@ -69,7 +69,7 @@ def place(
 
 
 def misfit(options: Mapping[str, type[BaseModel]], variant: type[BaseModel], keys: Keys) -> str:
-    """Why `keys` do not belong to the active `variant`, with the condition to add; "" if they do."""
+    """Why `keys` do not fit the active `variant`, with the condition to add; "" if they do."""
     path, family = ".".join(keys), keys[0]
     field = fields(variant).get(keys[1])
     if field is not None:

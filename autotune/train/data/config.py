@@ -27,6 +27,7 @@ Reference = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 class SplitConfig(Config):
     """The train, validation and test parts: stratified by class, fixed by `seed`."""
 
+    name: str
     seed: int = Field(default=0, ge=0)
     """Draws the split. Not the trial's seed: all trials of a study see the same split."""
     val_fraction: Fraction = 0.2
@@ -87,7 +88,7 @@ class Cifar10Data(VisionData):
 
 
 class ArraysData(SplitConfig):
-    """Your own data in one .npz file: x, y, and if you split them yourself x_val, y_val, x_test, y_test.
+    """Your own data in one .npz file: x, y, and, if you split them, x_val, y_val, x_test, y_test.
 
     x is (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C); y holds N integer class labels.
     """
@@ -105,7 +106,7 @@ class ArraysData(SplitConfig):
 
 
 class CustomData(SplitConfig):
-    """Your own function: it answers a mapping of arrays or tensors with the keys of an .npz file."""
+    """Your own function: it answers a mapping of arrays or tensors, keyed as in an .npz file."""
 
     name: Literal["custom"] = "custom"
     load: Reference

@@ -38,19 +38,20 @@ class OptimizerBase(Config):
 
     full_batch: ClassVar[bool] = False
 
+    name: str
     lr: LearningRate
     """Learning rate; a schedule multiplies it."""
     weight_decay: float | None = Field(default=None, ge=0)
     """L2 penalty on the weights; decoupled from the gradient in adamw."""
 
     def knobs(self, **renamed: object) -> dict[str, Any]:
-        """What torch is given: lr, weight decay, and the variant's own knobs under torch's names."""
+        """What torch is given: lr, weight decay and the variant's own knobs, by torch's names."""
         given = {"lr": self.lr, "weight_decay": self.weight_decay, **renamed}
         return {name: value for name, value in given.items() if value is not None}
 
 
 class Gd(OptimizerBase):
-    """Gradient descent: one step an epoch, over the whole train split. `batch_size` plays no part."""
+    """Gradient descent: one step an epoch, over the whole train split whatever `batch_size`."""
 
     full_batch: ClassVar[bool] = True
 
@@ -184,6 +185,7 @@ Factor = Callable[[int], float]
 
 
 class ScheduleBase(Config):
+    name: str
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of all steps in which the rate rises to optimizer.lr, linearly."""
 
@@ -229,8 +231,9 @@ class Cosine(ScheduleBase):
 
 
 class OneCycle(ScheduleBase):
-    """Up from lr / 25 to optimizer.lr in `warmup` of all steps, then down to almost nothing, both by
-    half a cosine. Smith & Topin 2018; the momentum stays as it is.
+    """Up from lr / 25 to optimizer.lr, then down to almost nothing, each by half a cosine.
+
+    Smith & Topin 2018; the momentum stays as it is.
     """
 
     name: Literal["one_cycle"] = "one_cycle"
