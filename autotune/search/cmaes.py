@@ -1,15 +1,23 @@
 """Covariance matrix adaptation: an evolution strategy over the numeric parameters."""
 
-from typing import Literal
+import random
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.search.base import Sampler, SamplerSettings
-from autotune.space import Categorical, Parameter, Space
-from autotune.trial import Goal
+from autotune.search.base import SamplerSettings, derive, distinct
+from autotune.search.encode import encode
+from autotune.space import Categorical, Float, Int, Parameter, Space
+from autotune.trial import Goal, Reason, Scalar, State, Trial
 
-__all__ = ["Cmaes"]
+if TYPE_CHECKING:
+    import numpy as np
+    from cmaes import CMA
+
+__all__ = ["Cmaes", "CmaesSampler"]
 
 
 class Cmaes(SamplerSettings):
@@ -23,8 +31,8 @@ class Cmaes(SamplerSettings):
     population: int | None = Field(default=None, ge=4)
     """Trials a generation; unset, 4 + 3 ln(number of numeric parameters)."""
 
-    def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
-        raise NotImplementedError
+    def build(self, space: Space, goal: Goal, seed: int) -> "CmaesSampler":
+        return CmaesSampler(space, goal, seed, self.population)
 
     def check(self, space: Space) -> list[Problem]:
         if any(_evolves(parameter) for parameter in space.parameters.values()):
@@ -40,7 +48,86 @@ class Cmaes(SamplerSettings):
         return [f"cmaes draws at random: {', '.join(drawn)}"] if drawn else []
 
 
-def _evolves(parameter: Parameter) -> bool:
-    if isinstance(parameter, Categorical) or parameter.when:
-        return False
-    return parameter.low < parameter.high
+class CmaesSampler:
+    """The strategy's state is a fold over the finished trials, taken in order of number.
+
+    They are cut into generations of the population's size, and each full generation is told. So a
+    slow trial holds nobody up: when it ends it takes its place by number, and the generations
+    behind it shift by one. Samples may thus be older than the generation they are told in, by at
+    most the number of workers; with one worker none is.
+
+    Only ranks are told. Complete trials come first, by value; then the stopped ones, those that
+    came farther first; then those that failed for nan or memory. Trials that failed for other
+    reasons say nothing of their parameters and are left out. A converged strategy starts afresh
+    somewhere else.
+    """
+
+    ATTEMPTS = 8
+    RANDOM_DRAWS = 32
+    SIGMA = 1 / 4
+    """The first generation's spread, in units of a parameter's range."""
+
+    def __init__(self, space: Space, goal: Goal, seed: int, population: int | None) -> None:
+        self.space = space
+        self.sign = 1 if goal == Goal.MINIMIZE else -1
+        self.seed = seed
+        self.population = population
+        self.evolved = {n: p for n, p in space.parameters.items() if _evolves(p)}
+
+    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
+        cma = self._fold([trial for trial in trials if _tells(trial)])
+        seed = derive(self.seed, number)
+        cma.reseed_rng(seed)
+        rng = random.Random(seed)
+        asked = [partial(self._ask, cma, rng)] * self.ATTEMPTS
+        drawn = [partial(self.space.sample, rng)] * self.RANDOM_DRAWS
+        return distinct(iter([*asked, *drawn]), trials)
+
+    def _ask(self, cma: "CMA", rng: random.Random) -> dict[str, Scalar]:
+        point = dict(zip(self.evolved, cma.ask().tolist(), strict=True))
+        return self.space.decode([point.get(n, rng.random()) for n in self.space.parameters])
+
+    def _fold(self, trials: Sequence[Trial]) -> "CMA":
+        cma = self._start(0)
+        size = cma.population_size
+        for end in range(size, len(trials) + 1, size):
+            ranked = sorted(trials[end - size : end], key=self._rank)
+            cma.tell([(self._point(trial), float(rank)) for rank, trial in enumerate(ranked)])
+            if cma.should_stop():
+                cma = self._start(end)
+        return cma
+
+    def _start(self, told: int) -> "CMA":
+        """A new strategy after `told` trials: the first in the middle, later ones anywhere."""
+        import numpy as np
+        from cmaes import CMA
+
+        rng = random.Random(derive(self.seed, 0, told))
+        mean = np.array([rng.random() if told else 0.5 for _ in self.evolved])
+        bounds = np.array([(0.0, 1.0)] * len(self.evolved))
+        return CMA(mean, self.SIGMA, bounds=bounds, population_size=self.population)
+
+    def _point(self, trial: Trial) -> "np.ndarray":
+        import numpy as np
+
+        numbers = {n: float(trial.params[n]) for n in self.evolved}  # type: ignore[arg-type]
+        return np.array([encode(p, numbers[n]) for n, p in self.evolved.items()])
+
+    def _rank(self, trial: Trial) -> tuple[int, int, float]:
+        if trial.value is not None and trial.state == State.COMPLETE:
+            return 0, 0, self.sign * trial.value
+        if trial.state == State.PRUNED and trial.curve:
+            last = max(trial.curve)
+            return 1, -last, self.sign * trial.curve[last]
+        return 2, 0, 0.0
+
+
+def _tells(trial: Trial) -> bool:
+    """Whether the trial's end says something of its parameters."""
+    if trial.state == State.FAILED:
+        return trial.reason in (Reason.NAN, Reason.OOM)
+    return trial.state.finished
+
+
+def _evolves(parameter: Parameter) -> TypeGuard[Float | Int]:
+    return not isinstance(parameter, Categorical) and not parameter.when

@@ -27,10 +27,7 @@ class Grid(SamplerSettings):
                 ("space", name),
             )
             for name, parameter in space.parameters.items()
-            if isinstance(parameter, Float)
-            and parameter.low < parameter.high
-            and parameter.step is None
-            and parameter.points is None
+            if isinstance(parameter, Float) and parameter.grid() is None
         ]
 
 

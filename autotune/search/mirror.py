@@ -1,0 +1,170 @@
+"""Optuna's samplers as pure functions of our trials.
+
+An Optuna sampler reads a study. It is shown one held in memory: a mirror of our trials, in which
+unfinished ones are RUNNING with all their parameters, early-stopped ones PRUNED with their curve
+and failed ones FAIL. A finished trial is translated once. Nothing is written anywhere, and every
+proposal is made by a new sampler with a seed of its own, so nothing is remembered but the trials.
+"""
+
+import random
+import warnings
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from autotune.search.base import derive, distinct
+from autotune.search.distributions import distribution
+from autotune.search.encode import encode
+from autotune.space import Categorical, Parameter, Space
+from autotune.trial import Goal, Scalar, State, Trial
+
+__all__ = ["OptunaSampler", "gp", "tpe"]
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+_STUDY = "mirror"
+_RANDOM_DRAWS = 32
+_STATES = {
+    State.COMPLETE: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.FAILED: TrialState.FAIL,
+}
+
+Make = Callable[..., BaseSampler]
+"""seed=... -> a new Optuna sampler."""
+
+
+def tpe(startup: int | None) -> Make:
+    return partial(optuna.samplers.TPESampler, multivariate=True, group=True, **_knobs(startup))
+
+
+def gp(startup: int | None) -> Make:
+    knobs = _knobs(startup)
+    return partial(optuna.samplers.GPSampler, warn_independent_sampling=False, **knobs)
+
+
+def _knobs(startup: int | None) -> dict[str, Any]:
+    return {} if startup is None else {"n_startup_trials": startup}
+
+
+class OptunaSampler:
+    """Asks the sampler that `make` makes. What was tried before is asked again with other seeds,
+    `attempts` times in all, and then drawn at random."""
+
+    def __init__(self, space: Space, goal: Goal, seed: int, make: Make, attempts: int) -> None:
+        self.space = space
+        self.seed = seed
+        self.make = make
+        self.attempts = attempts
+        self._distributions = {n: distribution(p) for n, p in space.parameters.items()}
+        self._mirror = _Mirror(goal, self._distributions)
+
+    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
+        self._mirror.follow(trials)
+        rng = random.Random(derive(self.seed, number))
+        asked = [partial(self._ask, number, attempt) for attempt in range(self.attempts)]
+        drawn = [partial(self.space.sample, rng)] * _RANDOM_DRAWS
+        return distinct(iter([*asked, *drawn]), trials)
+
+    def _ask(self, number: int, attempt: int) -> dict[str, Scalar]:
+        study = Study(_STUDY, self._mirror)
+        trial = _frozen(number, TrialState.RUNNING)
+        with _quiet():
+            sampler = self.make(seed=derive(self.seed, number, attempt))
+            relative = sampler.infer_relative_search_space(study, trial)
+            values = self._snapped(sampler.sample_relative(study, trial, relative))
+            # Define by run: a value drawn may activate further parameters.
+            while missing := [n for n in self.space.active(values) if n not in values]:
+                for name in missing:
+                    found = sampler.sample_independent(
+                        study, trial, name, self._distributions[name]
+                    )
+                    values |= self._snapped({name: found})
+        return {name: values[name] for name in self.space.active(values)}
+
+    def _snapped(self, values: Mapping[str, Any]) -> dict[str, Scalar]:
+        return {name: _snap(self.space.parameters[name], value) for name, value in values.items()}
+
+
+class _Mirror(InMemoryStorage):
+    """A study whose trials are ours, translated."""
+
+    def __init__(self, goal: Goal, distributions: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.create_new_study([StudyDirection[goal.name]], _STUDY)
+        self._known = distributions
+        self._ours: list[Trial] = []
+        self._theirs: list[FrozenTrial] = []
+
+    def follow(self, trials: Sequence[Trial]) -> None:
+        del self._ours[len(trials) :], self._theirs[len(trials) :]
+        for index, trial in enumerate(trials):
+            if index == len(self._ours):
+                self._ours.append(trial)
+                self._theirs.append(self._translate(trial))
+            elif self._ours[index] != trial:
+                self._ours[index] = trial
+                self._theirs[index] = self._translate(trial)
+
+    def _translate(self, trial: Trial) -> FrozenTrial:
+        frozen = _frozen(trial.number, _STATES.get(trial.state, TrialState.RUNNING))
+        frozen.params = dict(trial.params)
+        frozen.distributions = {name: self._known[name] for name in trial.params}
+        frozen.intermediate_values = dict(trial.curve)
+        if trial.state == State.COMPLETE:
+            assert trial.value is not None, f"trial {trial.number} is complete without a value"
+            frozen.value = trial.value
+        return frozen
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        # Samplers only read, so that a deep copy would be wasted on them.
+        return [t for t in self._theirs if states is None or t.state in states]
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Dropped: samplers tell other processes what they propose; our trials say it already."""
+
+
+def _frozen(number: int, state: TrialState) -> FrozenTrial:
+    return FrozenTrial(
+        number=number,
+        trial_id=number,
+        state=state,
+        value=None,
+        datetime_start=None,
+        datetime_complete=None,
+        params={},
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+    )
+
+
+def _snap(parameter: Parameter, value: Any) -> Scalar:
+    """`value` without the rounding of Optuna's arithmetic: inside its range, and on its grid."""
+    if isinstance(parameter, Categorical):
+        return value  # type: ignore[no-any-return]
+    if parameter.step is not None:
+        return parameter.decode(encode(parameter, value))
+    return min(max(value, parameter.low), parameter.high)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """TPE's groups are experimental since 2021, and an infinite loss is no news."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.filterwarnings("ignore", message="Clip non-finite values")
+        yield
