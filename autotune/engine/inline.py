@@ -1,0 +1,61 @@
+"""Runs a study in this process, one assignment at a time: `pdb` works, and so does a profiler."""
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from autotune.engine.interrupt import Interrupts
+from autotune.engine.worker import work
+from autotune.trial import Assignment, Decision, Failure
+
+if TYPE_CHECKING:
+    from autotune.study import Study
+
+__all__ = ["run"]
+
+_POLL = 0.05
+"""Seconds between two questions while the study has nothing to hand out."""
+
+
+def run(study: "Study") -> None:
+    """Run `study` to its end.
+
+    Raises KeyboardInterrupt after Ctrl-C, with all written: the study's own calls are never cut
+    in half, and what was running is left as it is for a resume.
+    """
+    study.slots = 1
+    with Interrupts() as interrupts:
+        try:
+            _loop(study, interrupts)
+        except KeyboardInterrupt:
+            study.stop()
+            raise
+
+
+def _loop(study: "Study", interrupts: Interrupts) -> None:
+    from autotune.study import Done
+
+    while True:
+        with interrupts.deferred():
+            answer = study.next()
+        if isinstance(answer, Done):
+            return
+        if isinstance(answer, Assignment):
+            _carry_out(study, answer, interrupts)
+        else:
+            time.sleep(_POLL)
+
+
+def _carry_out(study: "Study", assignment: Assignment, interrupts: Interrupts) -> None:
+    failure = None
+    with closing(work(assignment)) as replies:
+        for reply in replies:
+            if isinstance(reply, Failure):
+                failure = reply
+                break
+            with interrupts.deferred():
+                decision = study.report(assignment, reply)
+            if decision is not Decision.CONTINUE:
+                break
+    with interrupts.deferred():
+        study.finish(assignment, failure)

@@ -1,0 +1,156 @@
+"""What a worker does with an assignment, in whatever process it stands."""
+
+import gc
+import json
+import math
+import sys
+import sysconfig
+import traceback
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from autotune.engine.function import load_function, run_function
+from autotune.errors import AutotuneError
+from autotune.trial import Assignment, Failure, Purpose, Reason, Report
+
+__all__ = ["failure_of", "warm_up", "work"]
+
+_MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+
+
+def work(assignment: Assignment) -> Generator[Report | Failure, None, None]:
+    """The reports of `assignment`, then nothing, or the Failure that ended it; never an exception.
+
+    The work is done as reports are pulled. Closing the generator stops it; all that the work had
+    started has ended when `close` returns. Everything of a step is on disk before its report.
+    """
+    try:
+        yield from _checked(assignment, _reports(assignment))
+    except (Exception, SystemExit) as error:
+        failure = failure_of(error)
+        traceback.clear_frames(error.__traceback__)
+        del error
+        _free_memory(failure)
+        yield failure
+
+
+def warm_up(assignment: Assignment) -> None:
+    """Import what `assignment` needs, so that its first step is no slower than the others."""
+    if function := assignment.config.get("function"):
+        load_function(function)
+    else:
+        from autotune.train.loop import warm_up as warm_up_training
+
+        warm_up_training()
+
+
+def failure_of(error: BaseException) -> Failure:
+    """The reason and one line: type, message and where in the user's code it was raised."""
+    if _is_out_of_memory(error):
+        reason = Reason.OOM
+    elif isinstance(error, FloatingPointError):
+        reason = Reason.NAN
+    else:
+        reason = Reason.EXCEPTION
+    if isinstance(error, AutotuneError | FloatingPointError):
+        return Failure(reason, " ".join(str(error).split()))
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return Failure(reason, f"{said} ({place})" if (place := _place(error)) else said)
+
+
+def _reports(assignment: Assignment) -> Iterator[Report]:
+    if threads := assignment.config.get("threads"):
+        _set_threads(threads)
+    if function := assignment.config.get("function"):
+        yield from run_function(function, assignment.config, assignment)
+    else:
+        yield from _train(assignment)
+
+
+def _train(assignment: Assignment) -> Iterator[Report]:
+    from autotune.train import loop
+    from autotune.train.config import TrainConfig
+
+    # By way of JSON: the configs are strict, and in Python a list is not a tuple.
+    text = json.dumps({**assignment.config, "seed": assignment.seed})
+    config = TrainConfig.model_validate_json(text)
+    folder = Path(assignment.folder)
+    last = assignment.to_step if assignment.to_step is not None else config.epochs
+    if assignment.purpose is Purpose.TEST:
+        yield Report(last, loop.test(config, folder))
+    else:
+        yield from loop.train(config, folder, assignment.from_step, last)
+
+
+def _checked(assignment: Assignment, reports: Iterator[Report]) -> Iterator[Report | Failure]:
+    """`reports` up to the first one that no study could make sense of."""
+    last = 0
+    for report in reports:
+        if problem := _problem(assignment, report, last):
+            yield problem
+            return
+        last = report.step
+        yield report
+    if last == 0:
+        yield Failure(Reason.EXCEPTION, "ended without a report: call trial.report(epoch, ...)")
+
+
+def _problem(assignment: Assignment, report: Report, last: int) -> Failure | None:
+    if report.step <= last:
+        law = "the first epoch is 1" if last == 0 else "epochs must increase"
+        came = f"epoch {report.step}" + (f" after {last}" if last else "")
+        return Failure(Reason.EXCEPTION, f"{law}, but it reported {came}")
+    if assignment.to_step is not None and report.step > assignment.to_step:
+        law = f"no epoch may be beyond {assignment.to_step}, where the trial ends"
+        return Failure(Reason.EXCEPTION, f"{law}, but it reported epoch {report.step}")
+    if not report.metrics:
+        return Failure(Reason.EXCEPTION, f"reported no metric at epoch {report.step}")
+    for name, value in report.metrics.items():
+        if not math.isfinite(value):
+            return Failure(Reason.NAN, f"{name} is {value} at epoch {report.step}")
+    return None
+
+
+def _set_threads(threads: int) -> None:
+    """Only where torch is loaded or about to be: a function may well do without it."""
+    if torch := sys.modules.get("torch"):
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """By name and words: torch need not be loaded, and its allocators raise bare RuntimeErrors."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = (
+        "out of memory",
+        "can't allocate memory",
+        "not enough memory",
+        "CUBLAS_STATUS_ALLOC_FAILED",
+    )
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def _free_memory(failure: Failure) -> None:
+    if failure.reason is Reason.OOM:
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+
+def _place(error: BaseException) -> str:
+    """`file:line` of the innermost frame that is neither ours nor a library's."""
+    ours = str(Path(__file__).parents[1])
+    paths = sysconfig.get_paths()
+    foreign = (ours, paths["stdlib"], paths["purelib"], paths["platlib"], "<")
+    frames: list[Any] = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(foreign)]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""
