@@ -29,6 +29,8 @@ class StudyOpened:
     """The resolved study.yaml, as text."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Versions, git commit, objective."""
+    at: float = 0.0
+    """When the study began, in seconds since the epoch; 0: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class RunFinished:
     reason: Reason | None
     message: str
     summary: Mapping[str, float]
-    """Metrics with names of their own: best/val_accuracy, last/val_accuracy, test/accuracy, seconds."""
+    """Metrics under names of their own: best/<metric>, last/<metric>, test/<metric>, seconds."""
     at: float
     best: float | None = None
     """Best objective over the finished trials so far, when `label` is a trial."""
@@ -78,6 +80,10 @@ class StudyFinished:
     """best/<metric>, confirmed/mean, confirmed/std, test/<metric>_mean, ..."""
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """File name -> text, such as best.yaml."""
+    at: float = 0.0
+    """Seconds since the epoch; 0: unknown."""
+    failure: str = ""
+    """Why the study stopped itself; "" where it did not."""
 
 
 Event = StudyOpened | RunStarted | RunReported | RunFinished | StudyFinished
@@ -88,8 +94,11 @@ class Tracker(Protocol):
         """Remember `event`. Never blocks on the tracker's store and never raises for it."""
         ...
 
-    def close(self) -> str:
-        """Write all that is left (bounded time). Returns "" or one line saying what is not written."""
+    def close(self, timeout: float = 30.0) -> str:
+        """Write all that is left, in at most `timeout` seconds.
+
+        Returns "" or one line that says what is not written, why, and how to send it later.
+        """
         ...
 
     @property

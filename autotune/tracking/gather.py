@@ -1,0 +1,93 @@
+"""Events gathered into what each run is to be told, so that a run costs few writes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from autotune.tracking.base import (
+    Event,
+    RunFinished,
+    RunReported,
+    RunStarted,
+    StudyFinished,
+    StudyOpened,
+)
+
+__all__ = ["Point", "RunChange", "StudyChange", "gather"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value of one metric."""
+
+    key: str
+    step: int
+    value: float
+    at: float
+
+
+@dataclass(slots=True)
+class RunChange:
+    """All that waits for one run. Of two reports of a step the first counts."""
+
+    started: RunStarted | None = None
+    reports: dict[int, RunReported] = field(default_factory=dict)
+    finished: RunFinished | None = None
+
+    def points(self) -> list[Point]:
+        """One a reported value, and the working time of each step as `step_seconds`."""
+        found = []
+        for step, told in self.reports.items():
+            values = {**told.report.metrics, "step_seconds": told.report.seconds}
+            found += [Point(key, step, value, told.at) for key, value in values.items()]
+        return found
+
+    def summary(self) -> list[Point]:
+        if self.finished is None:
+            return []
+        at = self.finished.at
+        return [Point(key, 0, value, at) for key, value in self.finished.summary.items()]
+
+
+@dataclass(slots=True)
+class StudyChange:
+    opened: StudyOpened | None = None
+    """The last one, when several wait."""
+    runs: dict[str, RunChange] = field(default_factory=dict)
+    best: list[Point] = field(default_factory=list)
+    finished: StudyFinished | None = None
+    reopened: bool = False
+    """The study was opened again after `finished`."""
+
+    def summary(self) -> list[Point]:
+        if self.finished is None:
+            return []
+        at = self.finished.at
+        return [Point(key, 0, value, at) for key, value in self.finished.summary.items()]
+
+    def _add(self, event: Event) -> None:
+        match event:
+            case StudyOpened():
+                self.opened = event
+                self.reopened = self.finished is not None
+            case StudyFinished():
+                self.finished = event
+                self.reopened = False
+            case RunStarted(label=label):
+                run = self._run(label)
+                run.started = run.started or event
+            case RunReported(label=label, report=report):
+                self._run(label).reports.setdefault(report.step, event)
+            case RunFinished(label=label, best=best):
+                self._run(label).finished = event
+                if best is not None:
+                    self.best.append(Point("best_so_far", event.finished, best, event.at))
+
+    def _run(self, label: str) -> RunChange:
+        return self.runs.setdefault(label, RunChange())
+
+
+def gather(events: Iterable[Event]) -> StudyChange:
+    change = StudyChange()
+    for event in events:
+        change._add(event)
+    return change

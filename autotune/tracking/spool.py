@@ -1,0 +1,77 @@
+"""Events on disk: JSON lines that wait until the store can be reached again."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from autotune.tracking.base import (
+    Event,
+    RunFinished,
+    RunReported,
+    RunStarted,
+    StudyFinished,
+    StudyOpened,
+)
+from autotune.trial import Purpose, Reason, Report, State
+
+__all__ = ["Spool", "decode", "encode"]
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (StudyOpened, RunStarted, RunReported, RunFinished, StudyFinished)
+}
+
+
+def encode(event: Event) -> str:
+    """One line of JSON, which `decode` turns into an equal event."""
+    return json.dumps({"event": type(event).__name__, **asdict(event)})
+
+
+def decode(line: str) -> Event:
+    """Raises ValueError, KeyError or TypeError for a line that `encode` did not write whole."""
+    fields: dict[str, Any] = json.loads(line)
+    kind = _KINDS[fields.pop("event")]
+    if kind is RunStarted:
+        fields["purpose"] = Purpose(fields["purpose"])
+    elif kind is RunReported:
+        fields["report"] = Report(**fields["report"])
+    elif kind is RunFinished:
+        reason = fields["reason"]
+        fields |= {"state": State(fields["state"]), "reason": reason and Reason(reason)}
+    return kind(**fields)
+
+
+class Spool:
+    """A file of events. A line torn by a crash is dropped; a full disk raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[Event]:
+        try:
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        return [event for line in lines if (event := _whole(line)) is not None]
+
+    def append(self, events: Iterable[Event]) -> None:
+        """On disk when it returns. The leading newline keeps a torn line from swallowing ours."""
+        text = "".join(f"\n{encode(event)}" for event in events)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def clear(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def _whole(line: str) -> Event | None:
+    try:
+        return decode(line) if line else None
+    except (ValueError, KeyError, TypeError):
+        return None

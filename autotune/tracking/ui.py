@@ -1,0 +1,154 @@
+"""MLflow's own UI over the study's store. Imports no mlflow: the server is another process."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from autotune.errors import AutotuneError
+
+__all__ = ["Server", "page", "run_page", "serve_ui"]
+
+_SLOWEST_START = 90.0
+"""Seconds; a cold start takes 5 to 10."""
+
+
+class Server:
+    """A running MLflow server. `stop` it, or use it as a context."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", address: str, output: IO[bytes]) -> None:
+        self.process, self.address, self._output = process, address, output
+
+    def wait(self) -> int:
+        """Until it ends; its exit code."""
+        return self.process.wait()
+
+    def stop(self) -> None:
+        """The server starts processes of its own; they share its group."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self._output.close()
+
+    def last_line(self) -> str:
+        """Of what it printed: why it ended."""
+        self._output.seek(0)
+        lines = self._output.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else f"exit code {self.process.poll()}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def serve_ui(uri: str, artifacts: Path, host: str = "127.0.0.1", port: int | None = None) -> Server:
+    """Start the MLflow server on the store at `uri` and wait until it answers.
+
+    A free port is taken where none is given. Raises AutotuneError with the server's last line when
+    it ends instead.
+    """
+    port = port or _free_port(host)
+    output = tempfile.TemporaryFile()
+    process = subprocess.Popen(
+        _command(uri, artifacts, host, port),
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    server = Server(process, f"http://{host}:{port}", output)
+    try:
+        _wait_until_up(server)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def _command(uri: str, artifacts: Path, host: str, port: int) -> list[str]:
+    folder = artifacts.absolute()
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri),
+        *("--artifacts-destination", str(folder), "--host", host, "--port", str(port)),
+        *("--workers", "1", "--uvicorn-opts", "--log-level warning"),
+    ]
+
+
+def _environment() -> Mapping[str, str]:
+    quiet = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Its job runner serves the evaluation of language models, in processes of its own.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    return {**quiet, **os.environ}
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as free:
+        free.bind((host, 0))
+        return int(free.getsockname()[1])
+
+
+def _wait_until_up(server: Server) -> None:
+    deadline = time.monotonic() + _SLOWEST_START
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            raise AutotuneError(f"the MLflow server did not start: {server.last_line()}")
+        try:
+            with urllib.request.urlopen(f"{server.address}/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AutotuneError(f"the MLflow server does not answer at {server.address}")
+
+
+def run_page(address: str, experiment: str, run: str) -> str:
+    return f"{address.rstrip('/')}/#/experiments/{experiment}/runs/{run}"
+
+
+def page(address: str, uid: str) -> str:
+    """The page of the study `uid` on the MLflow server at `address`: its runs, children nested.
+
+    The server's front page where it does not know the study.
+    """
+    wanted = {"max_results": 1, "filter": f"tags.`autotune.uid` = '{uid}'"}
+    found = _ask(address, "experiments/search", wanted).get("experiments", [])
+    if not found:
+        return address
+    return f"{address}/#/experiments/{found[0]['experiment_id']}/runs"
+
+
+def _ask(address: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{address}/api/2.0/mlflow/{method}",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            parsed: dict[str, Any] = json.load(answer)
+            return parsed
+    except urllib.error.URLError as error:
+        raise AutotuneError(f"the MLflow server at {address} does not answer: {error}") from error
