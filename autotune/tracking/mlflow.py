@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import sqlite3
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -81,6 +82,8 @@ def connect(uri: str) -> "MlflowClient":
     if uri.startswith("http"):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    # What MLflow does that its own libraries find old-fashioned is no news for our users.
+    warnings.filterwarnings("ignore", module=r"mlflow\b")
     from mlflow.tracking import MlflowClient
 
     for name in ("mlflow", "alembic"):
