@@ -10,6 +10,15 @@ here knows a sampler, a file or a training config. A bad parameter or space cann
 """
 
 from autotune.space.parameter import Categorical, Condition, Confidence, Float, Int, Parameter
-from autotune.space.space import Space
+from autotune.space.space import Space, is_active
 
-__all__ = ["Categorical", "Condition", "Confidence", "Float", "Int", "Parameter", "Space"]
+__all__ = [
+    "Categorical",
+    "Condition",
+    "Confidence",
+    "Float",
+    "Int",
+    "Parameter",
+    "Space",
+    "is_active",
+]

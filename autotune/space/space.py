@@ -11,7 +11,7 @@ from autotune.errors import InvalidInput, Problem, echo, nearest
 from autotune.space.parameter import Condition, Float, Parameter, Scalar, size
 from autotune.space.read import dump_parameter, parse_parameter
 
-__all__ = ["Space"]
+__all__ = ["Space", "is_active"]
 
 _MOST_PARAMETERS = 500
 _MOST_PARENTS = 100_000
@@ -51,7 +51,7 @@ class Space:
         known: dict[str, Scalar] = {}
         names = []
         for name, parameter in self.parameters.items():
-            if _is_active(parameter, known):
+            if is_active(parameter, known):
                 names.append(name)
                 if name in values:
                     known[name] = values[name]
@@ -61,7 +61,7 @@ class Space:
         """The active values at a point of the unit cube, a coordinate a parameter in order."""
         values: dict[str, Scalar] = {}
         for coordinate, (name, parameter) in zip(unit, self.parameters.items(), strict=True):
-            if _is_active(parameter, values):
+            if is_active(parameter, values):
                 values[name] = parameter.decode(coordinate)
         return values
 
@@ -99,7 +99,7 @@ class Space:
             if index == _MOST_PARENTS:
                 return None
             leaves = [p for n, p in self.parameters.items() if n not in parents]
-            total += math.prod(size(p) for p in leaves if _is_active(p, values))
+            total += math.prod(size(p) for p in leaves if is_active(p, values))
         return total
 
     def combinations(self) -> Iterator[dict[str, Scalar]]:
@@ -123,14 +123,14 @@ class Space:
             yield dict(values)
             return
         name, rest = names[0], names[1:]
-        if not _is_active(self.parameters[name], values):
+        if not is_active(self.parameters[name], values):
             yield from self._enumerate(rest, values)
             return
         for value in self.parameters[name].grid() or ():
             yield from self._enumerate(rest, {**values, name: value})
 
 
-def _is_active(parameter: Parameter, values: Mapping[str, Scalar]) -> bool:
+def is_active(parameter: Parameter, values: Mapping[str, Scalar]) -> bool:
     """`values` hold active parameters only."""
     return all(c.parent in values and c.holds(values[c.parent]) for c in parameter.when)
 

@@ -1,0 +1,30 @@
+"""study.yaml -> StudySpec, and back. The only room that reads or writes YAML.
+
+    spec = load(find("quickstart"), overrides=["budget.trials=10"])
+    check(spec)
+
+Imports neither torch nor ray, mlflow or optuna.
+"""
+
+from autotune.spec.load import check, differences, dump, dump_config, load, load_config
+from autotune.spec.model import Budget, Confirm, Objective, StudySpec, Tracking, Worker
+from autotune.spec.schema import schema
+from autotune.spec.shipped import find, shipped
+
+__all__ = [
+    "Budget",
+    "Confirm",
+    "Objective",
+    "StudySpec",
+    "Tracking",
+    "Worker",
+    "check",
+    "differences",
+    "dump",
+    "dump_config",
+    "find",
+    "load",
+    "load_config",
+    "schema",
+    "shipped",
+]

@@ -1,0 +1,169 @@
+"""What is wrong with a study beyond the shape of its file: rules, and a walk through its space."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from autotune.errors import InvalidInput, Problem, nearest
+from autotune.space import Categorical, Parameter, Space, is_active
+from autotune.spec.model import StudySpec
+from autotune.train.config import apply, metrics
+from autotune.trial import Scalar
+
+__all__ = ["rules", "walk"]
+
+_MOST_COMBINATIONS = 2000
+"""Of the names of parts; beyond it the walk looks at the first ones only."""
+_DECIDED_BY_STUDY = {"seed": "seed", "threads": "worker.cpus", "monitor": "objective"}
+_SAME_FOR_ALL = {
+    "epochs": "every trial may run for the same `trial.epochs`; a `schedule` stops the poor early",
+    "seed": "every trial gets its own from the study's `seed`",
+    "threads": "it follows from `worker.cpus`",
+    "monitor": "it follows from `objective`",
+    "function": "a study has one",
+    "data.seed": "trials must be judged on the same split",
+    "data.val_fraction": "trials must be judged on the same split",
+    "data.test_fraction": "trials must be judged on the same split",
+}
+Values = dict[str, Scalar]
+
+
+def rules(spec: StudySpec) -> list[Problem]:
+    """What must hold between the parts of a study."""
+    problems = [
+        Problem(f"`trial.{key}` is decided by the study: set `{instead}`", ("trial", key))
+        for key, instead in _DECIDED_BY_STUDY.items()
+        if key in spec.trial
+    ]
+    problems += [
+        Problem(f"`{name}` cannot be searched: {why}", ("space", name))
+        for name in spec.space.parameters
+        for fixed, why in _SAME_FOR_ALL.items()
+        if name == fixed or name.startswith(f"{fixed}.")
+    ]
+    epochs = spec.trial.get("epochs")
+    problems += spec.schedule.check(epochs if type(epochs) is int else None)
+    return problems + spec.search.check(spec.space)
+
+
+def walk(spec: StudySpec) -> list[Problem]:
+    """What the training config rejects, at any combination of the names of parts, at either end
+    of any range and at any choice; each mistake once, with its path into the study.
+
+    The names are combined exhaustively, up to 2,000 combinations. Every other parameter is varied
+    alone, under every combination of what it depends on: the parameters of its conditions, and
+    the name of the part it belongs to.
+    """
+    base = spec.base_config()
+    found: dict[tuple[object, str], Problem] = {}
+    reserved = {problem.path for problem in rules(spec)}
+    for values in _once(_points(spec.space)):
+        try:
+            problem = _metric_problem(spec, apply(base, values))
+            problems = [problem] if problem else []
+        except InvalidInput as error:
+            problems = [_into_study(spec.space, problem) for problem in error.problems]
+        for problem in problems:
+            # One cure mends all variants that lack a setting.
+            cure = problem.message.partition("add `when:")[1]
+            found.setdefault((problem.path, cure or problem.message), problem)
+    return [problem for problem in found.values() if problem.path not in reserved]
+
+
+def _metric_problem(spec: StudySpec, config: Any) -> Problem | None:
+    names, metric = metrics(config), spec.objective.metric
+    if names is None or metric in names:
+        return None
+    message = f"`objective.metric` {metric!r} is not reported{nearest(metric, names)}"
+    return Problem(message, ("objective", "metric"))
+
+
+def _into_study(space: Space, problem: Problem) -> Problem:
+    """From a path into the training config to one into the study file."""
+    path = tuple(map(str, problem.path))
+    if path[:1] == ("monitor",):
+        message = problem.message.replace("monitor.", "objective.")
+        return Problem(message, ("objective", *path[1:]))
+    for end in range(len(path), 0, -1):
+        if ".".join(path[:end]) in space.parameters:
+            return Problem(problem.message, ("space", ".".join(path[:end])))
+    return Problem(problem.message, ("trial", *path))
+
+
+def _once(points: Iterable[Values]) -> Iterator[Values]:
+    seen = set()
+    for values in points:
+        key = repr(sorted(values.items()))
+        if key not in seen:
+            seen.add(key)
+            yield values
+
+
+def _points(space: Space) -> Iterator[Values]:
+    probes = {name: _probes(space, name) for name in space.parameters}
+    names = [name for name, p in space.parameters.items() if _chooses_variant(name, p)]
+    for values in _combine(space, _with_parents(space, names), probes):
+        yield _completed(space, values, probes)
+    for name in space.parameters:
+        group = name.rpartition(".")[0]
+        related = [other for other in names if other == f"{group}.name"]
+        for values in _combine(space, _with_parents(space, [name, *related]), probes):
+            if name in values:
+                yield _completed(space, values, probes)
+
+
+def _chooses_variant(name: str, parameter: Parameter) -> bool:
+    return isinstance(parameter, Categorical) and name.rpartition(".")[2] == "name"
+
+
+def _probes(space: Space, name: str) -> list[Scalar]:
+    """The values worth trying: all choices, or both ends and what conditions ask for."""
+    parameter = space.parameters[name]
+    if isinstance(parameter, Categorical):
+        return list(parameter.choices)
+    asked = [
+        operand
+        for other in space.parameters.values()
+        for condition in other.when
+        for operand in condition.operands
+        if condition.parent == name and parameter.contains(operand)
+    ]
+    return list(dict.fromkeys([parameter.low, parameter.high, *asked]))
+
+
+def _with_parents(space: Space, names: Iterable[str]) -> list[str]:
+    """`names` and all they depend on, parents first."""
+    needed, todo = set(), list(names)
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            todo += [condition.parent for condition in space.parameters[name].when]
+    return [name for name in space.parameters if name in needed]
+
+
+def _combine(
+    space: Space, names: list[str], probes: Mapping[str, list[Scalar]]
+) -> Iterable[Values]:
+    return islice(_combinations(space, names, probes, {}), _MOST_COMBINATIONS)
+
+
+def _combinations(
+    space: Space, names: list[str], probes: Mapping[str, list[Scalar]], values: Values
+) -> Iterator[Values]:
+    if not names:
+        yield values
+    elif not is_active(space.parameters[names[0]], values):
+        yield from _combinations(space, names[1:], probes, values)
+    else:
+        for value in probes[names[0]]:
+            yield from _combinations(space, names[1:], probes, {**values, names[0]: value})
+
+
+def _completed(space: Space, values: Values, probes: Mapping[str, list[Scalar]]) -> Values:
+    """With the first probe of every other parameter that is active."""
+    complete: Values = {}
+    for name, parameter in space.parameters.items():
+        if is_active(parameter, complete):
+            complete[name] = values[name] if name in values else probes[name][0]
+    return complete

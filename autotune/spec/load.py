@@ -1,0 +1,164 @@
+"""From files to specs and training configs, and back."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from autotune.errors import InvalidInput, Problem
+from autotune.space import Space
+from autotune.spec.check import rules, walk
+from autotune.spec.model import StudySpec
+from autotune.spec.reader import Node
+from autotune.spec.sources import read_file, read_study
+from autotune.spec.writer import write
+from autotune.train.config import apply
+from autotune.train.invalid import problems as explained
+
+__all__ = ["check", "differences", "dump", "dump_config", "load", "load_config"]
+
+_FROZEN = ("objective", "trial", "seed", "space", "search", "schedule")
+_NO_SPACE = Space({})
+_INNOCENT = {
+    "name": "unnamed",
+    "objective": {"metric": "val_loss", "goal": "minimize"},
+    "trial": {},
+    "space": _NO_SPACE,
+    "budget": {"trials": 1},
+}
+"""Stands in for sections that are missing or wrong, so that the others can be checked too."""
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
+    """The study in `path` with `overrides`, such as "budget.trials=10".
+
+    Raises InvalidInput with every mistake, each with its file:line. What only shows when the
+    space is walked through is left to `check`, unless there are mistakes anyway.
+    """
+    problems: list[Problem] = []
+    root = read_study(Path(path), overrides, problems)
+    if root is None:
+        raise InvalidInput(problems)
+    spec, found = _validated(root, bool(problems))
+    problems += [_located(problem, root) for problem in found]
+    if problems:
+        raise InvalidInput(_in_order(problems))
+    return spec.read_from(root)
+
+
+def check(spec: StudySpec) -> list[str]:
+    """Tries every combination of names, both ends of every range and every choice.
+
+    Answers what the chosen sampler makes no use of. Raises InvalidInput with all that the training
+    config rejects.
+    """
+    if problems := walk(spec):
+        raise InvalidInput([replace(p, where=spec.locate(p.path)) for p in problems])
+    return spec.chosen_search().limits(spec.space, stops_early=spec.schedule.stops_early)
+
+
+def dump(spec: StudySpec) -> str:
+    """The whole study in one file, fragments and overrides resolved; `load` reads it back."""
+    values = {
+        key: value for key, value in spec.model_dump(mode="json").items() if value is not None
+    }
+    for section in ("search", "schedule"):
+        values[section] = {k: v for k, v in values[section].items() if v is not None}
+    return write(values, blocks=("trial", "space"))
+
+
+def load_config(path: str | Path) -> dict[str, Any]:
+    """The complete training config in `path` as plain values. Raises InvalidInput, located."""
+    problems: list[Problem] = []
+    root = read_file(Path(path), problems)
+    if root is None or problems:
+        raise InvalidInput(problems)
+    raw = root.plain()
+    if not isinstance(raw, dict):
+        raise InvalidInput([Problem("a training config is a mapping", where=root.where)])
+    try:
+        return apply(raw, {}).model_dump(mode="json")
+    except InvalidInput as error:
+        raise InvalidInput([_located(p, root) for p in error.problems]) from None
+
+
+def dump_config(config: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
+    """A training config as YAML under `comments`; `load_config` reads it back."""
+    lines = [line for comment in comments for line in comment.splitlines()]
+    return "".join(f"# {line}\n" for line in lines) + write(config)
+
+
+def differences(old: StudySpec, new: StudySpec) -> list[str]:
+    """What `new` changes of that which a started study may not change, a line each."""
+    before, after = (dict(_leaves(_frozen(spec), "")) for spec in (old, new))
+    lines = []
+    for path in {**before, **after}:
+        if path not in after:
+            lines.append(f"{path} was {before[path]}, now is not given")
+        elif path not in before:
+            lines.append(f"{path} was not given, now is {after[path]}")
+        elif before[path] != after[path]:
+            lines.append(f"{path} was {before[path]}, now is {after[path]}")
+    return lines
+
+
+def _validated(root: Node, broken: bool) -> tuple[StudySpec, list[Problem]]:
+    """A spec and what is wrong with it; with a problem, the spec serves only to find more."""
+    raw = root.plain()
+    space, problems = _space(raw, broken)
+    raw = {**raw, "space": space} if "space" in raw else raw
+    try:
+        spec = StudySpec.model_validate(raw, strict=True)
+    except ValidationError as error:
+        problems += explained(error, StudySpec, raw)
+    wrong = {problem.path[0] for problem in problems if problem.path}
+    if problems:
+        known = {k: v for k, v in raw.items() if k in StudySpec.model_fields and k not in wrong}
+        spec = StudySpec.model_validate({**_INNOCENT, **known}, strict=True)
+    more = rules(spec) + (walk(spec) if problems or broken else [])
+    return spec, problems + [p for p in more if p.path[0] not in wrong]
+
+
+def _space(raw: Mapping[str, Any], broken: bool) -> tuple[Space, list[Problem]]:
+    if not isinstance(raw.get("space"), dict):
+        return _NO_SPACE, []
+    if not raw["space"] and not broken:
+        return _NO_SPACE, [Problem("`space` must hold at least one parameter", ("space",))]
+    try:
+        return Space.parse(raw["space"]), []
+    except InvalidInput as error:
+        # What a condition misses may stand in a file that could not be read.
+        kept = [p for p in error.problems if not (broken and "when" in p.path)]
+        return _NO_SPACE, [Problem(p.message, ("space", *p.path)) for p in kept]
+
+
+def _located(problem: Problem, root: Node) -> Problem:
+    return replace(problem, where=root.locate(problem.path))
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """By file as they came, then by line; the same mistake once."""
+    files = list(dict.fromkeys(problem.where.rpartition(":")[0] for problem in problems))
+
+    def place(problem: Problem) -> tuple[int, int]:
+        file, _, line = problem.where.rpartition(":")
+        return files.index(file), int(line) if line.isdecimal() else 0
+
+    return sorted(dict.fromkeys(problems), key=place)
+
+
+def _frozen(spec: StudySpec) -> dict[str, Any]:
+    values = spec.model_dump(mode="json")
+    return {key: values[key] for key in _FROZEN}
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Dotted path -> the value as JSON, which tells true from 1."""
+    if isinstance(value, Mapping) and value:
+        for key, below in value.items():
+            yield from _leaves(below, f"{path}.{key}" if path else str(key))
+    elif value is not None:
+        yield path, json.dumps(value)

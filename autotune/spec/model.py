@@ -1,0 +1,218 @@
+"""StudySpec: all that a study file says, resolved and checked. A frozen value."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    WithJsonSchema,
+    field_validator,
+    model_serializer,
+)
+from pydantic_core import PydanticCustomError
+
+from autotune.schedule import NoStopping, SchedulerConfig
+from autotune.search import Auto, SamplerConfig
+from autotune.space import Space
+from autotune.spec.reader import Node
+from autotune.train.base import Config
+from autotune.trial import Goal
+
+__all__ = ["Budget", "Confirm", "Objective", "StudySpec", "Tracking", "Worker"]
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+_UNIT_SECONDS = (86_400, 3_600, 60, 1)
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.replace(" ", ""))
+    if not value.strip() or len(value) > 40 or match is None:
+        law = "must be a duration such as 90s, 5m or 1h30m"
+        raise PydanticCustomError("duration", "{law}", {"law": law})
+    counts = (int(count or 0) for count in match.groups())
+    return float(sum(n * unit for n, unit in zip(counts, _UNIT_SECONDS, strict=True)))
+
+
+def _duration(seconds: float) -> str | float:
+    """As a user writes it: 90 -> 1m30s. What is no whole number of seconds stays a number."""
+    if not seconds.is_integer() or seconds > 1e9:
+        return seconds
+    text, left = "", int(seconds)
+    for unit, letter in zip(_UNIT_SECONDS, "dhms", strict=True):
+        count, left = divmod(left, unit)
+        text += f"{count}{letter}" if count else ""
+    return text
+
+
+def _goal(value: object) -> object:
+    return Goal(value) if isinstance(value, str) and value in list(Goal) else value
+
+
+Duration = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False),
+    BeforeValidator(_seconds),
+    PlainSerializer(_duration),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "5m", "1h30m"]}),
+]
+
+
+class Section(Config):
+    """What is not given is not written either, so that a dumped study stays as short as it came."""
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, serialize: Any) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if value is not None}
+
+
+class Objective(Section):
+    """What a trial is judged by."""
+
+    metric: str
+    """A metric that each report carries, such as val_accuracy."""
+    goal: Annotated[Goal, BeforeValidator(_goal)]
+    """maximize or minimize."""
+    at: Literal["best", "last"] = "best"
+    """best: a trial's value, and the weights it leaves, are those of its best epoch."""
+
+
+class Budget(Section):
+    """When the search ends: whichever comes first."""
+
+    trials: Annotated[int, Field(ge=1)] | None = None
+    """Trials in all, failed ones included."""
+    time: Duration | None = None
+    """Running time of the whole study, such as 90s, 5m or 1h30m; a number is seconds."""
+    gpu_hours: Annotated[float, Field(gt=0)] | None = None
+    """Working time of the trials times the GPUs of one."""
+
+
+class Worker(Section):
+    """What one trial gets."""
+
+    cpus: Annotated[float, Field(gt=0)] = 1
+    """CPU cores; a fraction lets trials share one. Also the number of torch's threads."""
+    gpus: Annotated[float, Field(ge=0)] = 0
+    """GPUs; a fraction lets trials share one."""
+    max: Annotated[int, Field(ge=1)] | None = None
+    """How many trials run at once at most. None: as many as fit."""
+
+    @property
+    def threads(self) -> int:
+        return max(1, int(self.cpus))
+
+
+class Confirm(Section):
+    """The best of many noisy scores is too good: the top trials are trained again."""
+
+    top: Annotated[int, Field(ge=0)] = 3
+    """How many trials, the best ones. 0: none, and no honest winner."""
+    seeds: Annotated[int, Field(ge=1)] = 3
+    """How often each, on fresh seeds."""
+
+
+class Tracking(Section):
+    """Where MLflow keeps what it shows."""
+
+    uri: Annotated[str, Field(min_length=1)] = "sqlite:///runs/mlflow.db"
+    """sqlite:///path of a file, or the http(s) address of a tracking server."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Where a spec was read. Two specs that say the same are equal wherever they stand."""
+
+    node: Node | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class StudySpec(Config):
+    """One study: what is searched, how, for how long, and what remembers it."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str
+    """Letters, digits, '.', '_' and '-'; the study lives in runs/<name>."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Draws the proposals, and through them every trial's own seed."""
+    objective: Objective
+    """What is to be maximized or minimized."""
+    trial: dict[str, Any]
+    """The fixed part: a training config, or a function of your own and its settings."""
+    space: Annotated[Space, PlainSerializer(lambda space: space.dump()), WithJsonSchema({})]
+    """What is searched: dotted paths into `trial`."""
+    search: SamplerConfig = Auto()
+    """Who proposes."""
+    schedule: SchedulerConfig = NoStopping()
+    """Who stops a trial early."""
+    budget: Budget
+    """When the search ends."""
+    worker: Worker = Worker()
+    """What one trial gets."""
+    confirm: Confirm = Confirm()
+    """How the winner is confirmed."""
+    tracking: Tracking = Tracking()
+    """What remembers."""
+    storage: Annotated[str, Field(pattern=r"^(sqlite|postgresql)(\+\w+)?://")] | None = None
+    """sqlite:// or postgresql:// URL of the journal. None: a file beside the study."""
+
+    @field_validator("name")
+    @classmethod
+    def _stays_in_runs(cls, name: str) -> str:
+        if not _NAME.fullmatch(name) or name.strip(".") == "" or name[0] == "-" or len(name) > 100:
+            law = "must be 1 to 100 letters, digits, '.', '_' and '-', and begin with no '-'"
+            raise PydanticCustomError("name", "{law}", {"law": law})
+        return name
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _one_objective(cls, value: object) -> object:
+        if not isinstance(value, list):
+            return value
+        if len(value) != 1:
+            law = "must be one for now; a list of several is not supported yet"
+            raise PydanticCustomError("objective", "{law}", {"law": law})
+        return value[0]
+
+    @field_validator("budget")
+    @classmethod
+    def _some_limit(cls, budget: Budget) -> Budget:
+        if budget == Budget():
+            law = "needs one of trials, time and gpu_hours"
+            raise PydanticCustomError("budget", "{law}", {"law": law})
+        return budget
+
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    def locate(self, path: tuple[str | int, ...]) -> str:
+        """`file:line` of the value at `path`; "" for a spec that comes from no file."""
+        return self._source.node.locate(path) if self._source.node else ""
+
+    def read_from(self, node: Node) -> Self:
+        self._source = Source(node)
+        return self
+
+    def base_config(self) -> dict[str, Any]:
+        """The training config before any parameter: `trial`, with what the study decides."""
+        monitor = self.objective.model_dump(mode="json")
+        return {**self.trial, "threads": self.worker.threads, "monitor": monitor}
+
+    def chosen_search(self) -> SamplerConfig:
+        """`search`, with auto resolved by its rule."""
+        if isinstance(self.search, Auto):
+            stops = self.schedule.stops_early
+            return self.search.choose(self.space, self.budget.trials, stops_early=stops)
+        return self.search

@@ -1,0 +1,88 @@
+"""The study file as a JSON schema, from which editors complete keys and explain them."""
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from autotune.spec.model import StudySpec
+from autotune.train.config import FunctionConfig, TrainConfig
+
+__all__ = ["schema"]
+
+_FILL = "#/$defs/"
+_NUMBER = {"type": "number"}
+_SCALAR = {"type": ["string", "number", "boolean", "null"]}
+_WHEN = {
+    "type": "object",
+    "description": "Searched only where all of these hold: a value, a list of values, or a "
+    "comparison such as '>= 3'.",
+    "additionalProperties": {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]},
+}
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of study.yaml, as yaml-language-server reads it."""
+    _, whole = models_json_schema(
+        [(model, "validation") for model in (StudySpec, TrainConfig, FunctionConfig)],
+        by_alias=True,
+    )
+    definitions = whole["$defs"]
+    study = definitions.pop("StudySpec")
+    trial = definitions["TrainConfig"]
+    for decided_by_study in ("seed", "threads", "monitor"):
+        trial["properties"].pop(decided_by_study)
+        definitions["FunctionConfig"]["properties"].pop(decided_by_study)
+    trial.pop("required", None)  # a searched part need not stand in the trial
+    properties = study["properties"]
+    properties["trial"] = {
+        "description": properties["trial"]["description"],
+        "if": {"required": ["function"]},
+        "then": {"$ref": f"{_FILL}FunctionConfig"},
+        "else": {"$ref": f"{_FILL}TrainConfig"},
+    }
+    objective = properties["objective"]
+    properties["objective"] = {
+        "description": objective.get("description", ""),
+        "anyOf": [
+            {"$ref": f"{_FILL}Objective"},
+            {"type": "array", "items": {"$ref": f"{_FILL}Objective"}, "minItems": 1, "maxItems": 1},
+        ],
+    }
+    parameters = {"type": "object", "additionalProperties": {"$ref": f"{_FILL}Parameter"}}
+    entries = {"anyOf": [{"type": "string", "description": "A fragment."}, parameters]}
+    properties["space"] = {
+        "description": properties["space"].get("description", ""),
+        "anyOf": [parameters, {"type": "array", "items": entries}],
+    }
+    definitions["Parameter"] = _parameter()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **study,
+        "title": "An autotune study",
+        "$defs": definitions,
+    }
+
+
+def _parameter() -> dict[str, Any]:
+    """Any of the three kinds; without `type` it amends what a fragment before it says."""
+    numbers = {"low": _NUMBER, "high": _NUMBER, "log": {"type": "boolean"}, "step": _NUMBER}
+    kinds = [
+        _kind("float", {**numbers, "points": {"type": "integer", "minimum": 2}, "prior": _NUMBER}),
+        _kind("int", {**numbers, "prior": {"type": "integer"}}),
+        _kind("categorical", {"choices": {"type": "array", "items": _SCALAR}, "prior": _SCALAR}),
+    ]
+    return {"description": "A parameter: a range or a list of choices.", "anyOf": kinds}
+
+
+def _kind(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    confidence = {"enum": ["low", "medium", "high"]}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "type": {"const": name},
+            **properties,
+            "confidence": confidence,
+            "when": _WHEN,
+        },
+    }

@@ -1,0 +1,45 @@
+"""Where study files are found: as given, under ./studies, or among those shipped with autotune."""
+
+from pathlib import Path
+
+from autotune.errors import InvalidInput, Problem, echo, nearest
+
+__all__ = ["find", "fragment", "shipped"]
+
+_HOME = Path(__file__).resolve().parents[1] / "_shipped"
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def shipped(folder: str) -> dict[str, Path]:
+    """The files of `folder` (studies or search_spaces) that come with autotune, by bare name."""
+    home = _HOME if _HOME.is_dir() else _CHECKOUT
+    return {path.stem: path for path in sorted((home / folder).glob("*.yaml"))}
+
+
+def find(name: str) -> Path:
+    """The study file a user means by a path or a bare name such as "quickstart".
+
+    Raises InvalidInput, naming the nearest shipped study.
+    """
+    candidates = [Path(name), Path("studies", f"{name}.yaml")]
+    for path in candidates if _is_a_name(name) else candidates[:1]:
+        if path.is_file():
+            return path
+    ours = shipped("studies")
+    bare = name.removeprefix("studies/").removesuffix(".yaml")
+    if bare in ours:
+        return ours[bare]
+    raise InvalidInput([Problem(f"no study file {echo(name)}{nearest(bare, ours)}")])
+
+
+def fragment(name: str, beside: Path) -> Path:
+    """The fragment that the file `beside` means by `name`: a path relative to it, or a bare name
+    of a shipped one. It need not exist."""
+    relative = beside.parent / name
+    if _is_a_name(name) and not relative.is_file():
+        return shipped("search_spaces").get(name.removesuffix(".yaml"), relative)
+    return relative
+
+
+def _is_a_name(text: str) -> bool:
+    return "/" not in text
