@@ -1,3 +1,3 @@
-"""Hyperparameter auto-tuning for deep learning. Start at README.md: "read the code in this order"."""
+"""Hyperparameter auto-tuning for deep learning. README.md says in which order to read it."""
 
 __version__ = "0.1.0"

@@ -1,13 +1,13 @@
 """What can go wrong, and what the user is told.
 
-    AutotuneError           exit code 1: autotune could not do it
-    ├── StudyFailed         the study stopped itself (its first trials all failed alike)
-    └── UserError           exit code 2: something the user can mend; never a traceback
-        ├── InvalidInput    mistakes in a study file, a space or a config: all of them at once
-        ├── StudyNotFound   no such study under the runs folder
-        ├── StudyBusy       another driver holds the study
-        ├── StudyChanged    the spec on disk and the spec given differ where they may not
-        └── DataUnavailable the data set is not there and cannot be fetched
+AutotuneError           exit code 1: autotune could not do it
+├── StudyFailed         the study stopped itself (its first trials all failed alike)
+└── UserError           exit code 2: something the user can mend; never a traceback
+    ├── InvalidInput    mistakes in a study file, a space or a config: all of them at once
+    ├── StudyNotFound   no such study under the runs folder
+    ├── StudyBusy       another driver holds the study
+    ├── StudyChanged    the spec on disk and the spec given differ where they may not
+    └── DataUnavailable the data set is not there and cannot be fetched
 """
 
 import difflib

@@ -1,0 +1,65 @@
+"""Failures are outcomes: which are retried, which end a trial, which end the study."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from autotune.errors import AutotuneError, StudyFailed, UserError, nearest
+from autotune.history import History
+from autotune.journal import Run
+from autotune.trial import Failure, Purpose, Reason, Report, State
+
+__all__ = ["hopeless", "may_retry", "unusable"]
+
+_ATTEMPTS = 3
+"""A run that loses its worker so often is failed(lost)."""
+_ALIKE = 5
+"""So many first trials failing for one reason end the study."""
+
+
+def unusable(run: Run, report: Report, metric: str) -> Failure | None:
+    """Why the search cannot use `report`: the objective is missing or not finite."""
+    if run.purpose == Purpose.TEST:
+        return None
+    if metric not in report.metrics:
+        return Failure(Reason.EXCEPTION, _unreported(metric, report))
+    if not math.isfinite(report.metrics[metric]):
+        return Failure(Reason.NAN, f"{metric} is not finite at step {report.step}")
+    return None
+
+
+def _unreported(metric: str, report: Report) -> str:
+    return (
+        f"objective.metric must be a metric that the trial reports, but got {metric!r}"
+        + nearest(metric, report.metrics)
+    )
+
+
+def may_retry(run: Run, failure: Failure, config: Mapping[str, Any]) -> bool:
+    """A lost worker is replaced so many times; out of memory, the micro-batch is halved until one
+    sample is left (a user's own function has no micro-batch to halve)."""
+    if failure.reason == Reason.LOST:
+        losses = sum(record["why"] == Reason.LOST for record in run.assignments.values())
+        return losses + 1 < _ATTEMPTS
+    if failure.reason == Reason.OOM and "batch_size" in config and "accumulate" in config:
+        return bool(config["accumulate"] * 2 <= config["batch_size"])
+    return False
+
+
+def hopeless(history: History) -> AutotuneError | None:
+    """What ends the study: a metric no trial reports, or first trials that all fail alike."""
+    count = min(_ALIKE, history.spec.budget.trials or _ALIKE)
+    first = [run.outcome for run in history.trials[:count] if run.state == State.FAILED]
+    if first and "objective.metric must be" in first[0]["message"]:
+        return UserError(first[0]["message"] + _cure(history))
+    if len(first) < count or count == 1 or len({outcome["reason"] for outcome in first}) > 1:
+        return None
+    reason, message = first[-1]["reason"], first[-1]["message"]
+    return StudyFailed(
+        f"the first {count} trials all failed ({reason}), the last one with: {message}"
+        + _cure(history)
+    )
+
+
+def _cure(history: History) -> str:
+    return f"\nMend that and start again: autotune delete {history.spec.name}"

@@ -1,0 +1,301 @@
+"""What a study has done, read from its journal: trials, confirmations, the best, the events.
+
+Everything here is derived. `load` opens a study that another process may be driving.
+"""
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autotune import spec as specs
+from autotune.errors import StudyNotFound, nearest
+from autotune.files import FileLock
+from autotune.journal import Journal, Run, open_storage
+from autotune.spec import StudySpec
+from autotune.tracking.base import Event, RunFinished, RunReported, RunStarted
+from autotune.train.config import apply
+from autotune.trial import Goal, Purpose, State, Trial
+
+__all__ = ["Best", "Confirmed", "History", "load", "names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """One configuration retrained on fresh seeds."""
+
+    trial: int
+    runs: tuple[Run, ...]
+    """Finished retrainings, failed ones included."""
+
+    @property
+    def values(self) -> list[float]:
+        return [run.value for run in self.runs if run.value is not None]
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def std(self) -> float:
+        """Sample standard deviation; 0 for a single seed."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The winner: confirmed where the study confirms, else the incumbent of the search."""
+
+    trial: int
+    value: float
+    """The search's own score of the trial, the best of many noisy ones."""
+    mean: float | None
+    std: float | None
+    seeds: tuple[int, ...]
+    test: float | None
+    """Mean of the objective's metric on the test split over the winner's seeds."""
+    test_std: float | None
+    params: Mapping[str, Any]
+    config: Mapping[str, Any]
+    """The complete training config of `source`."""
+    source: Run
+    """The run whose weights are exported: the winner's best confirmation, else the trial itself."""
+
+
+@dataclass(slots=True)
+class History:
+    spec: StudySpec
+    folder: Path
+    uid: str
+    trials: list[Run] = field(default_factory=list)
+    """By number."""
+    confirms: list[Run] = field(default_factory=list)
+    tests: list[Run] = field(default_factory=list)
+
+    def add(self, run: Run) -> None:
+        rooms = {Purpose.SEARCH: self.trials, Purpose.CONFIRM: self.confirms}
+        rooms.get(run.purpose, self.tests).append(run)
+
+    def runs(self) -> list[Run]:
+        return [*self.trials, *self.confirms, *self.tests]
+
+    def snapshots(self) -> list[Trial]:
+        return [run.snapshot(self.spec.objective.metric) for run in self.trials]
+
+    def elapsed(self) -> float:
+        """Seconds the study has run, over all its sessions, by its last record."""
+        records = [r for run in self.runs() for r in (*run.stamps.values(), run.outcome) if r]
+        return max((float(record["elapsed"]) for record in records), default=0.0)
+
+    def config(self, run: Run) -> dict[str, Any]:
+        """The complete training config of `run` as plain JSON values."""
+        config = apply(self.spec.base_config(), run.params).model_dump(mode="json")
+        if run.accumulate > 1:
+            config["accumulate"] = config["accumulate"] * run.accumulate
+        return {**config, "seed": run.seed}
+
+    def trial_folder(self, number: int) -> Path:
+        return self.folder / "trials" / str(number)
+
+    def run_folder(self, run: Run) -> Path:
+        """Where `run` keeps its checkpoints; a test reading shares its source's."""
+        kind, _, seed = run.label.partition(f"-{run.trial:04d}")
+        if kind == "confirm":
+            return self.folder / "confirm" / f"{run.trial}{seed}"
+        return self.trial_folder(run.trial)
+
+    def config_file(self, run: Run) -> Path:
+        """`autotune train` on this file reruns `run` alone."""
+        folder = self.run_folder(run)
+        return folder.with_name(folder.name + ".yaml")
+
+    def config_text(self, run: Run) -> str:
+        return specs.dump_config(self.config(run), [f"{run.label} of study {self.spec.name}"])
+
+    def value_of(self, run: Run) -> float | None:
+        """The objective's value of what `run` has reported, by `objective.at`."""
+        curve = run.snapshot(self.spec.objective.metric).curve
+        if not curve:
+            return None
+        if self.spec.objective.at == "last":
+            return curve[max(curve)]
+        return min(curve.values(), key=self.better)
+
+    def standing(self, value: float | None) -> dict[str, Any]:
+        """The count of finished trials and their best value when one more ends with `value`."""
+        done = [run for run in self.trials if run.state.finished]
+        values = [v for v in (value, *(run.value for run in done)) if v is not None]
+        best = min(values, key=self.better) if values else None
+        return {"finished": len(done) + 1, "best": best}
+
+    def closing(self) -> tuple[dict[str, float], dict[str, str]]:
+        """Summary metrics and artifacts of the study as it stands."""
+        best, metric = self.best(), self.spec.objective.metric
+        if best is None:
+            return {}, {}
+        numbers = {
+            f"best/{metric}": best.value,
+            f"confirmed/{metric}_mean": best.mean,
+            f"confirmed/{metric}_std": best.std,
+            f"test/{metric.removeprefix('val_')}_mean": best.test,
+        }
+        summary = {key: value for key, value in numbers.items() if value is not None}
+        return summary, {"best.yaml": self.best_text(best)}
+
+    def best_text(self, best: Best) -> str:
+        """best.yaml: the winner's complete training config with its scores as comments."""
+        metric = self.spec.objective.metric
+        lines = [f"trial {best.trial} of study {self.spec.name}"]
+        lines += [f"search {metric}: {best.value:.6g} (the best of {len(self.trials)} trials)"]
+        if best.mean is not None:
+            seeds = ", ".join(str(seed) for seed in best.seeds)
+            lines += [f"confirmed {metric}: {best.mean:.6g} ± {best.std:.2g} (seeds {seeds})"]
+        if best.source.value is not None:
+            lines += [f"this seed's {metric}: {best.source.value:.10g}"]
+        if best.test is not None:
+            lines += [f"test: {best.test:.6g}"]
+        return specs.dump_config(best.config, lines)
+
+    def better(self, value: float) -> float:
+        """A key by which the better of two objective values sorts first."""
+        return -value if self.spec.objective.goal == Goal.MAXIMIZE else value
+
+    def top(self, k: int) -> list[Run]:
+        """The k best complete trials; where none is complete, the best of the pruned."""
+        scored = [run for run in self.trials if run.value is not None]
+        complete = [run for run in scored if run.state == State.COMPLETE] or scored
+        return sorted(complete, key=lambda run: (self.better(run.value or 0.0), run.trial))[:k]
+
+    def confirmed(self) -> list[Confirmed]:
+        """Configurations with every retraining finished, the winner first.
+
+        One that failed on any seed comes after all that did not.
+        """
+        groups = []
+        for trial in dict.fromkeys(run.trial for run in self.confirms):
+            runs = tuple(run for run in self.confirms if run.trial == trial)
+            group = Confirmed(trial, runs)
+            if all(run.state.finished for run in runs) and group.values:
+                groups.append(group)
+        return sorted(groups, key=self._rank)
+
+    def _rank(self, group: Confirmed) -> tuple[int, float, int]:
+        return len(group.runs) - len(group.values), self.better(group.mean), group.trial
+
+    def test_value(self, run: Run) -> float | None:
+        """The objective's metric on the test split with the weights of `run`, where it was read."""
+        metric = "test_" + self.spec.objective.metric.removeprefix("val_").removeprefix("train_")
+        for test in self.tests:
+            if test.label == run.label and test.reports:
+                return test.reports[test.step].metrics.get(metric)
+        return None
+
+    def best(self) -> Best | None:
+        """None while no trial has a value."""
+        if group := next(iter(self.confirmed()), None):
+            runs = [run for run in group.runs if run.value is not None]
+            source = min(runs, key=lambda run: self.better(run.value or 0.0))
+            return self._best(self.trials[group.trial], source, group)
+        if top := self.top(1):
+            return self._best(top[0], top[0], None)
+        return None
+
+    def _best(self, trial: Run, source: Run, group: Confirmed | None) -> Best:
+        runs = group.runs if group else (trial,)
+        tests = [value for run in runs if (value := self.test_value(run)) is not None]
+        assert trial.value is not None, "only a trial with a value can be the best"
+        return Best(
+            trial=trial.trial,
+            value=trial.value,
+            mean=group.mean if group else None,
+            std=group.std if group else None,
+            seeds=tuple(run.seed for run in group.runs) if group else (),
+            test=statistics.fmean(tests) if tests else None,
+            test_std=statistics.stdev(tests) if len(tests) > 1 else None,
+            params=trial.params,
+            config=self.config(source),
+            source=source,
+        )
+
+    def events(self) -> Iterator[Event]:
+        """The whole study told again, run by run."""
+        for run in [*self.trials, *self.confirms]:
+            yield self.started(run)
+            for step in sorted(run.reports):
+                yield self.reported(run, step)
+            if run.state.finished:
+                yield self.finished(run)
+        for run in self.tests:
+            if run.state.finished:
+                yield self.finished(run)
+
+    def started(self, run: Run) -> RunStarted:
+        return RunStarted(
+            label=run.label,
+            purpose=run.purpose,
+            trial=run.trial,
+            seed=run.seed,
+            params=run.params,
+            config=self.config(run),
+            at=run.started,
+        )
+
+    def reported(self, run: Run, step: int) -> RunReported:
+        return RunReported(run.label, run.reports[step], run.stamps[step]["at"])
+
+    def finished(self, run: Run) -> RunFinished:
+        return RunFinished(
+            label=run.label,
+            state=run.state,
+            reason=run.snapshot(self.spec.objective.metric).reason,
+            message=run.outcome.get("message", ""),
+            summary=self._summary(run),
+            at=run.outcome["at"],
+            best=run.outcome.get("best"),
+            finished=run.outcome.get("finished", 0),
+            worker=run.outcome.get("worker", ""),
+        )
+
+    def _summary(self, run: Run) -> dict[str, float]:
+        if run.purpose == Purpose.TEST:
+            metrics = run.reports[run.step].metrics if run.reports else {}
+            return {f"test/{k.removeprefix('test_')}": v for k, v in metrics.items()}
+        summary = {"seconds": run.seconds}
+        metric = self.spec.objective.metric
+        curve = run.snapshot(metric).curve
+        if curve:
+            step = min(curve, key=lambda step: (self.better(curve[step]), step))
+            summary |= {f"best/{metric}": curve[step], "best/step": float(step)}
+            summary |= {f"last/{metric}": curve[max(curve)]}
+        return summary
+
+
+def names(runs: Path) -> list[str]:
+    """The studies under the runs folder, by name."""
+    return sorted(file.parent.name for file in runs.glob("*/study.yaml"))
+
+
+def load(name: str, runs: Path) -> History:
+    """The study as its journal stands now. Raises StudyNotFound."""
+    folder = runs / name
+    if name not in names(runs):
+        raise StudyNotFound(f"no study {name!r} under {runs}/{nearest(name, names(runs))}")
+    spec = specs.load(folder / "study.yaml")
+    storage = open_storage(spec.storage, folder, create=False)
+    journal = Journal(storage, spec.name, spec.objective.goal)
+    history = History(spec, folder, journal.uid)
+    driven = _is_driven(folder)
+    for run in journal.runs():
+        if run.state == State.RUNNING and not driven:
+            run.state = State.WAITING
+        history.add(run)
+    return history
+
+
+def _is_driven(folder: Path) -> bool:
+    lock = FileLock(folder / "driver.lock")
+    if not lock.acquire(blocking=False):
+        return True
+    lock.release()
+    return False

@@ -1,0 +1,268 @@
+"""The study's memory: every event stands here before anyone acts on it.
+
+One Optuna storage (a journal file by default, or a database) holds two Optuna studies: `<name>`
+with the trials, and `<name>:confirm` with the retrainings and test readings. A run's records are:
+
+    created         params, distributions, "run" and the first "assignment/<n>", in one record
+    assignment/<n>  the run is handed to a worker (again)
+    report/<step>   all metrics of the step; then Optuna's intermediate value
+    outcome         state, reason, cost; then Optuna's own state and value
+
+A crash between two records that belong together is mended by `repair` at the next start.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.trial import FrozenTrial, TrialState
+
+from autotune.errors import StudyNotFound, UserError
+from autotune.files import FileLock
+from autotune.trial import Goal, Purpose, Reason, Report, Scalar, State, Trial
+
+__all__ = ["Journal", "Run", "open_storage"]
+
+_OPTUNA_STATE = {
+    State.COMPLETE: TrialState.COMPLETE,
+    State.PRUNED: TrialState.PRUNED,
+    State.FAILED: TrialState.FAIL,
+}
+
+
+@dataclass(slots=True)
+class Run:
+    """One training from its first assignment to its outcome, as journaled: a trial, a retraining
+    of one on a fresh seed (confirm), or the one reading of its test split (test)."""
+
+    id: int
+    """Optuna's trial id in the storage."""
+    label: str
+    purpose: Purpose
+    trial: int
+    seed: int
+    params: Mapping[str, Scalar]
+    started: float
+    """Seconds since the epoch."""
+    assignments: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    reports: dict[int, Report] = field(default_factory=dict)
+    stamps: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Step -> who reported it and when: assignment, worker, at, elapsed."""
+    state: State = State.RUNNING
+    value: float | None = None
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Working time of all its steps: what the run cost one worker."""
+        return sum(report.seconds for report in self.reports.values())
+
+    @property
+    def step(self) -> int:
+        """The last step journaled; 0 before the first."""
+        return max(self.reports, default=0)
+
+    @property
+    def accumulate(self) -> int:
+        """By how much out-of-memory retries have multiplied gradient accumulation."""
+        return max((int(a.get("accumulate", 1)) for a in self.assignments.values()), default=1)
+
+    def snapshot(self, metric: str) -> Trial:
+        reason = self.outcome.get("reason")
+        return Trial(
+            number=self.trial,
+            params=self.params,
+            state=self.state,
+            reason=Reason(reason) if reason else None,
+            message=self.outcome.get("message", ""),
+            value=self.value,
+            reports=dict(self.reports),
+            curve={s: r.metrics[metric] for s, r in self.reports.items() if metric in r.metrics},
+            seconds=self.seconds,
+            seed=self.seed,
+        )
+
+
+class Journal:
+    """Reads and writes the records. Holds no lock and makes no decision."""
+
+    def __init__(self, storage: BaseStorage, name: str, goal: Goal) -> None:
+        """Opens the study in `storage`, creating what is missing of it."""
+        self._storage = storage
+        direction = getattr(optuna.study.StudyDirection, goal.upper())
+        self._trials = self._find_or_create(name, direction)
+        self._confirms = self._find_or_create(f"{name}:confirm", direction)
+        if "uid" not in storage.get_study_user_attrs(self._trials):
+            storage.set_study_user_attr(self._trials, "uid", uuid.uuid4().hex)
+        self.uid: str = storage.get_study_user_attrs(self._trials)["uid"]
+
+    def _find_or_create(self, name: str, direction: optuna.study.StudyDirection) -> int:
+        try:
+            return self._storage.get_study_id_from_name(name)
+        except KeyError:
+            return self._storage.create_new_study([direction], name)
+
+    def runs(self) -> list[Run]:
+        """All runs as journaled: trials by number, then confirmations and tests as begun."""
+        both = (self._storage.get_all_trials(s) for s in (self._trials, self._confirms))
+        return [_replay(frozen) for trials in both for frozen in trials]
+
+    def note(self, key: str) -> Any:
+        """What `write_note` wrote last under `key`; None when it never did."""
+        return self._storage.get_study_user_attrs(self._trials).get(key)
+
+    def write_note(self, key: str, value: Any) -> None:
+        self._storage.set_study_user_attr(self._trials, key, value)
+
+    def begin(
+        self,
+        run: Mapping[str, Any],
+        params: Mapping[str, Scalar],
+        distributions: Mapping[str, BaseDistribution],
+        assignment: tuple[int, Mapping[str, Any]],
+    ) -> Run:
+        """Journals a new run and its first assignment in one record: a crash leaves both or none.
+
+        A search run's number is its place in the storage, so `run["trial"]` must be the next one.
+        """
+        number, record = assignment
+        template = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions=dict(distributions),
+            user_attrs={"run": dict(run), f"assignment/{number}": dict(record)},
+        )
+        study = self._trials if run["purpose"] == Purpose.SEARCH else self._confirms
+        return _replay(self._storage.get_trial(self._storage.create_new_trial(study, template)))
+
+    def assign(self, run: Run, number: int, record: Mapping[str, Any]) -> None:
+        self._storage.set_trial_user_attr(run.id, f"assignment/{number}", dict(record))
+        run.assignments[number] = record
+
+    def report(
+        self, run: Run, report: Report, value: float | None, record: Mapping[str, Any]
+    ) -> None:
+        """One record with all metrics of a step; `record` holds who, when and the elapsed time."""
+        content = {**record, "metrics": dict(report.metrics), "seconds": report.seconds}
+        self._storage.set_trial_user_attr(run.id, f"report/{report.step}", content)
+        if value is not None:
+            self._storage.set_trial_intermediate_value(run.id, report.step, value)
+        run.reports[report.step] = report
+        run.stamps[report.step] = record
+
+    def finish(
+        self, run: Run, state: State, value: float | None, record: Mapping[str, Any]
+    ) -> None:
+        content = {**record, "state": state, "value": value}
+        self._storage.set_trial_user_attr(run.id, "outcome", content)
+        self._storage.set_trial_state_values(
+            run.id, _OPTUNA_STATE[state], None if value is None else [value]
+        )
+        run.state, run.value, run.outcome = state, value, content
+
+    def repair(self, run: Run, metric: str) -> None:
+        """Completes a pair of records that a crash cut in two."""
+        frozen = self._storage.get_trial(run.id)
+        if frozen.state.is_finished():
+            return
+        for step, report in sorted(run.reports.items()):
+            if step not in frozen.intermediate_values and metric in report.metrics:
+                self._storage.set_trial_intermediate_value(run.id, step, report.metrics[metric])
+        if run.outcome:
+            self.finish(run, State(run.outcome["state"]), run.outcome["value"], run.outcome)
+
+    def delete(self) -> None:
+        for study in (self._trials, self._confirms):
+            self._storage.delete_study(study)
+
+
+def _replay(frozen: FrozenTrial) -> Run:
+    attrs = frozen.user_attrs
+    about, outcome = attrs["run"], attrs.get("outcome", {})
+    reports, stamps = {}, {}
+    for key in sorted((k for k in attrs if k.startswith("report/")), key=_tail):
+        record = attrs[key]
+        reports[_tail(key)] = Report(_tail(key), record["metrics"], record["seconds"])
+        stamps[_tail(key)] = record
+    return Run(
+        id=frozen._trial_id,
+        label=about["label"],
+        purpose=Purpose(about["purpose"]),
+        trial=about["trial"],
+        seed=about["seed"],
+        params=frozen.params,
+        started=about["at"],
+        assignments={_tail(k): v for k, v in attrs.items() if k.startswith("assignment/")},
+        reports=reports,
+        stamps=stamps,
+        state=State(outcome["state"]) if outcome else State.RUNNING,
+        value=outcome.get("value"),
+        outcome=outcome,
+    )
+
+
+def _tail(key: str) -> int:
+    return int(key.rpartition("/")[2])
+
+
+class _KernelLock(BaseJournalFileLock):
+    """Optuna's file lock over flock: it dies with its process, and mends a torn last line.
+
+    Optuna's own locks outlive kill -9 (the next writer waits 30 s), and a line cut short makes the
+    file unreadable once two more have been written behind it.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._lock = FileLock(journal.with_suffix(".lock"))
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        _drop_torn_tail(self._journal)
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _drop_torn_tail(path: Path) -> None:
+    with path.open("r+b") as file:
+        end = file.seek(0, 2)
+        if end == 0:
+            return
+        file.seek(end - 1)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def open_storage(url: str | None, folder: Path, create: bool = True) -> BaseStorage:
+    """The journal file in `folder`, or the database at `url` (PostgreSQL or SQLite)."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if url is not None:
+        return _open_database(url)
+    path = folder / "journal.log"
+    if not create and not path.exists():
+        raise StudyNotFound(f"{path} does not exist: the study was never started.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=_KernelLock(path)))
+
+
+def _open_database(url: str) -> BaseStorage:
+    try:
+        return RDBStorage(url)
+    except ImportError as error:
+        raise UserError(
+            f"storage: {url} needs a database driver ({error}). "
+            "For PostgreSQL: pip install 'autotune[postgresql]'."
+        ) from None
+    except Exception as error:
+        line = str(error).strip().splitlines()[0]
+        raise UserError(f"storage: {url} cannot be opened: {line[:200]}") from None
