@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,11 +19,11 @@ CHANNELS = (1, 3, 4)
 def load(path: Path) -> Arrays:
     at = ("data", "path")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return check({key: file[key] for key in file.files}, str(path), at)
     except FileNotFoundError:
         raise DataUnavailable(f"`data.path`: there is no file {str(path)!r}") from None
-    except (OSError, ValueError, EOFError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
         # numpy says "allow_pickle" for object arrays and for files that are no arrays at all.
         why = f"`data.path`: {str(path)!r} is no .npz file of plain arrays (numpy.savez writes one)"
         raise InvalidInput([Problem(why, at)]) from error

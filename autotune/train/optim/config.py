@@ -28,7 +28,7 @@ __all__ = [
     "Step",
 ]
 
-LearningRate = Annotated[float, Field(gt=0)]
+LearningRate = Annotated[float, Field(gt=0, description="Learning rate; a schedule multiplies it.")]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Epsilon = Annotated[float, Field(gt=0)]
 
@@ -40,7 +40,6 @@ class OptimizerBase(Config):
 
     name: str
     lr: LearningRate
-    """Learning rate; a schedule multiplies it."""
     weight_decay: float | None = Field(default=None, ge=0)
     """L2 penalty on the weights; decoupled from the gradient in adamw."""
 
