@@ -14,7 +14,7 @@ from autotune.train.optim.config import AdamW, Constant, LrScheduleConfig, Optim
 from autotune.train.paths import merge
 from autotune.trial import Goal, Scalar
 
-__all__ = ["FunctionConfig", "Monitor", "TrainConfig", "apply", "metrics"]
+__all__ = ["METRICS", "FunctionConfig", "Monitor", "TrainConfig", "apply", "metrics"]
 
 METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
 
