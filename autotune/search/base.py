@@ -1,7 +1,9 @@
 """What a sampler is: it proposes the parameters of the next trial."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from autotune.space import Space
 
 __all__ = ["Sampler", "SamplerSettings", "derive", "distinct"]
+
+_RANDOM_DRAWS = 200
 
 
 class Sampler(Protocol):
@@ -53,16 +57,20 @@ def derive(seed: int, *parts: int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
 
-def distinct(
-    draws: Iterator[Callable[[], dict[str, Scalar]]], trials: Sequence[Trial]
-) -> dict[str, Scalar]:
-    """The first draw that no trial has tried; the last draw when all of them were.
+Draw = Callable[[], dict[str, Scalar]]
 
-    A small space runs out of new combinations before the budget does: a repeated one is then a
+
+def distinct(
+    draws: Sequence[Draw], space: "Space", rng: random.Random, trials: Sequence[Trial]
+) -> dict[str, Scalar]:
+    """The first of `draws`, then of random ones, that no trial has tried.
+
+    Where a small space has run out of new combinations the last draw is taken: a repeated one is a
     second measurement, not an error.
     """
     params: dict[str, Scalar] = {}
-    for draw in draws:
+    at_random: Draw = partial(space.sample, rng)
+    for draw in (*draws, *[at_random] * _RANDOM_DRAWS):
         params = draw()
         if all(trial.params != params for trial in trials):
             break

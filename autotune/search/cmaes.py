@@ -63,7 +63,6 @@ class CmaesSampler:
     """
 
     ATTEMPTS = 8
-    RANDOM_DRAWS = 32
     SIGMA = 1 / 4
     """The first generation's spread, in units of a parameter's range."""
 
@@ -80,8 +79,7 @@ class CmaesSampler:
         cma.reseed_rng(seed)
         rng = random.Random(seed)
         asked = [partial(self._ask, cma, rng)] * self.ATTEMPTS
-        drawn = [partial(self.space.sample, rng)] * self.RANDOM_DRAWS
-        return distinct(iter([*asked, *drawn]), trials)
+        return distinct(asked, self.space, rng, trials)
 
     def _ask(self, cma: "CMA", rng: random.Random) -> dict[str, Scalar]:
         point = dict(zip(self.evolved, cma.ask().tolist(), strict=True))

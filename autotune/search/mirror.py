@@ -30,7 +30,6 @@ __all__ = ["OptunaSampler", "gp", "tpe"]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 _STUDY = "mirror"
-_RANDOM_DRAWS = 32
 _STATES = {
     State.COMPLETE: TrialState.COMPLETE,
     State.PRUNED: TrialState.PRUNED,
@@ -70,8 +69,7 @@ class OptunaSampler:
         self._mirror.follow(trials)
         rng = random.Random(derive(self.seed, number))
         asked = [partial(self._ask, number, attempt) for attempt in range(self.attempts)]
-        drawn = [partial(self.space.sample, rng)] * _RANDOM_DRAWS
-        return distinct(iter([*asked, *drawn]), trials)
+        return distinct(asked, self.space, rng, trials)
 
     def _ask(self, number: int, attempt: int) -> dict[str, Scalar]:
         study = Study(_STUDY, self._mirror)

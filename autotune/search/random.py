@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from functools import partial
 from typing import Literal
 
 from autotune.search.base import SamplerSettings, derive, distinct
@@ -24,13 +23,10 @@ class Random(SamplerSettings):
 class RandomSampler:
     """Redraws a combination that was tried already, so that small spaces are not wasted."""
 
-    ATTEMPTS = 32
-
     def __init__(self, space: Space, seed: int) -> None:
         self.space = space
         self.seed = seed
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
         rng = random.Random(derive(self.seed, number))
-        draw = partial(self.space.sample, rng)
-        return distinct((draw for _ in range(self.ATTEMPTS)), trials)
+        return distinct([], self.space, rng, trials)

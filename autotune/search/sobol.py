@@ -1,9 +1,11 @@
 """A scrambled Sobol sequence: random search without the clumps and the gaps."""
 
+import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
-from autotune.search.base import SamplerSettings, derive
+from autotune.search.base import SamplerSettings, derive, distinct
 from autotune.space import Space
 from autotune.trial import Goal, Scalar, Trial
 
@@ -23,7 +25,8 @@ class SobolSampler:
     """Point n of the sequence is trial n: one coordinate a parameter, inactive ones unused.
 
     Owen-scrambled by the study's seed (A. Owen, "Scrambling Sobol' and Niederreiter-Xing points",
-    1998), as in scipy.stats.qmc.
+    1998), as in scipy.stats.qmc. A point that falls on a combination tried before, as happens in
+    finite spaces, is replaced by a random one.
     """
 
     def __init__(self, space: Space, seed: int) -> None:
@@ -31,8 +34,13 @@ class SobolSampler:
         self.seed = seed
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
+        rng = random.Random(derive(self.seed, number))
+        return distinct([partial(self._point, number)], self.space, rng, trials)
+
+    def _point(self, number: int) -> dict[str, Scalar]:
         from scipy.stats import qmc
 
         engine = qmc.Sobol(d=len(self.space.parameters), rng=derive(self.seed))
-        point = engine.fast_forward(number).random(1)[0]
-        return self.space.decode([float(coordinate) for coordinate in point])
+        if number:  # scipy cannot go forward by nothing
+            engine.fast_forward(number)
+        return self.space.decode(engine.random(1)[0].tolist())
