@@ -42,7 +42,7 @@ def may_retry(run: Run, failure: Failure, config: Mapping[str, Any]) -> bool:
         losses = sum(record["why"] == Reason.LOST for record in run.assignments.values())
         return losses + 1 < _ATTEMPTS
     if failure.reason == Reason.OOM and "batch_size" in config and "accumulate" in config:
-        return bool(config["accumulate"] * 2 <= config["batch_size"])
+        return int(config["accumulate"]) * 2 <= int(config["batch_size"])
     return False
 
 

@@ -260,7 +260,8 @@ class History:
     def _summary(self, run: Run) -> dict[str, float]:
         if run.purpose == Purpose.TEST:
             metrics = run.reports[run.step].metrics if run.reports else {}
-            return {f"test/{k.removeprefix('test_')}": v for k, v in metrics.items()}
+            tests = {k: v for k, v in metrics.items() if k.startswith("test_")}
+            return {k.replace("_", "/", 1): v for k, v in tests.items()}
         summary = {"seconds": run.seconds}
         metric = self.spec.objective.metric
         curve = run.snapshot(metric).curve

@@ -52,12 +52,14 @@ class Run:
     started: float
     """Seconds since the epoch."""
     assignments: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """By the assignment's number: why it was handed out, and from which step."""
     reports: dict[int, Report] = field(default_factory=dict)
     stamps: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     """Step -> who reported it and when: assignment, worker, at, elapsed."""
     state: State = State.RUNNING
     value: float | None = None
     outcome: Mapping[str, Any] = field(default_factory=dict)
+    """Empty while unfinished; else state, value, reason, message, worker, at, elapsed."""
 
     @property
     def seconds(self) -> float:
@@ -131,13 +133,17 @@ class Journal:
         """Journals a new run and its first assignment in one record: a crash leaves both or none.
 
         A search run's number is its place in the storage, so `run["trial"]` must be the next one.
+        The params stand twice: Optuna's own reading takes the choices 1 and true for the same.
         """
         number, record = assignment
         template = optuna.trial.create_trial(
             state=TrialState.RUNNING,
             params=dict(params),
             distributions=dict(distributions),
-            user_attrs={"run": dict(run), f"assignment/{number}": dict(record)},
+            user_attrs={
+                "run": {**run, "params": dict(params)},
+                f"assignment/{number}": dict(record),
+            },
         )
         study = self._trials if run["purpose"] == Purpose.SEARCH else self._confirms
         return _replay(self._storage.get_trial(self._storage.create_new_trial(study, template)))
@@ -197,7 +203,7 @@ def _replay(frozen: FrozenTrial) -> Run:
         purpose=Purpose(about["purpose"]),
         trial=about["trial"],
         seed=about["seed"],
-        params=frozen.params,
+        params=about["params"],
         started=about["at"],
         assignments={_tail(k): v for k, v in attrs.items() if k.startswith("assignment/")},
         reports=reports,

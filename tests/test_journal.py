@@ -13,7 +13,7 @@ from autotune.search.distributions import distribution
 from autotune.space import Categorical, Float
 from autotune.trial import Goal, Purpose, Report, State
 
-PARAMETERS = {"lr": Float(low=0.0, high=1.0), "kind": Categorical(choices=(None, "a", 1))}
+PARAMETERS = {"lr": Float(low=0.0, high=1.0), "kind": Categorical(choices=(None, "a", 1, True))}
 STAMP = {"at": 5.0, "elapsed": 1.0, "worker": "w", "assignment": 0}
 
 
@@ -23,7 +23,7 @@ def journal_in(folder: Path) -> Journal:
 
 def begin(journal: Journal, number: int, purpose: Purpose = Purpose.SEARCH) -> Run:
     about = {"label": f"trial-{number:04d}", "purpose": purpose, "trial": number}
-    params = {"lr": 0.5, "kind": None}
+    params = {"lr": 0.5, "kind": None if number == 0 else True}
     distributions = {name: distribution(p) for name, p in PARAMETERS.items()}
     assignment = (number, {"why": "start", "from": 0})
     return journal.begin({**about, "seed": 1, "at": 4.0}, params, distributions, assignment)
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert again.uid == journal.uid
     first, second, retraining = again.runs()
     assert [first.trial, second.trial] == [0, 1]
-    assert first.params == {"lr": 0.5, "kind": None}
+    assert first.params == {"lr": 0.5, "kind": None} and second.params["kind"] is True
     assert second.reports[2] == Report(2, {"acc": 1.2, "loss": 0.1}, 0.25)
     assert (second.state, second.value, second.seconds) == (State.COMPLETE, 1.2, 0.5)
     assert retraining.purpose == Purpose.CONFIRM and retraining.label == confirm.label
