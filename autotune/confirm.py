@@ -13,7 +13,7 @@ from autotune.journal import Run
 from autotune.search.base import derive
 from autotune.trial import Purpose, Scalar
 
-__all__ = ["Todo", "outstanding"]
+__all__ = ["Todo", "is_over", "outstanding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,12 @@ def outstanding(history: History) -> Todo | None:
     if all(run.state.finished for run in history.confirms):
         return _next_reading(history)
     return None
+
+
+def is_over(history: History, elapsed: float) -> bool:
+    """Nothing is left to do within the budget, `elapsed` seconds into the study."""
+    idle = all(run.state.finished for run in history.runs())
+    return idle and not history.searching(elapsed) and outstanding(history) is None
 
 
 def _next_reading(history: History) -> Todo | None:

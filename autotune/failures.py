@@ -40,7 +40,7 @@ def may_retry(run: Run, failure: Failure, config: Mapping[str, Any]) -> bool:
     sample is left (a user's own function has no micro-batch to halve)."""
     if failure.reason == Reason.LOST:
         losses = sum(record["why"] == Reason.LOST for record in run.assignments.values())
-        return losses + 1 < _ATTEMPTS
+        return bool(losses + 1 < _ATTEMPTS)
     if failure.reason == Reason.OOM and "batch_size" in config and "accumulate" in config:
         return int(config["accumulate"]) * 2 <= int(config["batch_size"])
     return False

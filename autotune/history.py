@@ -3,9 +3,11 @@
 Everything here is derived. `load` opens a study that another process may be driving.
 """
 
+import platform
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,11 @@ from autotune.errors import StudyNotFound, nearest
 from autotune.files import FileLock
 from autotune.journal import Journal, Run, open_storage
 from autotune.spec import StudySpec
-from autotune.tracking.base import Event, RunFinished, RunReported, RunStarted
+from autotune.tracking.base import Event, RunFinished, RunReported, RunStarted, StudyOpened
 from autotune.train.config import apply
 from autotune.trial import Goal, Purpose, State, Trial
 
-__all__ = ["Best", "Confirmed", "History", "load", "names"]
+__all__ = ["Best", "Confirmed", "History", "find", "load", "names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ class History:
     """By number."""
     confirms: list[Run] = field(default_factory=list)
     tests: list[Run] = field(default_factory=list)
+    exhausted: bool = False
+    """The sampler has proposed all there is."""
+    driven: bool = False
+    """A process is running the study now."""
 
     def add(self, run: Run) -> None:
         rooms = {Purpose.SEARCH: self.trials, Purpose.CONFIRM: self.confirms}
@@ -87,6 +93,18 @@ class History:
         """Seconds the study has run, over all its sessions, by its last record."""
         records = [r for run in self.runs() for r in (*run.stamps.values(), run.outcome) if r]
         return max((float(record["elapsed"]) for record in records), default=0.0)
+
+    def searching(self, elapsed: float) -> bool:
+        """Whether the budget still allows a new trial, `elapsed` seconds into the study."""
+        budget = self.spec.budget
+        if self.exhausted or (budget.trials is not None and len(self.trials) >= budget.trials):
+            return False
+        if budget.time is not None and elapsed >= budget.time:
+            return False
+        if budget.gpu_hours is None:
+            return True
+        seconds = sum(run.seconds for run in self.trials)
+        return seconds * self.spec.worker.gpus < budget.gpu_hours * 3600
 
     def config(self, run: Run) -> dict[str, Any]:
         """The complete training config of `run` as plain JSON values."""
@@ -218,6 +236,9 @@ class History:
             source=source,
         )
 
+    def opening(self) -> StudyOpened:
+        return StudyOpened(self.spec.name, self.uid, specs.dump(self.spec), _versions())
+
     def events(self) -> Iterator[Event]:
         """The whole study told again, run by run."""
         for run in [*self.trials, *self.confirms]:
@@ -277,18 +298,25 @@ def names(runs: Path) -> list[str]:
     return sorted(file.parent.name for file in runs.glob("*/study.yaml"))
 
 
+def find(name: str, runs: Path) -> Path:
+    """The study's folder. Raises StudyNotFound, naming the nearest study."""
+    known = names(runs)
+    if name not in known:
+        hint = nearest(name, known) or "; there is none yet: autotune run STUDY.yaml"
+        raise StudyNotFound(f"no study {name!r} under {runs}/{hint}")
+    return runs / name
+
+
 def load(name: str, runs: Path) -> History:
     """The study as its journal stands now. Raises StudyNotFound."""
-    folder = runs / name
-    if name not in names(runs):
-        raise StudyNotFound(f"no study {name!r} under {runs}/{nearest(name, names(runs))}")
+    folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
     storage = open_storage(spec.storage, folder, create=False)
     journal = Journal(storage, spec.name, spec.objective.goal)
     history = History(spec, folder, journal.uid)
-    driven = _is_driven(folder)
+    history.exhausted, history.driven = bool(journal.note("exhausted")), _is_driven(folder)
     for run in journal.runs():
-        if run.state == State.RUNNING and not driven:
+        if run.state == State.RUNNING and not history.driven:
             run.state = State.WAITING
         history.add(run)
     return history
@@ -300,3 +328,8 @@ def _is_driven(folder: Path) -> bool:
         return True
     lock.release()
     return False
+
+
+def _versions() -> dict[str, str]:
+    packages = ("autotune", "optuna", "ray", "mlflow", "torch")
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}

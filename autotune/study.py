@@ -6,13 +6,11 @@ journal: the same trial numbers, the same proposals (one worker), nothing lost a
 """
 
 import os
-import platform
 import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,13 @@ from autotune import confirm, failures
 from autotune import spec as specs
 from autotune.errors import AutotuneError, StudyBusy, StudyChanged
 from autotune.files import FileLock, write_atomically
-from autotune.history import History
+from autotune.history import History, load
 from autotune.journal import Journal, Run, open_storage
 from autotune.search import SamplerConfig, SamplerSettings
 from autotune.search.base import Sampler, derive
 from autotune.search.distributions import distribution
 from autotune.spec import StudySpec
-from autotune.tracking.base import Event, StudyFinished, StudyOpened
+from autotune.tracking.base import Event, StudyFinished
 from autotune.trial import (
     Assignment,
     Decision,
@@ -41,7 +39,7 @@ from autotune.trial import (
     State,
 )
 
-__all__ = ["Done", "Listener", "Study", "Wait", "start"]
+__all__ = ["Done", "Listener", "Study", "Wait", "delete", "refuse_changes", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
     try:
         stored = folder / "study.yaml"
         if stored.exists():
-            _refuse_changes(specs.load(stored), spec)
+            refuse_changes(specs.load(stored), spec)
         write_atomically(stored, specs.dump(spec))
         journal = Journal(open_storage(spec.storage, folder), spec.name, spec.objective.goal)
         return Study(History(spec, folder, journal.uid), journal, lock, listeners)
@@ -90,7 +88,8 @@ def _take_lock(folder: Path) -> FileLock:
     )
 
 
-def _refuse_changes(old: StudySpec, new: StudySpec) -> None:
+def refuse_changes(old: StudySpec, new: StudySpec) -> None:
+    """Raises StudyChanged, naming the differences and the ways out."""
     if differences := specs.differences(old, new):
         lines = "\n".join(f"  {line}" for line in differences)
         raise StudyChanged(
@@ -122,7 +121,7 @@ class Study:
         self._curves: dict[int, dict[int, float]] = {}
         self._kept: set[int] = set()
         self._stopping = self._closed = False
-        self._exhausted = bool(journal.note("exhausted"))
+        self.history.exhausted = bool(journal.note("exhausted"))
         self._error: AutotuneError | None = None
         self._opened, self._before = time.monotonic(), 0.0
         self._take_over(journal.runs())
@@ -143,9 +142,7 @@ class Study:
                 self._draw(run, step)
         self._before = self.history.elapsed()
         self._numbers = 1 + max((n for run in runs for n in run.assignments), default=-1)
-        self._tell(
-            StudyOpened(self.spec.name, self.history.uid, specs.dump(self.spec), _versions())
-        )
+        self._tell(self.history.opening())
         for event in self.history.events():
             self._tell(event)
         for run in [run for run in runs if not run.state.finished]:
@@ -214,8 +211,7 @@ class Study:
     @property
     def complete(self) -> bool:
         """Nothing is left to do within the budget."""
-        idle = not self._working and not self._queue and not self._error
-        return idle and not self._searching() and confirm.outstanding(self.history) is None
+        return not self._error and confirm.is_over(self.history, self.elapsed())
 
     @property
     def running(self) -> list[Run]:
@@ -235,29 +231,18 @@ class Study:
     def _next_assignment(self) -> Assignment | None:
         if self._queue:
             return self._hand_out_again(*self._queue.popleft())
-        if self._searching() and (assignment := self._propose()):
+        if self.history.searching(self.elapsed()) and (assignment := self._propose()):
             return assignment
         if all(run.state.finished for run in self.history.trials):
             if todo := confirm.outstanding(self.history):
                 return self._begin(todo.about(), todo.params)
         return None
 
-    def _searching(self) -> bool:
-        budget, trials = self.spec.budget, self.history.trials
-        if self._exhausted or (budget.trials is not None and len(trials) >= budget.trials):
-            return False
-        if budget.time is not None and self.elapsed() >= budget.time:
-            return False
-        if budget.gpu_hours is None:
-            return True
-        seconds = sum(run.seconds for run in trials)
-        return seconds * self.spec.worker.gpus < budget.gpu_hours * 3600
-
     def _propose(self) -> Assignment | None:
         number = len(self.history.trials)
         params = self._sampler.propose(self.history.snapshots(), number)
         if params is None:
-            self._exhausted = True
+            self.history.exhausted = True
             self._journal.write_note("exhausted", True)
             return None
         label = f"trial-{number:04d}"
@@ -379,6 +364,15 @@ class Study:
             listener(event)
 
 
-def _versions() -> dict[str, str]:
-    packages = ("autotune", "optuna", "ray", "mlflow", "torch")
-    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
+def delete(name: str, runs: Path) -> Path:
+    """Removes the study's folder, and its records where `storage` keeps them elsewhere.
+
+    What the tracker remembers of it stays. Raises StudyNotFound, or StudyBusy while it runs.
+    """
+    found = load(name, runs)
+    with _take_lock(found.folder):
+        if found.spec.storage is not None:
+            storage = open_storage(found.spec.storage, found.folder)
+            Journal(storage, name, found.spec.objective.goal).delete()
+        shutil.rmtree(found.folder)
+    return found.folder

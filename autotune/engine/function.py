@@ -11,7 +11,6 @@
 so that `except Exception` in the function does not swallow it and `finally` still runs.
 """
 
-import importlib
 import io
 import queue
 import random
@@ -24,9 +23,10 @@ from typing import Any
 
 from autotune.errors import echo
 from autotune.files import write_atomically
+from autotune.train.function import resolve
 from autotune.trial import Assignment, Report
 
-__all__ = ["FunctionTrial", "load_function", "run_function"]
+__all__ = ["FunctionTrial", "run_function"]
 
 _KEPT = 2
 """Checkpoints on disk: the newest may be ahead of the journal, the one before never is."""
@@ -105,7 +105,7 @@ def run_function(path: str, config: Mapping[str, Any], assignment: Assignment) -
     Closing the generator stops the function at its next report and waits until it has ended.
     Whatever the function raises is raised here.
     """
-    function = load_function(path)
+    function: Function = resolve(path)
     _seed(assignment.seed)
     trial = FunctionTrial(assignment)
     trial.folder.mkdir(parents=True, exist_ok=True)
@@ -123,19 +123,6 @@ def run_function(path: str, config: Mapping[str, Any], assignment: Assignment) -
         thread.join()
     if trial._error is not None:
         raise trial._error
-
-
-def load_function(path: str) -> Function:
-    """The callable named `package.module:function`; the current folder is searched too."""
-    module_name, _, name = path.partition(":")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    function = importlib.import_module(module_name)
-    for part in name.split("."):
-        function = getattr(function, part)
-    if not callable(function):
-        raise TypeError(f"{path} must be a function, but it is {echo(function)}")
-    return function
 
 
 def _seed(seed: int) -> None:

@@ -18,6 +18,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -40,10 +41,13 @@ from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Repor
 if TYPE_CHECKING:
     from autotune.study import Study
 
-__all__ = ["run"]
+__all__ = ["connection", "run"]
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
+
+_POLL = 0.05
+"""Seconds between two questions while nothing runs and the study has nothing to hand out."""
 
 _WORKER_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the user
@@ -68,21 +72,28 @@ def run(study: "Study", address: str | None = None) -> None:
     A Ray that the caller has initialised is used and left running. Raises KeyboardInterrupt after
     Ctrl-C, with all written and Ray shut down; what was running is left as it is for a resume.
     """
-    with ExitStack() as stack:
-        interrupts = stack.enter_context(Interrupts())
-        folder = stack.enter_context(_temporary_folder())
-        # Nothing phones home unless the user's own environment says so.
-        usage = {"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}
-        stack.enter_context(_environment(_ENVIRONMENT | usage))
-        stack.enter_context(_silence())
+    with Interrupts() as interrupts, connection(address) as owned, _folder() as folder:
         try:
-            owned = stack.enter_context(_ray(address, folder))
             with interrupts.deferred():
                 study.slots = _slots(study)
                 _tune(study, _Link(study, interrupts, owned), folder)
         except KeyboardInterrupt:
             study.stop()
             raise
+
+
+@contextmanager
+def connection(address: str | None = None) -> Iterator[bool]:
+    """A silent Ray, ended on leaving where it was begun here; yields whether it was."""
+    with ExitStack() as stack:
+        # Nothing phones home unless the user's own environment says so.
+        usage = {"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}
+        stack.enter_context(_environment(_ENVIRONMENT | usage))
+        stack.enter_context(_silence())
+        owned = not ray.is_initialized()
+        if owned:
+            stack.enter_context(_started(address, stack.enter_context(_folder())))
+        yield owned
 
 
 class _Quit(BaseException):
@@ -103,6 +114,10 @@ class _Link:
         """By Ray's trial id."""
         self.error: Exception | None = None
         self._quit = _Quit if owned else _QuitTidily
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Ray saves the state of its loop, into files that nobody reads: not the study's."""
+        return str, ()
 
     def tell(self, call: Callable[[], _T], otherwise: _U) -> _T | _U:
         """`call` on the study; an exception of the study ends the run at the next safe point."""
@@ -125,8 +140,12 @@ class _StudySearcher(Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         from autotune.study import Done, Wait
 
-        self._link.leave_if_needed()
-        answer = self._link.tell(self._link.study.next, Wait())
+        while True:
+            self._link.leave_if_needed()
+            answer = self._link.tell(self._link.study.next, Wait())
+            if not isinstance(answer, Wait) or self._link.running:
+                break
+            time.sleep(_POLL)  # with nothing running Ray itself would sleep for a second
         if isinstance(answer, Assignment):
             self._link.running[trial_id] = answer
             return {"assignment": json.dumps(asdict(answer))}
@@ -246,7 +265,7 @@ def _tune(study: "Study", link: _Link, folder: Path) -> None:
                 stop=_SafePoint(link),
                 num_samples=-1,
                 resources_per_trial={"cpu": worker.cpus, "gpu": worker.gpus},
-                storage_path=str(folder / "tune"),
+                storage_path=str(folder),
                 trial_dirname_creator=lambda trial: trial.trial_id,
                 reuse_actors=True,
                 max_failures=0,
@@ -303,25 +322,20 @@ def _fits(resources: Mapping[str, float], wanted: Mapping[str, float]) -> int:
 
 
 @contextmanager
-def _ray(address: str | None, folder: Path) -> Iterator[bool]:
-    """A connection to Ray; yields whether it is ours to shut down."""
-    if ray.is_initialized():
-        yield False
-        return
+def _started(address: str | None, folder: Path) -> Iterator[None]:
     quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     before = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             ray.init(address, runtime_env={"env_vars": _WORKER_ENVIRONMENT}, **quiet)
         else:
-            ray.init("local", include_dashboard=False, _temp_dir=str(folder / "ray"), **quiet)
+            ray.init("local", include_dashboard=False, _temp_dir=str(folder), **quiet)
+        yield
     except ConnectionError as error:
         raise AutotuneError(f"no Ray cluster answers at {address}: {error}") from None
-    try:
-        yield True
     finally:
         ray.shutdown()
-        with suppress(ValueError):  # not in the main thread: Ray set none either
+        with suppress(ValueError):  # not in the main thread: Ray has set none either
             signal.signal(signal.SIGTERM, before)
 
 
@@ -354,7 +368,7 @@ def _silence() -> Iterator[None]:
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[Path]:
+def _folder() -> Iterator[Path]:
     # Ray keeps sockets in it, whose paths may not be longer than 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="autotune-"))
     try:

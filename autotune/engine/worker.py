@@ -10,8 +10,9 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from autotune.engine.function import load_function, run_function
+from autotune.engine.function import run_function
 from autotune.errors import AutotuneError
+from autotune.train.function import resolve
 from autotune.trial import Assignment, Failure, Purpose, Reason, Report
 
 __all__ = ["failure_of", "warm_up", "work"]
@@ -43,7 +44,7 @@ def work(assignment: Assignment) -> Generator[Report | Failure, None, None]:
 def warm_up(assignment: Assignment) -> None:
     """Import what `assignment` needs, so that its first step is no slower than the others."""
     if function := assignment.config.get("function"):
-        load_function(function)
+        resolve(function)
     else:
         from autotune.train.loop import warm_up as warm_up_training
 
@@ -148,9 +149,9 @@ def _free_memory(failure: Failure) -> None:
 
 def _place(error: BaseException) -> str:
     """`file:line` of the innermost frame that is neither ours nor a library's."""
-    ours = str(Path(__file__).parents[1])
+    ours = [str(Path(__file__).parents[1] / room) for room in ("engine", "train")]
     paths = sysconfig.get_paths()
-    foreign = (ours, paths["stdlib"], paths["purelib"], paths["platlib"], "<")
+    foreign = (*ours, paths["stdlib"], paths["purelib"], paths["platlib"], "<")
     frames: list[Any] = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(foreign)]
     return f"{own[-1].filename}:{own[-1].lineno}" if own else ""

@@ -6,7 +6,7 @@
 Imports neither torch nor ray, mlflow or optuna.
 """
 
-from autotune.spec.load import check, differences, dump, dump_config, load, load_config
+from autotune.spec.load import check, differences, dump, dump_config, load, load_config, plain
 from autotune.spec.model import Budget, Confirm, Objective, StudySpec, Tracking, Worker
 from autotune.spec.schema import schema
 from autotune.spec.shipped import find, shipped
@@ -25,6 +25,7 @@ __all__ = [
     "find",
     "load",
     "load_config",
+    "plain",
     "schema",
     "shipped",
 ]

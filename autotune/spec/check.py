@@ -1,13 +1,12 @@
 """What is wrong with a study beyond the shape of its file: rules, and a walk through its space."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
 
-from autotune.errors import InvalidInput, Problem, nearest
+from autotune.errors import InvalidInput, Problem, echo, nearest
 from autotune.space import Categorical, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
-from autotune.train.config import apply, metrics
+from autotune.train.config import METRICS, apply
 from autotune.trial import Scalar
 
 __all__ = ["rules", "walk"]
@@ -25,6 +24,8 @@ _SAME_FOR_ALL = {
     "data.val_fraction": "trials must be judged on the same split",
     "data.test_fraction": "trials must be judged on the same split",
 }
+_BY_RULES = {("trial", key) for key in _DECIDED_BY_STUDY}
+"""Where `rules` speaks, so that the walk need not."""
 Values = dict[str, Scalar]
 
 
@@ -35,15 +36,22 @@ def rules(spec: StudySpec) -> list[Problem]:
         for key, instead in _DECIDED_BY_STUDY.items()
         if key in spec.trial
     ]
-    problems += [
+    metric = spec.objective.metric
+    if "function" not in spec.trial and metric not in METRICS:
+        message = f"`objective.metric` must be one that a trial reports, got {echo(metric)}"
+        problems.append(Problem(message + nearest(metric, METRICS), ("objective", "metric")))
+    epochs = spec.trial.get("epochs")
+    problems += spec.schedule.check(epochs if type(epochs) is int else None)
+    return problems + _fixed(spec.space) + spec.search.check(spec.space)
+
+
+def _fixed(space: Space) -> list[Problem]:
+    return [
         Problem(f"`{name}` cannot be searched: {why}", ("space", name))
-        for name in spec.space.parameters
+        for name in space.parameters
         for fixed, why in _SAME_FOR_ALL.items()
         if name == fixed or name.startswith(f"{fixed}.")
     ]
-    epochs = spec.trial.get("epochs")
-    problems += spec.schedule.check(epochs if type(epochs) is int else None)
-    return problems + spec.search.check(spec.space)
 
 
 def walk(spec: StudySpec) -> list[Problem]:
@@ -56,34 +64,31 @@ def walk(spec: StudySpec) -> list[Problem]:
     """
     base = spec.base_config()
     found: dict[tuple[object, str], Problem] = {}
-    reserved = {problem.path for problem in rules(spec)}
+    fixed = {problem.path for problem in _fixed(spec.space)}
     for values in _once(_points(spec.space)):
+        problems: Sequence[Problem] = ()
         try:
-            problem = _metric_problem(spec, apply(base, values))
-            problems = [problem] if problem else []
+            apply(base, values)
         except InvalidInput as error:
             problems = [_into_study(spec.space, problem) for problem in error.problems]
         for problem in problems:
-            # One cure mends all variants that lack a setting.
-            cure = problem.message.partition("add `when:")[1]
-            found.setdefault((problem.path, cure or problem.message), problem)
-    return [problem for problem in found.values() if problem.path not in reserved]
+            found.setdefault((problem.path, _law(spec.space, problem)), problem)
+    return [p for p in found.values() if p.path not in fixed and p.path[:2] not in _BY_RULES]
 
 
-def _metric_problem(spec: StudySpec, config: Any) -> Problem | None:
-    names, metric = metrics(config), spec.objective.metric
-    if names is None or metric in names:
-        return None
-    message = f"`objective.metric` {metric!r} is not reported{nearest(metric, names)}"
-    return Problem(message, ("objective", "metric"))
+def _law(space: Space, problem: Problem) -> str:
+    """What a message says beside the value or the variant that happened to come first: one cure
+    mends all variants that lack a setting, and both ends of a range of the wrong kind."""
+    cure = problem.message.partition("add `when:")[1:]
+    parameter = space.parameters.get(str(problem.path[-1]))
+    is_range = parameter is not None and not isinstance(parameter, Categorical)
+    law = problem.message.rpartition(", got ")[0] if is_range else ""
+    return "".join(cure) or law or problem.message
 
 
 def _into_study(space: Space, problem: Problem) -> Problem:
     """From a path into the training config to one into the study file."""
     path = tuple(map(str, problem.path))
-    if path[:1] == ("monitor",):
-        message = problem.message.replace("monitor.", "objective.")
-        return Problem(message, ("objective", *path[1:]))
     for end in range(len(path), 0, -1):
         if ".".join(path[:end]) in space.parameters:
             return Problem(problem.message, ("space", ".".join(path[:end])))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from autotune.spec.writer import write
 from autotune.train.config import apply
 from autotune.train.invalid import problems as explained
 
-__all__ = ["check", "differences", "dump", "dump_config", "load", "load_config"]
+__all__ = ["check", "differences", "dump", "dump_config", "load", "load_config", "plain"]
 
 _FROZEN = ("objective", "trial", "seed", "space", "search", "schedule")
 _NO_SPACE = Space({})
-_INNOCENT = {
+_INNOCENT: Mapping[str, Any] = {
     "name": "unnamed",
     "objective": {"metric": "val_loss", "goal": "minimize"},
     "trial": {},
@@ -44,7 +45,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
         raise InvalidInput(problems)
     spec, found = _validated(root, bool(problems))
     problems += [_located(problem, root) for problem in found]
-    if problems:
+    if problems or spec is None:
         raise InvalidInput(_in_order(problems))
     return spec.read_from(root)
 
@@ -62,12 +63,17 @@ def check(spec: StudySpec) -> list[str]:
 
 def dump(spec: StudySpec) -> str:
     """The whole study in one file, fragments and overrides resolved; `load` reads it back."""
+    return write(plain(spec), blocks=("trial", "space"))
+
+
+def plain(spec: StudySpec) -> dict[str, Any]:
+    """What `dump` writes, as plain values."""
     values = {
         key: value for key, value in spec.model_dump(mode="json").items() if value is not None
     }
     for section in ("search", "schedule"):
         values[section] = {k: v for k, v in values[section].items() if v is not None}
-    return write(values, blocks=("trial", "space"))
+    return values
 
 
 def load_config(path: str | Path) -> dict[str, Any]:
@@ -105,21 +111,47 @@ def differences(old: StudySpec, new: StudySpec) -> list[str]:
     return lines
 
 
-def _validated(root: Node, broken: bool) -> tuple[StudySpec, list[Problem]]:
-    """A spec and what is wrong with it; with a problem, the spec serves only to find more."""
+def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem]]:
+    """The spec in `root`, or what is wrong with it. `broken`: a part of it could not be read."""
     raw = root.plain()
     space, problems = _space(raw, broken)
     raw = {**raw, "space": space} if "space" in raw else raw
+    spec = None
     try:
         spec = StudySpec.model_validate(raw, strict=True)
     except ValidationError as error:
         problems += explained(error, StudySpec, raw)
-    wrong = {problem.path[0] for problem in problems if problem.path}
-    if problems:
-        known = {k: v for k, v in raw.items() if k in StudySpec.model_fields and k not in wrong}
-        spec = StudySpec.model_validate({**_INNOCENT, **known}, strict=True)
-    more = rules(spec) + (walk(spec) if problems or broken else [])
-    return spec, problems + [p for p in more if p.path[0] not in wrong]
+    wrong = [problem.path for problem in problems if problem.path]
+    left = _repaired(raw, wrong) if problems else spec
+    more = rules(left) if left else []
+    if left and (problems or broken or more):
+        more += walk(left)
+    new = [p for p in more if not any(p.path[: len(path)] == path for path in wrong)]
+    return spec, problems + new
+
+
+def _repaired(raw: Mapping[str, Any], wrong: Sequence[tuple[str | int, ...]]) -> StudySpec | None:
+    """Without what is wrong, so that the rest can be checked too; None where that cannot be."""
+    left = deepcopy({key: value for key, value in raw.items() if key in StudySpec.model_fields})
+    for path in wrong:
+        below: Any = left
+        for step in path[:-1]:
+            below = below.get(step) if isinstance(below, dict) else None
+        if isinstance(below, dict):
+            below.pop(path[-1], None)
+        else:
+            left.pop(str(path[0]), None)
+    for union in ("search", "schedule"):
+        if union in left and "name" not in left[union]:
+            del left[union]
+    for key, innocent in _INNOCENT.items():
+        if isinstance(innocent, dict) and isinstance(left.get(key), dict):
+            left[key] = {**innocent, **left[key]}
+        left.setdefault(key, innocent)
+    try:
+        return StudySpec.model_validate(left, strict=True)
+    except ValidationError:
+        return None
 
 
 def _space(raw: Mapping[str, Any], broken: bool) -> tuple[Space, list[Problem]]:

@@ -53,7 +53,12 @@ def _duration(seconds: float) -> str | float:
 
 
 def _goal(value: object) -> object:
-    return Goal(value) if isinstance(value, str) and value in list(Goal) else value
+    if isinstance(value, Goal):
+        return value
+    if isinstance(value, str) and value in list(Goal):
+        return Goal(value)
+    law = "must be maximize or minimize"
+    raise PydanticCustomError("goal", "{law}", {"law": law})
 
 
 Duration = Annotated[

@@ -177,9 +177,8 @@ def _relabelled(node: Node, where: str) -> Node:
 def _like(name: str, file: Path) -> str:
     if "/" not in name:
         return nearest(name, shipped("search_spaces"))
-    folder = (file.parent / name).parent
-    there = sorted(path.name for path in folder.glob("*.yaml")) if folder.is_dir() else []
-    return nearest(Path(name).name, there)
+    above = Path(name).parent
+    return nearest(name, (str(above / path.name) for path in (file.parent / above).glob("*.yaml")))
 
 
 def _kind(node: Node) -> str:

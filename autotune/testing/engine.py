@@ -1,20 +1,26 @@
 """What every engine must do, and a study of plain values to try it on."""
 
+import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from autotune.errors import StudyFailed
 from autotune.study import Done, Wait
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report
 
-__all__ = ["ScriptedStudy", "assign", "decide_nothing"]
+__all__ = ["EngineContract", "ScriptedStudy", "assign", "go_to_end"]
 
 Decide = Callable[[Assignment, Report], Decision]
+Run = Callable[[Any], None]
 
 
-def decide_nothing(assignment: Assignment, report: Report) -> Decision:
+def go_to_end(assignment: Assignment, report: Report) -> Decision:
     """Run everything to its end."""
     return Decision.STOP if report.step == assignment.to_step else Decision.CONTINUE
 
@@ -22,12 +28,13 @@ def decide_nothing(assignment: Assignment, report: Report) -> Decision:
 def assign(
     trial: int, folder: Path, function: str, to_step: int | None = 3, **config: Any
 ) -> Assignment:
-    """Work for the user's function `function`."""
+    """Work for `function` of autotune.testing.trials."""
+    reference = f"autotune.testing.trials:{function}"
     return Assignment(
         number=trial,
         trial=trial,
         purpose=Purpose.SEARCH,
-        config={"function": function, "epochs": to_step, **config},
+        config={"function": reference, "epochs": to_step, **config},
         seed=trial,
         from_step=0,
         to_step=to_step,
@@ -45,7 +52,7 @@ class ScriptedStudy:
     """
 
     queue: list[Assignment]
-    decide: Decide = decide_nothing
+    decide: Decide = go_to_end
     worker: Mapping[str, Any] = field(default_factory=lambda: {"cpus": 1, "gpus": 0, "max": None})
     attempts: int = 3
     slots: int = 1
@@ -58,6 +65,8 @@ class ScriptedStudy:
     decisions: list[tuple[int, int, Decision]] = field(default_factory=list)
     ended: list[tuple[int, Failure | None]] = field(default_factory=list)
     stopped: bool = False
+    waits: int = 0
+    """So often, once every worker has reported, `next` answers Wait although there is work."""
 
     @property
     def spec(self) -> Any:
@@ -67,6 +76,9 @@ class ScriptedStudy:
         if not self.running and (self.stopped or not self.queue):
             return Done()
         if self.stopped or not self.queue or len(self.running) >= self.slots:
+            return Wait()
+        if self.waits > 0 and len(set(self.workers)) >= self.slots:
+            self.waits -= 1
             return Wait()
         assignment = self.queue.pop(0)
         self.running.append(assignment)
@@ -108,3 +120,130 @@ class ScriptedStudy:
         seen: Sequence[Report] = self.reports.get(assignment.trial, [])
         step = seen[-1].step if seen else 0
         self.queue.append(replace(assignment, from_step=step))
+
+
+class EngineContract:
+    """Subclass it with a fixture `run`: Callable[[Study], None]."""
+
+    def test_a_study_with_nothing_to_do_ends_at_once(self, run: Run) -> None:
+        study = ScriptedStudy([])
+        run(study)
+        assert study.ended == [] and not study.stopped
+
+    def test_every_report_reaches_the_study_in_order(self, run: Run, tmp_path: Path) -> None:
+        study = ScriptedStudy([assign(n, tmp_path, "learns", lr=n + 1) for n in range(5)])
+        run(study)
+        expected = {
+            n: [(step, {"loss": (n + 1) / step, "depth": step}) for step in (1, 2, 3)]
+            for n in range(5)
+        }
+        assert study.values() == expected
+        assert sorted(study.ended) == [(n, None) for n in range(5)]
+
+    def test_one_worker_is_the_same_everywhere(self, run: Run, tmp_path: Path) -> None:
+        """Trials, values, decisions and their order; the draws of a trial depend on its seed."""
+
+        def decide(assignment: Assignment, report: Report) -> Decision:
+            poor = report.metrics["loss"] > 0.5
+            return Decision.STOP if poor else go_to_end(assignment, report)
+
+        study = one_worker([assign(n, tmp_path, "draws", 4) for n in range(8)], decide)
+        run(study)
+        expected: list[tuple[int, int, Decision]] = []
+        for trial in range(8):
+            draw = random.Random(trial)
+            for step in range(1, 5):
+                stop = draw.random() > 0.5 or step == 4
+                expected.append((trial, step, Decision.STOP if stop else Decision.CONTINUE))
+                if stop:
+                    break
+        assert study.decisions == expected
+        assert study.ended == [(n, None) for n in range(8)]
+
+    def test_a_stop_is_obeyed_at_once(self, run: Run, tmp_path: Path) -> None:
+        """And has unwound the function before its worker starts on the next one."""
+
+        def decide(assignment: Assignment, report: Report) -> Decision:
+            return Decision.STOP if report.step == 2 else Decision.CONTINUE
+
+        queue = [assign(n, tmp_path, "goes_on", None) for n in range(3)]
+        study = one_worker([*queue, assign(3, tmp_path, "learns")], decide)
+        run(study)
+        assert {n: [step for step, _ in steps] for n, steps in study.values().items()} == {
+            n: [1, 2] for n in range(4)
+        }
+        assert [(tmp_path / str(n) / "stopped").read_text() for n in range(3)] == ["2"] * 3
+
+    def test_a_paused_trial_goes_on_from_its_checkpoint(self, run: Run, tmp_path: Path) -> None:
+        def decide(assignment: Assignment, report: Report) -> Decision:
+            pause = report.step == 2 and assignment.from_step == 0
+            return Decision.PAUSE if pause else go_to_end(assignment, report)
+
+        study = one_worker([assign(n, tmp_path, "counts", 5) for n in range(2)], decide)
+        run(study)
+        curve = [(step, {"total": total}) for step, total in enumerate((1, 3, 6, 10, 15), 1)]
+        assert study.values() == {n: curve for n in range(2)}
+        assert len(study.ended) == 4 and not study.failures()
+        kept = sorted(file.name for file in (tmp_path / "0").iterdir())
+        assert kept == ["function-4.pt", "function-5.pt"]
+
+    def test_failures_are_results(self, run: Run, tmp_path: Path) -> None:
+        cuda = "CUDA out of memory. Tried to allocate 2.00 GiB"
+        queue = [
+            assign(0, tmp_path, "raises"),
+            assign(1, tmp_path, "turns_nan"),
+            assign(2, tmp_path, "exhausts"),
+            assign(3, tmp_path, "exhausts", message=cuda),
+            assign(4, tmp_path, "learns"),
+        ]
+        study = one_worker(queue)
+        run(study)
+        failures = study.failures()
+        reasons = [failures[n].reason for n in range(4)]
+        assert reasons == [Reason.EXCEPTION, Reason.NAN, Reason.OOM, Reason.OOM]
+        message = failures[0].message
+        assert message.startswith("ValueError: no such layer (")
+        assert re.search(r"trials\.py:\d+\)$", message)
+        assert failures[1].message == "loss is nan at epoch 2"
+        assert failures[3].message.startswith(f"RuntimeError: {cuda}")
+        assert {n: len(steps) for n, steps in study.values().items()} == {0: 1, 1: 1, 4: 3}
+        assert len(set(study.workers)) == 1, "a failure must not cost the worker"
+
+    def test_reports_that_make_no_sense_are_failures(self, run: Run, tmp_path: Path) -> None:
+        queue = [
+            assign(0, tmp_path, "repeats", steps=[1, 1]),
+            assign(1, tmp_path, "repeats", steps=[0]),
+            assign(2, tmp_path, "repeats", steps=[2, 4]),
+            assign(3, tmp_path, "mistypes"),
+            assign(4, tmp_path, "says_nothing"),
+            assign(5, tmp_path, "is_missing"),
+        ]
+        study = one_worker(queue)
+        run(study)
+        messages = [study.failures()[n].message for n in range(6)]
+        assert messages[0] == "epochs must increase, but it reported epoch 1 after 1"
+        assert messages[1] == "the first epoch is 1, but it reported epoch 0"
+        assert messages[2].startswith("no epoch may be beyond 3, where the trial ends")
+        assert messages[3].startswith("TypeError: metric 'loss' must be a number, but got 'low'")
+        assert messages[4].startswith("ended without a report")
+        assert "is_missing" in messages[5]
+        assert all(f.reason is Reason.EXCEPTION for f in study.failures().values())
+
+    def test_work_that_comes_after_a_wait_is_done(self, run: Run, tmp_path: Path) -> None:
+        study = one_worker([assign(n, tmp_path, "learns") for n in range(4)])
+        study.waits = 3
+        run(study)
+        assert len(study.ended) == 4 and study.waits == 0
+
+    def test_an_error_of_the_study_comes_out_as_it_is(self, run: Run, tmp_path: Path) -> None:
+        def decide(assignment: Assignment, report: Report) -> Decision:
+            raise StudyFailed("the first trials all failed alike")
+
+        study = one_worker([assign(n, tmp_path, "learns") for n in range(4)], decide)
+        with pytest.raises(StudyFailed, match="all failed alike"):
+            run(study)
+        assert study.ended == []
+
+
+def one_worker(queue: list[Assignment], decide: Decide = go_to_end) -> ScriptedStudy:
+    return ScriptedStudy(queue, decide, worker={"cpus": 1, "gpus": 0, "max": 1})

@@ -1,0 +1,59 @@
+"""One training config trained by itself, as a trial would be: same curve, same score (CPU)."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from autotune import spec as specs
+from autotune.engine.worker import work
+from autotune.errors import AutotuneError
+from autotune.trial import Assignment, Failure, Goal, Purpose, Report
+
+__all__ = ["train_alone"]
+
+
+def train_alone(path: Path, out: Path | None) -> Iterator[str]:
+    """Trains the config in `path`, keeping weights in `out`; yields a line an epoch and the score.
+
+    Raises AutotuneError when the training fails.
+    """
+    config = specs.load_config(path)
+    monitor = config["monitor"]
+    values: dict[int, float] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        assignment = Assignment(
+            number=0,
+            trial=0,
+            purpose=Purpose.SEARCH,
+            config=config,
+            seed=config["seed"],
+            from_step=0,
+            to_step=config.get("epochs"),
+            folder=str(out or scratch),
+            label="alone",
+        )
+        for reply in work(assignment):
+            if isinstance(reply, Failure):
+                raise AutotuneError(f"the training failed ({reply.reason}): {reply.message}")
+            values[reply.step] = reply.metrics.get(monitor["metric"], float("nan"))
+            yield _line(reply, config.get("epochs"))
+    yield _score(values, monitor)
+    if out:
+        yield f"weights: {out / 'best.safetensors'}"
+
+
+def _line(report: Report, epochs: int | None) -> str:
+    shown = "  ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
+    end = f"/{epochs}" if epochs else ""
+    return f"epoch {report.step}{end}  {shown}"
+
+
+def _score(values: dict[int, float], monitor: dict[str, str]) -> str:
+    if not values:
+        raise AutotuneError("the training ended without a report")
+    if monitor["at"] == "last":
+        step = max(values)
+    else:
+        sign = -1 if monitor["goal"] == Goal.MAXIMIZE else 1
+        step = min(values, key=lambda step: (sign * values[step], step))
+    return f"{monitor['metric']} {values[step]:.10g} (epoch {step})"

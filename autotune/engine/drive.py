@@ -1,0 +1,104 @@
+"""A whole study from its spec: the tracker, the state machine and the engine brought together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from autotune import confirm, history, study
+from autotune.errors import StudyBusy, UserError, nearest
+from autotune.history import History
+from autotune.spec import StudySpec, Tracking
+from autotune.study import Listener
+from autotune.tracking.base import StudyFinished, Tracker
+from autotune.tracking.memory import MemoryTracker
+from autotune.tracking.mlflow import MlflowTracker
+
+__all__ = ["Engine", "artifacts", "drive", "engine_named", "store_of", "sync"]
+
+Engine = Literal["ray", "inline"]
+
+
+def drive(
+    spec: StudySpec,
+    runs: Path,
+    listeners: Sequence[Listener] = (),
+    engine: Engine = "ray",
+    address: str | None = None,
+) -> tuple[History, str]:
+    """Runs `spec`, or goes on with it, to its end; the history and what the tracker did not write.
+
+    A finished study is returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written,
+    and AutotuneError for what ended the study.
+    """
+    tracker = tracker_for(spec, runs)
+    try:
+        driven = study.start(spec, runs, [tracker.record, *listeners])
+        try:
+            if not driven.complete:
+                _run(driven, engine, address)
+        finally:
+            driven.close()
+    finally:
+        unwritten = tracker.close()
+    driven.raise_error()
+    return driven.history, unwritten
+
+
+def _run(driven: study.Study, engine: Engine, address: str | None) -> None:
+    if engine == "inline":
+        from autotune.engine import inline
+
+        inline.run(driven)
+    else:
+        from autotune.engine import ray
+
+        ray.run(driven, address)
+
+
+def engine_named(name: str) -> Engine:
+    """Raises UserError for a name that no engine bears."""
+    engines: dict[str, Engine] = {"ray": "ray", "inline": "inline"}
+    if name not in engines:
+        raise UserError(f"--engine must be ray or inline, but got {name!r}{nearest(name, engines)}")
+    return engines[name]
+
+
+def tracker_for(spec: StudySpec, runs: Path) -> Tracker:
+    """`uri: none` remembers nothing; the default store lies in `runs`."""
+    if spec.tracking.uri == "none":
+        return MemoryTracker()
+    spool = runs / spec.name / "tracking.spool"
+    return MlflowTracker(store(spec, runs), artifacts(runs), spool)
+
+
+def store(spec: StudySpec, runs: Path) -> str:
+    """The MLflow store's URI."""
+    default = Tracking().uri
+    return f"sqlite:///{runs}/mlflow.db" if spec.tracking.uri == default else spec.tracking.uri
+
+
+def store_of(name: str | None, runs: Path) -> tuple[str, str]:
+    """The MLflow store of a study and the study's uid; the default store and "" without a name."""
+    if name is None:
+        return f"sqlite:///{runs}/mlflow.db", ""
+    told = history.load(name, runs)
+    if told.spec.tracking.uri == "none":
+        raise UserError(f"study {name!r} is not tracked: its spec says `tracking: {{uri: none}}`")
+    return store(told.spec, runs), told.uid
+
+
+def artifacts(runs: Path) -> Path:
+    return runs / "mlartifacts"
+
+
+def sync(name: str, runs: Path) -> str:
+    """Tells the tracker the whole study again; "" or what it did not write."""
+    told = history.load(name, runs)
+    if told.driven:
+        raise StudyBusy(f"study {name!r} is running, and tells its tracker itself")
+    tracker = tracker_for(told.spec, runs)
+    tracker.record(told.opening())
+    for event in told.events():
+        tracker.record(event)
+    tracker.record(StudyFinished(confirm.is_over(told, told.elapsed()), *told.closing()))
+    return tracker.close(timeout=600)

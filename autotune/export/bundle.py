@@ -1,0 +1,87 @@
+"""The winner as files a person can train from: best.yaml, model.safetensors, metrics.json."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from autotune.errors import UserError
+from autotune.history import Best, History
+
+__all__ = ["export"]
+
+_FILES = ("best.yaml", "metrics.json", "model.safetensors")
+
+
+def export(history: History, target: Path, force: bool = False) -> list[Path]:
+    """Writes the winner of `history` into the folder `target`, whole or not at all.
+
+    A former export is replaced; other files are not, unless `force`. Weights are those of the best
+    epoch of the winner's best retraining. Raises UserError while there is no winner.
+    """
+    best = history.best()
+    if best is None:
+        raise UserError(f"no trial of study {history.spec.name!r} has a value yet")
+    _refuse_strangers(target, force)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
+        made = Path(scratch) / "export"
+        made.mkdir()
+        _write(history, best, made)
+        _swap(made, target, Path(scratch) / "old")
+    return sorted(path for path in target.iterdir())
+
+
+def _refuse_strangers(target: Path, force: bool) -> None:
+    if target.exists() and not target.is_dir():
+        raise UserError(f"{target} is a file; give a folder: -o DIR")
+    strangers = (
+        [p.name for p in target.iterdir() if p.name not in _FILES] if target.exists() else []
+    )
+    if strangers and not force:
+        raise UserError(
+            f"{target} holds other files ({', '.join(sorted(strangers)[:3])}); "
+            "give another folder, or --force to replace it with all it holds"
+        )
+
+
+def _write(history: History, best: Best, folder: Path) -> None:
+    (folder / "best.yaml").write_text(history.best_text(best))
+    (folder / "metrics.json").write_text(json.dumps(_metrics(history, best), indent=2) + "\n")
+    weights = history.run_folder(best.source) / "best.safetensors"
+    if weights.exists():
+        shutil.copyfile(weights, folder / "model.safetensors")
+    elif "function" not in history.spec.trial:
+        raise UserError(
+            f"the weights of {best.source.label} are gone ({weights}); "
+            f"train them again: autotune train {history.config_file(best.source)}"
+        )
+
+
+def _metrics(history: History, best: Best) -> dict[str, Any]:
+    run = best.source
+    return {
+        "study": history.spec.name,
+        "trial": best.trial,
+        "metric": history.spec.objective.metric,
+        "search_value": best.value,
+        "confirmed_mean": best.mean,
+        "confirmed_std": best.std,
+        "seeds": list(best.seeds),
+        "test_mean": best.test,
+        "test_std": best.test_std,
+        "model": {
+            "run": run.label,
+            "seed": run.seed,
+            "value": run.value,
+            "test": history.test_value(run),
+        },
+    }
+
+
+def _swap(made: Path, target: Path, old: Path) -> None:
+    if target.exists():
+        os.rename(target, old)
+    os.rename(made, target)

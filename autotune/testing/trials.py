@@ -1,0 +1,107 @@
+"""Trials that learn, fail and die on cue: functions for `trial: {function: ...}`."""
+
+import os
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+from autotune.engine.function import FunctionTrial
+
+__all__ = [
+    "counts",
+    "dies",
+    "draws",
+    "exhausts",
+    "goes_on",
+    "learns",
+    "mistypes",
+    "naps",
+    "raises",
+    "repeats",
+    "says_nothing",
+    "turns_nan",
+]
+
+Config = dict[str, Any]
+
+
+def learns(config: Config, trial: FunctionTrial) -> None:
+    """A curve that depends on the config alone."""
+    for epoch in range(trial.step + 1, config["epochs"] + 1):
+        trial.report(epoch, loss=config.get("lr", 1.0) / epoch, depth=epoch)
+
+
+def draws(config: Config, trial: FunctionTrial) -> None:
+    """A curve of the global generator, which the engine seeds."""
+    for epoch in range(1, config["epochs"] + 1):
+        trial.report(epoch, loss=random.random())
+
+
+def counts(config: Config, trial: FunctionTrial) -> None:
+    """Sums 1, 2, 3, ... in its checkpoint, so that a step lost or done twice shows."""
+    total = state["total"] if (state := trial.load()) else 0
+    for epoch in range(trial.step + 1, config["epochs"] + 1):
+        total += epoch
+        trial.save(epoch, {"total": total})
+        trial.report(epoch, total=total)
+
+
+def goes_on(config: Config, trial: FunctionTrial) -> None:
+    """Reports until it is stopped, and leaves a note when it is."""
+    epoch = 0
+    try:
+        while True:
+            epoch += 1
+            trial.report(epoch, loss=1.0 / epoch)
+    except Exception:  # what users write; it must not catch a stop
+        pass
+    finally:
+        (trial.folder / "stopped").write_text(str(epoch))
+
+
+def raises(config: Config, trial: FunctionTrial) -> None:
+    trial.report(1, loss=1.0)
+    raise ValueError("no such layer\nand more")
+
+
+def turns_nan(config: Config, trial: FunctionTrial) -> None:
+    trial.report(1, loss=1.0)
+    trial.report(2, loss=float("nan"))
+
+
+def exhausts(config: Config, trial: FunctionTrial) -> None:
+    """Out of memory, as numpy or (`message`) as torch says it."""
+    if message := config.get("message"):
+        raise RuntimeError(message)
+    raise MemoryError
+
+
+def dies(config: Config, trial: FunctionTrial) -> None:
+    """Kills its process, once where `once` is true."""
+    trial.report(trial.step + 1, loss=1.0)
+    mark = Path(trial.folder) / "died"
+    if not (config.get("once") and mark.exists()):
+        mark.touch()
+        os.kill(os.getpid(), 9)
+    for epoch in range(trial.step + 2, config["epochs"] + 1):
+        trial.report(epoch, loss=1.0)
+
+
+def naps(config: Config, trial: FunctionTrial) -> None:
+    for epoch in range(1, config["epochs"] + 1):
+        time.sleep(config["seconds"])
+        trial.report(epoch, loss=1.0)
+
+
+def repeats(config: Config, trial: FunctionTrial) -> None:
+    for epoch in config["steps"]:
+        trial.report(epoch, loss=1.0)
+
+
+def mistypes(config: Config, trial: FunctionTrial) -> None:
+    trial.report(1, loss="low")  # type: ignore[arg-type]
+
+
+def says_nothing(config: Config, trial: FunctionTrial) -> None:
+    time.sleep(config.get("seconds", 0.0))

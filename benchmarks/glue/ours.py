@@ -1,0 +1,71 @@
+"""autotune: a study of the listed trials on the Ray engine, with its own training loop and MLflow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from autotune import spec as specs
+from autotune import study as studies
+from autotune.engine import ray
+from autotune.schedule.base import Curves
+from autotune.tracking.base import Event, RunReported
+from autotune.tracking.mlflow import MlflowTracker
+from autotune.trial import Decision, Scalar, Trial
+from benchmarks.glue.arm import Record, arguments
+from benchmarks.glue.plan import Planned
+
+STUDY = Path(__file__).with_name("ours.yaml")
+PATHS = {
+    "depth": "model.depth",
+    "width": "model.width",
+    "dropout": "model.dropout",
+    "optimizer": "optimizer.name",
+    "lr": "optimizer.lr",
+    "batch_size": "batch_size",
+}
+
+
+class Listed:
+    """Proposes the list and stops each trial at its listed epoch."""
+
+    def __init__(self, planned: Sequence[Planned]) -> None:
+        self._planned = planned
+
+    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
+        params = self._planned[number].params()
+        return {PATHS[name]: value for name, value in params.items()}
+
+    def decide(self, trial: int, step: int, curves: Curves) -> Decision:
+        return Decision.STOP if step >= self._planned[trial].epochs else Decision.CONTINUE
+
+
+class Recorder:
+    """For the harness alone."""
+
+    def __init__(self) -> None:
+        self.record = Record()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunReported):
+            index, report = int(event.label.removeprefix("trial-")), event.report
+            self.record.add(index, report.step, {**report.metrics, "seconds": report.seconds})
+
+
+def main() -> None:
+    folder, planned = given = arguments()
+    tracker = MlflowTracker(given.store, folder / "artifacts", folder / "spool")
+    recorder = Recorder()
+    spec = specs.load(STUDY, [f"budget.trials={len(planned)}"])
+    study = studies.start(spec, folder / "runs", [tracker.record, recorder])
+    # No sampler and no scheduler of the product replays a list, and a study file names only those.
+    study._sampler = study._scheduler = Listed(planned)
+    try:
+        ray.run(study)
+    finally:
+        study.close()
+        trouble = tracker.close()
+    assert not trouble, trouble
+    recorder.record.write(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+from collections.abc import Iterator
+
+import pytest
+
+pytest.register_assert_rewrite("autotune.testing.engine")
+
+
+@pytest.fixture(scope="session")
+def one_ray() -> Iterator[None]:
+    """One Ray for all tests: starting it takes several seconds."""
+    from autotune.engine.ray import connection
+
+    with connection():
+        yield

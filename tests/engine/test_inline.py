@@ -1,0 +1,56 @@
+"""The inline engine keeps the contract; Ctrl-C cuts nothing in half."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autotune.engine import inline
+from autotune.testing.engine import EngineContract, ScriptedStudy, assign, go_to_end
+from autotune.trial import Assignment, Decision, Report
+
+
+class TestInline(EngineContract):
+    @pytest.fixture
+    def run(self) -> Any:
+        return inline.run
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_in_a_report_lets_it_be_written_first(tmp_path: Path) -> None:
+    written = []
+
+    def decide(assignment: Assignment, report: Report) -> Decision:
+        interrupt()
+        written.append(report.step)
+        return go_to_end(assignment, report)
+
+    study = ScriptedStudy([assign(n, tmp_path, "goes_on", 3) for n in range(2)], decide)
+    with pytest.raises(KeyboardInterrupt):
+        inline.run(study)
+    assert written == [1] and study.stopped
+    assert study.ended == [], "what ran is left for a resume"
+    assert (tmp_path / "0" / "stopped").exists(), "its thread has ended"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_in_the_work_strikes_at_once(tmp_path: Path) -> None:
+    class Interrupted(ScriptedStudy):
+        def next(self) -> Any:
+            answer = super().next()
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            return answer
+
+    before = signal.signal(signal.SIGALRM, lambda *_: interrupt())
+    study = Interrupted([assign(0, tmp_path, "says_nothing", 3, seconds=0.8)])
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            inline.run(study)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert study.stopped and study.ended == []
