@@ -80,16 +80,19 @@ class DataUnavailable(UserError):
     pass
 
 
+_WORDS = {None: "null", True: "true", False: "false"}
+
+
 def echo(value: object) -> str:
     """`value` as a user typed it, in at most 60 characters."""
-    text = repr(value)
+    text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def nearest(word: object, valid: Iterable[str]) -> str:
-    """The valid words, the nearest one first: "; did you mean 'adam'? (valid: adam, sgd)"."""
+    """The end of a message: "; did you mean 'adam'? (valid: adam, sgd)", or "" without words."""
     words = sorted(set(valid))
     close = difflib.get_close_matches(str(word), words, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else ""
     shown = ", ".join(words[:12]) + (", ..." if len(words) > 12 else "")
-    return f"; {hint}(valid: {shown})" if words else ""
+    return f"{hint} (valid: {shown})" if words else ""

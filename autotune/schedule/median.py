@@ -58,7 +58,7 @@ def beyond(grace: int, max_step: int | None) -> list[Problem]:
     """`grace` must leave something to stop."""
     if max_step is None or grace < max_step:
         return []
-    message = f"grace must be below the trial's {max_step} epochs, but got {grace}"
+    message = f"`schedule.grace` must be below the trial's {max_step} epochs, but got {grace}"
     return [Problem(message, ("schedule", "grace"))]
 
 

@@ -46,6 +46,19 @@ class Condition:
     operator: Operator
     operands: tuple[Scalar, ...]
 
+    def __post_init__(self) -> None:
+        law = ""
+        if self.operator != "in" and self.operator not in (*_COMPARE, "!="):
+            law = f"a condition is in, <, <=, >, >= or !=, but got {echo(self.operator)}"
+        elif not self.operands or not all(map(_is_scalar, self.operands)):
+            law = f"a condition compares with plain values, but got {echo(self.operands)}"
+        elif self.operator in _COMPARE and not all(map(_is_number, self.operands)):
+            law = f"{self.operator} compares with a number, but got {echo(self.operands)}"
+        elif self.operator != "in" and len(self.operands) != 1:
+            law = f"{self.operator} compares with one value, but got {echo(self.operands)}"
+        if law:
+            raise InvalidInput([Problem(law, ("when", self.parent))])
+
     def holds(self, value: Scalar) -> bool:
         if self.operator == "in":
             return any(_same(value, operand) for operand in self.operands)
@@ -171,7 +184,7 @@ class Int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Categorical:
-    """One of `choices`: scalars of any kind, null included; true and 1 are two choices."""
+    """One of `choices`: scalars of any kind, null included, no two of which Python calls equal."""
 
     kind: ClassVar = "categorical"
 
@@ -193,8 +206,9 @@ class Categorical:
             if not _is_scalar(choice)
         ]
         for index, choice in enumerate(self.choices):
-            if any(_same(choice, earlier) for earlier in self.choices[:index]):
-                problems.append(Problem(f"{echo(choice)} is twice in `choices`", ("choices",)))
+            if choice in self.choices[:index]:
+                twin = self.choices[self.choices.index(choice)]
+                problems.append(Problem(_twins(choice, twin), ("choices",)))
         _raise(problems or _prior_problems(self))
 
     def contains(self, value: object) -> bool:
@@ -231,6 +245,13 @@ def _is_scalar(value: object) -> bool:
 def _same(a: object, b: object) -> bool:
     """Equal as a user sees it: 1 is 1.0, but not true."""
     return isinstance(a, bool) == isinstance(b, bool) and a == b
+
+
+def _twins(choice: Scalar, earlier: Scalar) -> str:
+    if repr(choice) == repr(earlier):
+        return f"{echo(choice)} is twice in `choices`"
+    both = f"{echo(earlier)} and {echo(choice)}"
+    return f"`choices` holds {both}, which samplers cannot tell apart: keep one of them"
 
 
 def _between(low: float, high: float, unit: float) -> float:

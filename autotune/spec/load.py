@@ -42,9 +42,10 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
     problems: list[Problem] = []
     root = read_study(Path(path), overrides, problems)
     if root is None:
-        raise InvalidInput(problems)
+        raise InvalidInput(_in_order(problems))
     spec, found = _validated(root, bool(problems))
-    problems += [_located(problem, root) for problem in found]
+    unread = [path[:2] if path[0] == "space" else path for path in root.unreadable() if path]
+    problems += [_located(p, root) for p in found if not _within(p.path, unread)]
     if problems or spec is None:
         raise InvalidInput(_in_order(problems))
     return spec.read_from(root)
@@ -81,7 +82,7 @@ def load_config(path: str | Path) -> dict[str, Any]:
     problems: list[Problem] = []
     root = read_file(Path(path), problems)
     if root is None or problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(_in_order(problems))
     raw = root.plain()
     if not isinstance(raw, dict):
         raise InvalidInput([Problem("a training config is a mapping", where=root.where)])
@@ -126,8 +127,11 @@ def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem
     more = rules(left) if left else []
     if left and (problems or broken or more):
         more += walk(left)
-    new = [p for p in more if not any(p.path[: len(path)] == path for path in wrong)]
-    return spec, problems + new
+    return spec, problems + [p for p in more if not _within(p.path, wrong)]
+
+
+def _within(path: Path_, others: Iterable[Path_]) -> bool:
+    return any(path[: len(other)] == other for other in others)
 
 
 def _repaired(raw: Mapping[str, Any], wrong: Sequence[tuple[str | int, ...]]) -> StudySpec | None:

@@ -27,7 +27,13 @@ __all__ = ["Budget", "Confirm", "Objective", "StudySpec", "Tracking", "Worker"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+_STORE = re.compile(r"sqlite:///.+|(https?|(postgresql|mysql)(\+\w+)?)://[^/\s]\S*", re.ASCII)
+_DATABASE = re.compile(r"sqlite:///.+|postgresql(\+\w+)?://[^\s]+", re.ASCII)
 _UNIT_SECONDS = (86_400, 3_600, 60, 1)
+
+
+def _law(kind: str, law: str) -> PydanticCustomError:
+    return PydanticCustomError(kind, "{law}", {"law": law})
 
 
 def _seconds(value: object) -> object:
@@ -36,7 +42,7 @@ def _seconds(value: object) -> object:
     match = _DURATION.fullmatch(value.replace(" ", ""))
     if not value.strip() or len(value) > 40 or match is None:
         law = "must be a duration such as 90s, 5m or 1h30m"
-        raise PydanticCustomError("duration", "{law}", {"law": law})
+        raise _law("duration", law)
     counts = (int(count or 0) for count in match.groups())
     return float(sum(n * unit for n, unit in zip(counts, _UNIT_SECONDS, strict=True)))
 
@@ -58,7 +64,7 @@ def _goal(value: object) -> object:
     if isinstance(value, str) and value in list(Goal):
         return Goal(value)
     law = "must be maximize or minimize"
-    raise PydanticCustomError("goal", "{law}", {"law": law})
+    raise _law("goal", law)
 
 
 Duration = Annotated[
@@ -127,8 +133,18 @@ class Confirm(Section):
 class Tracking(Section):
     """Where MLflow keeps what it shows."""
 
-    uri: Annotated[str, Field(min_length=1)] = "sqlite:///runs/mlflow.db"
-    """sqlite:///path of a file, or the http(s) address of a tracking server."""
+    uri: str = "sqlite:///runs/mlflow.db"
+    """sqlite:///path of a file, the http(s):// address of a tracking server, or the postgresql://
+    or mysql:// URL of a database. none: no tracking; the journal remembers everything all the
+    same, and `autotune ui` has nothing to show."""
+
+    @field_validator("uri")
+    @classmethod
+    def _is_a_store(cls, uri: str) -> str:
+        if uri != "none" and not _STORE.fullmatch(uri):
+            law = "must be none, sqlite:///path, or an http(s)://, postgresql:// or mysql:// address"
+            raise _law("uri", law)
+        return uri
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,15 +187,22 @@ class StudySpec(Config):
     """How the winner is confirmed."""
     tracking: Tracking = Tracking()
     """What remembers."""
-    storage: Annotated[str, Field(pattern=r"^(sqlite|postgresql)(\+\w+)?://")] | None = None
+    storage: str | None = None
     """sqlite:// or postgresql:// URL of the journal. None: a file beside the study."""
+
+    @field_validator("storage")
+    @classmethod
+    def _is_a_database(cls, storage: str | None) -> str | None:
+        if storage is not None and not _DATABASE.fullmatch(storage):
+            raise _law("storage", "must be a sqlite:///path or postgresql://host/database URL")
+        return storage
 
     @field_validator("name")
     @classmethod
     def _stays_in_runs(cls, name: str) -> str:
         if not _NAME.fullmatch(name) or name.strip(".") == "" or name[0] == "-" or len(name) > 100:
-            law = "must be 1 to 100 letters, digits, '.', '_' and '-', and begin with no '-'"
-            raise PydanticCustomError("name", "{law}", {"law": law})
+            law = "must be 1 to 100 letters, digits, '.', '_' and '-', and not begin with '-'"
+            raise _law("name", law)
         return name
 
     @field_validator("objective", mode="before")
@@ -189,7 +212,7 @@ class StudySpec(Config):
             return value
         if len(value) != 1:
             law = "must be one for now; a list of several is not supported yet"
-            raise PydanticCustomError("objective", "{law}", {"law": law})
+            raise _law("objective", law)
         return value[0]
 
     @field_validator("budget")
@@ -197,7 +220,7 @@ class StudySpec(Config):
     def _some_limit(cls, budget: Budget) -> Budget:
         if budget == Budget():
             law = "needs one of trials, time and gpu_hours"
-            raise PydanticCustomError("budget", "{law}", {"law": law})
+            raise _law("budget", law)
         return budget
 
     _source: Source = PrivateAttr(default_factory=Source)

@@ -49,6 +49,8 @@ class Node:
 
     value: "Scalar | dict[str, Node] | list[Node]"
     where: str
+    readable: bool = True
+    """False: `value` stands in for one that could not be read, which is reported already."""
 
     def plain(self) -> Any:
         if isinstance(self.value, dict):
@@ -68,6 +70,18 @@ class Node:
             else:
                 break
         return node.where
+
+    def unreadable(self, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+        """The paths of the stand-ins."""
+        if not self.readable:
+            yield path
+        if isinstance(self.value, dict):
+            for key, below in self.value.items():
+                yield from below.unreadable((*path, key))
+        elif isinstance(self.value, list):
+            for below in self.value:
+                if any(True for _ in below.unreadable()):
+                    yield path
 
 
 def read_text(text: str, file: str, problems: list[Problem]) -> Node | None:
@@ -101,11 +115,15 @@ def _events(text: str) -> Iterator[Event]:
 
 
 def _syntax(error: YAMLError) -> str:
-    return f"not valid YAML: {getattr(error, 'problem', None) or 'a character that YAML forbids'}"
+    context = getattr(error, "context", None)
+    problem = getattr(error, "problem", None) or "a character that YAML forbids"
+    return "not valid YAML: " + (f"{context}, {problem}" if context else problem)
 
 
 def _line(error: YAMLError, text: str) -> int:
     mark = getattr(error, "problem_mark", None)
+    if "stream" in (getattr(error, "problem", None) or ""):  # the end: what is not closed says more
+        mark = getattr(error, "context_mark", None) or mark
     if mark is not None:
         return int(mark.line)
     return text.count("\n", 0, getattr(error, "position", 0))
@@ -167,17 +185,21 @@ class _Builder:
         if top and isinstance(top.node.value, dict) and top.key is None:
             self._key(top, event.value, quoted, line)
             return
+        complaints = len(self.problems)
         value = event.value if quoted else self._resolve(event.value, line)
         if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
             self.complain("half a character (a surrogate escape) is not text", line)
             value = ""
         self._count(1, line)
-        self._put(Node(value, self._where(line)), event.anchor, 1, 0)
+        readable = len(self.problems) == complaints
+        self._put(Node(value, self._where(line), readable), event.anchor, 1, 0)
 
     def _key(self, top: _Open, text: str, quoted: bool, line: int) -> None:
         assert isinstance(top.node.value, dict)
         if not quoted and not isinstance(self._resolve(text, line), str):
             self.complain(f"a key must be text, but got {text or 'nothing'}; quote it", line)
+        if text == "<<" and not quoted:
+            self.complain("`<<` (merging keys) is not YAML 1.2; write the keys out", line)
         if text in top.node.value:
             first = top.node.value[text].where
             self.complain(f"{echo(text)} is given twice, first at {first}", line)
@@ -197,7 +219,8 @@ class _Builder:
     def _alias(self, anchor: str, line: int) -> None:
         if anchor not in self._anchors:
             self.complain(f"*{anchor} names no value before it (&{anchor})", line)
-        node, size, height = self._anchors.get(anchor, (Node(None, self._where(line)), 1, 0))
+        missing = Node(None, self._where(line), readable=False)
+        node, size, height = self._anchors.get(anchor, (missing, 1, 0))
         top = self._open[-1] if self._open else None
         if top and isinstance(top.node.value, dict) and top.key is None:
             self.complain("a key must be text, but got an alias", line)

@@ -46,6 +46,8 @@ def problems(
 
 def problem(details: ErrorDetails, config: type[BaseModel], data: Mapping[str, Any]) -> Problem:
     kind, context = details["type"], details.get("ctx", {})
+    # pydantic makes floats of the bounds of a float: 0.0 is said as 0.
+    context = {key: f"{v:.15g}" if isinstance(v, float) else v for key, v in context.items()}
     path, valid = locate(details["loc"], config, data)
     name = f"`{'.'.join(map(str, path))}`" if path else "the config"
     came = f", got {echo(details['input'])}"
