@@ -86,8 +86,11 @@ def _train(assignment: Assignment) -> Iterator[Report]:
     last = assignment.to_step if assignment.to_step is not None else config.epochs
     if assignment.purpose is Purpose.TEST:
         yield Report(last, loop.test(config, folder))
-    else:
+        return
+    try:
         yield from loop.train(config, folder, assignment.from_step, last)
+    except loop.NotFinite as error:
+        raise FloatingPointError(str(error)) from error
 
 
 def _checked(assignment: Assignment, reports: Iterator[Report]) -> Iterator[Report | Failure]:
