@@ -1,12 +1,17 @@
-"""MLflow's own UI over the study's store. Imports no mlflow: the server is another process."""
+"""MLflow's own UI over the study's store. Imports no mlflow: the server is another process.
+
+Run as a program this file is that process: `mlflow` itself, which ends when its parent does.
+"""
 
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +26,9 @@ __all__ = ["Server", "page", "run_page", "serve_ui"]
 
 _SLOWEST_START = 90.0
 """Seconds; a cold start takes 5 to 10."""
+_VIEW = "autotune"
+_MOST_PARAMS = 8
+"""Columns of parameters shown; all are a click away."""
 
 
 class Server:
@@ -42,6 +50,8 @@ class Server:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         self._output.close()
 
     def last_line(self) -> str:
@@ -73,7 +83,7 @@ def serve_ui(uri: str, artifacts: Path, host: str = "127.0.0.1", port: int | Non
     process = subprocess.Popen(
         _command(uri, artifacts, host, port),
         env=_environment(),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -90,7 +100,7 @@ def serve_ui(uri: str, artifacts: Path, host: str = "127.0.0.1", port: int | Non
 def _command(uri: str, artifacts: Path, host: str, port: int) -> list[str]:
     folder = artifacts.absolute()
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri),
+        *(sys.executable, "-m", __name__, "server", "--backend-store-uri", uri),
         *("--artifacts-destination", str(folder), "--host", host, "--port", str(port)),
         *("--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
@@ -131,13 +141,40 @@ def run_page(address: str, experiment: str, run: str) -> str:
 def page(address: str, uid: str) -> str:
     """The page of the study `uid` on the MLflow server at `address`: its runs, children nested.
 
-    The server's front page where it does not know the study.
+    Leaves a view named `autotune` in the experiment, which shows the columns that matter. The
+    server's front page where it does not know the study or wants a login.
     """
-    wanted = {"max_results": 1, "filter": f"tags.`autotune.uid` = '{uid}'"}
-    found = _ask(address, "experiments/search", wanted).get("experiments", [])
-    if not found:
+    address = address.rstrip("/")
+    mine = f"tags.`autotune.uid` = '{uid}'"
+    try:
+        found = _ask(address, "experiments/search", {"max_results": 1, "filter": mine})
+        if not found.get("experiments"):
+            return address
+        experiment = found["experiments"][0]["experiment_id"]
+        wanted = {"experiment_ids": [experiment], "filter": mine, "max_results": 100}
+        runs = _ask(address, "runs/search", wanted).get("runs", [])
+        view = {
+            "experiment_id": experiment,
+            "key": f"mlflow.sharedViewState.{_VIEW}",
+            "value": json.dumps({"selectedColumns": _columns(runs)}),
+        }
+        _ask(address, "experiments/set-experiment-tag", view)
+    except urllib.error.HTTPError:
         return address
-    return f"{address}/#/experiments/{found[0]['experiment_id']}/runs"
+    query = f"workflowType=machine_learning&viewStateShareKey={_VIEW}"
+    return f"{address}/#/experiments/{experiment}/runs?{query}"
+
+
+def _columns(runs: list[Any]) -> list[str]:
+    """State, the best value by the objective, the cost, and the first parameters."""
+
+    def keys(kind: str) -> list[str]:
+        return sorted({item["key"] for run in runs for item in run["data"].get(kind, [])})
+
+    best = [key for key in keys("metrics") if key.startswith("best/")]
+    chosen = [("tags", "state"), *(("metrics", key) for key in [*best, "seconds"])]
+    chosen += [("params", key) for key in keys("params")[:_MOST_PARAMS]]
+    return [f"{kind}.`{key}`" for kind, key in chosen]
 
 
 def _ask(address: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,5 +187,22 @@ def _ask(address: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
         with urllib.request.urlopen(request, timeout=30) as answer:
             parsed: dict[str, Any] = json.load(answer)
             return parsed
-    except urllib.error.URLError as error:
+    except urllib.error.HTTPError:
+        raise
+    except OSError as error:
         raise AutotuneError(f"the MLflow server at {address} does not answer: {error}") from error
+
+
+def _serve_until_parent_ends() -> None:
+    """stdin is a pipe that nobody writes to: it closes when the parent ends, however it ends."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os.killpg(0, signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+    runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _serve_until_parent_ends()

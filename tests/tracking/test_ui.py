@@ -1,0 +1,65 @@
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autotune.errors import AutotuneError
+from autotune.testing.tracking import study_events
+from autotune.tracking.mlflow import MlflowTracker
+from autotune.tracking.ui import page, serve_ui
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def ends_within(seconds: float, address: str) -> bool:
+    deadline = time.monotonic() + seconds
+    while answers(address) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not answers(address)
+
+
+@pytest.mark.slow
+def test_the_study_has_a_page(tmp_path: Path, new_database: Callable[[Path], str]) -> None:
+    uri, artifacts = new_database(tmp_path), tmp_path / "mlartifacts"
+    tracker = MlflowTracker(uri, artifacts, tmp_path / "unsent.jsonl")
+    for event in study_events():
+        tracker.record(event)
+    assert tracker.close(60) == ""
+    with serve_ui(uri, artifacts) as server:
+        assert server.address.startswith("http://127.0.0.1:")
+        assert page(server.address, "uid-0").startswith(f"{server.address}/#/experiments/1/runs?")
+        assert page(server.address, "unknown") == server.address
+    assert ends_within(5, server.address)
+
+
+@pytest.mark.slow
+def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from autotune.tracking.ui import serve_ui
+server = serve_ui("sqlite:///{tmp_path}/mlflow.db", Path("{tmp_path}"))
+print(server.address, flush=True)
+server.wait()
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        address = parent.stdout.readline().decode().strip()
+        assert answers(address)
+        parent.kill()
+    assert ends_within(10, address)
+
+
+@pytest.mark.slow
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(AutotuneError, match=r"did not start: .+"):
+        serve_ui("nonsense://x", tmp_path)
