@@ -8,6 +8,7 @@ What Ray would do otherwise, and is avoided here:
 - A result with `done: True` never reaches the scheduler, so the worker never sends one.
 - It never asks again after FINISHED, so `suggest` answers None until the study is Done.
 - It keeps only one idle actor and lets the others die (3 s each to start again): see `_keep_warm`.
+- It starts new processes for its actors beside those that stand ready: see `_ready_processes`.
 - An exception in a worker costs its process and hides the reason: failures come as results.
 - An exception in the scheduler comes back as text in a TuneError: ours wait in `_Link.error`.
 """
@@ -15,27 +16,28 @@ What Ray would do otherwise, and is avoided here:
 import json
 import logging
 import os
-import shutil
 import signal
-import tempfile
+import socket
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from autotune.engine.interrupt import Interrupts
+from autotune.engine.quiet import environment, silence, temporary_folder
 from autotune.engine.worker import warm_up, work
-from autotune.errors import AutotuneError, InvalidInput, Problem
+from autotune.errors import InvalidInput, Problem, UserError, echo
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ _POLL = 0.05
 _WORKER_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the user
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about its future
+    "PL_DISABLE_FORK": "1",  # Tune's own for its actors: see `_ready_processes`
 }
 _ENVIRONMENT = {
     **_WORKER_ENVIRONMENT,
@@ -72,7 +75,7 @@ def run(study: "Study", address: str | None = None) -> None:
     A Ray that the caller has initialised is used and left running. Raises KeyboardInterrupt after
     Ctrl-C, with all written and Ray shut down; what was running is left as it is for a resume.
     """
-    with Interrupts() as interrupts, connection(address) as owned, _folder() as folder:
+    with Interrupts() as interrupts, connection(address) as owned, temporary_folder() as folder:
         try:
             with interrupts.deferred():
                 study.slots = _slots(study)
@@ -88,11 +91,12 @@ def connection(address: str | None = None) -> Iterator[bool]:
     with ExitStack() as stack:
         # Nothing phones home unless the user's own environment says so.
         usage = {"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}
-        stack.enter_context(_environment(_ENVIRONMENT | usage))
-        stack.enter_context(_silence())
+        stack.enter_context(environment(_ENVIRONMENT | usage))
+        stack.enter_context(silence("ray"))
+        stack.enter_context(_no_notes())
         owned = not ray.is_initialized()
         if owned:
-            stack.enter_context(_started(address, stack.enter_context(_folder())))
+            stack.enter_context(_started(address, stack.enter_context(temporary_folder())))
         yield owned
 
 
@@ -256,7 +260,7 @@ def _tune(study: "Study", link: _Link, folder: Path) -> None:
     # of short trials would never get its second worker.
     pending = {"TUNE_MAX_PENDING_TRIALS_PG": str(study.slots + 1)}
     try:
-        with _environment(pending):
+        with environment(pending):
             tune.run(
                 _Worker,
                 name="study",
@@ -323,55 +327,58 @@ def _fits(resources: Mapping[str, float], wanted: Mapping[str, float]) -> int:
 
 @contextmanager
 def _started(address: str | None, folder: Path) -> Iterator[None]:
-    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     before = signal.getsignal(signal.SIGTERM)
-    try:
+    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+    if address:
+        _knock(address)
+    with ExitStack() as stack:
+        stack.callback(_shut_down, before)
         if address:
             ray.init(address, runtime_env={"env_vars": _WORKER_ENVIRONMENT}, **quiet)
         else:
             ray.init("local", include_dashboard=False, _temp_dir=str(folder), **quiet)
+            stack.enter_context(_ready_processes())
         yield
-    except ConnectionError as error:
-        raise AutotuneError(f"no Ray cluster answers at {address}: {error}") from None
-    finally:
-        ray.shutdown()
-        with suppress(ValueError):  # not in the main thread: Ray has set none either
-            signal.signal(signal.SIGTERM, before)
+
+
+def _knock(address: str) -> None:
+    """Raises UserError at once where Ray would try for two minutes, and talk about it."""
+    host, _, port = address.rpartition(":")
+    try:
+        if not host or "/" in host or not port.isdecimal():
+            raise ValueError("is not host:port")
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError, OverflowError) as error:
+        law = "--address must be the host:port of a running Ray cluster's head"
+        raise UserError(f"{law}, but {echo(address)}: {error}") from None
+
+
+def _shut_down(sigterm: Any) -> None:
+    ray.shutdown()
+    with suppress(ValueError):  # not in the main thread: Ray has set none either
+        signal.signal(signal.SIGTERM, sigterm)
+
+
+def _ready_processes() -> AbstractContextManager[None]:
+    """Let actors be made of the processes that Ray has started ahead, which saves a second.
+
+    Tune asks for environment variables of its own for its actors, and for those Ray starts
+    new processes. Here they are in the environment already, which every process inherits.
+    """
+    return _settings(class_cache, {"DEFAULT_ENV_VARS": {}, "ENV_VARS_TO_PROPAGATE": set()})
+
+
+def _no_notes() -> AbstractContextManager[None]:
+    """Ray prints a paragraph to stdout whenever a worker dies, `log_to_driver` or not."""
+    return _settings(ray._private.worker, {"_worker_logs_enabled": False})
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+def _settings(module: ModuleType, values: Mapping[str, Any]) -> Iterator[None]:
+    """Sets what Ray has no public setting for; nothing where another version lacks it."""
+    before = {name: vars(module)[name] for name in values if name in vars(module)}
+    vars(module).update({name: values[name] for name in before})
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Ray's loggers and Python warnings; the user hears of failures from the study."""
-    logger = logging.getLogger("ray")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"ray(\.|$)")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    # Ray keeps sockets in it, whose paths may not be longer than 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix="autotune-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        vars(module).update(before)

@@ -61,7 +61,8 @@ from dataclasses import replace
 folder = Path("work")
 queue = [assign(n, folder, "learns", {epochs}) for n in range(2)]
 own = dict(queue[0].config, function="local:run")
-study = ScriptedStudy([replace(a, config=own) for a in queue])
+queue = [replace(a, config=own) for a in queue]
+study = ScriptedStudy([*queue, *{more}], attempts=1)
 def tell(assignment, report):
     (folder / "reported").touch()
     return ScriptedStudy.decide(assignment, report)
@@ -72,7 +73,7 @@ except KeyboardInterrupt:
     assert study.stopped and len(study.ended) == 0, study
     Path("interrupted").touch()
     sys.exit(130)
-assert len(study.ended) == 2 and not study.failures(), study
+assert len(study.ended) == 3 and list(study.failures()) == [2], study
 assert "torch" not in sys.modules
 """
 FUNCTION = """
@@ -94,9 +95,10 @@ def driver(tmp_path: Path) -> Any:
     home = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
     environment = {**os.environ, "HOME": str(home), "TMPDIR": str(home)}
 
-    def start(epochs: int) -> subprocess.Popen[str]:
+    def start(epochs: int, more: str = "[]") -> subprocess.Popen[str]:
+        code = DRIVER.replace("{epochs}", str(epochs)).replace("{more}", more)
         return subprocess.Popen(
-            [sys.executable, "-c", DRIVER.replace("{epochs}", str(epochs))],
+            [sys.executable, "-c", code],
             cwd=tmp_path,
             env=environment,
             stdout=subprocess.PIPE,
@@ -112,7 +114,8 @@ def driver(tmp_path: Path) -> Any:
 
 
 def test_ray_is_not_seen(driver: Any) -> None:
-    process = driver(epochs=3)
+    """Not even when a worker is killed."""
+    process = driver(epochs=3, more='[assign(2, folder, "dies")]')
     said, _ = process.communicate(timeout=120)
     assert said == ""
     assert process.returncode == 0
