@@ -1,1 +1,1 @@
-"""Speed and memory, measured. Figures stand beside the scripts, with the command that makes them."""
+"""Speed and memory, measured; README.md says what each figure is."""

@@ -19,7 +19,7 @@ SCALARS = st.one_of(
 def distinct(values):
     kept = []
     for value in values:
-        if not any(isinstance(value, bool) == isinstance(k, bool) and value == k for k in kept):
+        if value not in kept:
             kept.append(value)
     return tuple(kept)
 
@@ -152,10 +152,29 @@ def test_an_inactive_parent_makes_its_children_inactive():
     assert space.count() == len(list(space.combinations())) == 2 * (1 + 2 * 2) + 1
 
 
-def test_true_one_and_null_are_three_choices():
-    choices = Categorical(choices=(True, 1, None, "none"))
-    assert choices.contains(True) and choices.contains(1) and choices.contains(None)
-    assert not choices.contains(False) and not choices.contains(0)
+@pytest.mark.parametrize(
+    ("choices", "twins"),
+    [((1, True), "1 and true"), ((False, "a", 0), "false and 0"), ((1.0, 1), "1.0 and 1")],
+)
+def test_choices_that_a_sampler_cannot_tell_apart_are_refused(choices, twins):
+    with pytest.raises(InvalidInput, match=f"`choices` holds {twins}, which samplers cannot tell"):
+        Categorical(choices=choices)
+
+
+@pytest.mark.parametrize(
+    ("operator", "operands"),
+    [("~", (1,)), ("in", ()), ("in", ((1,),)), (">", ("a",)), (">", (1, 2)), ("!=", (1, 2))],
+)
+def test_a_condition_cannot_be_constructed_wrong(operator, operands):
+    with pytest.raises(InvalidInput) as caught:
+        Condition("p", operator, operands)
+    assert caught.value.problems[0].path == ("when", "p")
+
+
+def test_true_one_and_null_are_three_values():
+    choices = Categorical(choices=(True, 2, None, "none"))
+    assert choices.contains(True) and choices.contains(2) and choices.contains(None)
+    assert not choices.contains(False) and not choices.contains(1)
     assert Condition("p", "in", (1,)).holds(1.0)
     assert not Condition("p", "in", (1,)).holds(True)
     assert not Condition("p", ">=", (1,)).holds(True)
@@ -209,7 +228,7 @@ def test_a_space_of_many_parents_is_too_large_to_count():
         ),
         (
             {"p": {"type": "int", "low": True, "high": 3}},
-            "`low` must be a whole number, but got True",
+            "`low` must be a whole number, but got true",
         ),
         ({"p": {"type": "int", "low": 1, "high": 2**60}}, "`high` must be a whole number"),
         ({"p": {"type": "float", "low": "a", "high": 3}}, "`low` must be a number, but got 'a'"),
@@ -250,7 +269,8 @@ def test_a_space_of_many_parents_is_too_large_to_count():
         ({"p": {"type": "categorical", "choices": []}}, "`choices` must hold 1 to 1000 values"),
         ({"p": {"type": "categorical", "choices": "ab"}}, "`choices` must be a list"),
         ({"p": {"type": "categorical", "choices": [[1]]}}, "a choice must be one value"),
-        ({"p": {"type": "categorical", "choices": [1, 1.0]}}, "1.0 is twice in `choices`"),
+        ({"p": {"type": "categorical", "choices": ["a", "a"]}}, "'a' is twice in `choices`"),
+        ({"p": {"type": "categorical", "choices": [1, 1.0]}}, "`choices` holds 1 and 1.0"),
         (
             {"p": {"type": "categorical", "choices": ["a"], "prior": "b"}},
             "`prior` must be one of 'a'",

@@ -20,6 +20,7 @@ _SAME_FOR_ALL = {
     "threads": "it follows from `worker.cpus`",
     "monitor": "it follows from `objective`",
     "function": "a study has one",
+    "data.name": "trials must be judged on the same data",
     "data.seed": "trials must be judged on the same split",
     "data.val_fraction": "trials must be judged on the same split",
     "data.test_fraction": "trials must be judged on the same split",
@@ -41,7 +42,7 @@ def rules(spec: StudySpec) -> list[Problem]:
         message = f"`objective.metric` must be one that a trial reports, got {echo(metric)}"
         problems.append(Problem(message + nearest(metric, METRICS), ("objective", "metric")))
     epochs = spec.trial.get("epochs")
-    problems += spec.schedule.check(epochs if type(epochs) is int else None)
+    problems += spec.schedule.check(epochs if type(epochs) is int and epochs > 0 else None)
     return problems + _fixed(spec.space) + spec.search.check(spec.space)
 
 
@@ -92,7 +93,9 @@ def _into_study(space: Space, problem: Problem) -> Problem:
     for end in range(len(path), 0, -1):
         if ".".join(path[:end]) in space.parameters:
             return Problem(problem.message, ("space", ".".join(path[:end])))
-    return Problem(problem.message, ("trial", *path))
+    dotted = ".".join(path)
+    message = problem.message.replace(f"`{dotted}", f"`trial.{dotted}", 1) if path else ""
+    return Problem(message or problem.message, ("trial", *path))
 
 
 def _once(points: Iterable[Values]) -> Iterator[Values]:

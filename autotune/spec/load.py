@@ -21,6 +21,8 @@ from autotune.train.invalid import problems as explained
 
 __all__ = ["check", "differences", "dump", "dump_config", "load", "load_config", "plain"]
 
+Keys = tuple[str | int, ...]
+
 _FROZEN = ("objective", "trial", "seed", "space", "search", "schedule")
 _NO_SPACE = Space({})
 _INNOCENT: Mapping[str, Any] = {
@@ -130,7 +132,7 @@ def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem
     return spec, problems + [p for p in more if not _within(p.path, wrong)]
 
 
-def _within(path: Path_, others: Iterable[Path_]) -> bool:
+def _within(path: Keys, others: Iterable[Keys]) -> bool:
     return any(path[: len(other)] == other for other in others)
 
 

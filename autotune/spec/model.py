@@ -142,7 +142,7 @@ class Tracking(Section):
     @classmethod
     def _is_a_store(cls, uri: str) -> str:
         if uri != "none" and not _STORE.fullmatch(uri):
-            law = "must be none, sqlite:///path, or an http(s)://, postgresql:// or mysql:// address"
+            law = "must be none, sqlite:///path, or an http(s), postgresql or mysql address"
             raise _law("uri", law)
         return uri
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autotune.errors import Problem, echo, nearest
+from autotune.spec.overrides import overridden
 from autotune.spec.reader import Node, read_text
 from autotune.spec.shipped import fragment, shipped
 
@@ -13,7 +14,6 @@ __all__ = ["read_file", "read_study"]
 
 _MOST_BYTES = 4_000_000
 _MOST_FILES = 100
-_DEEPEST = 20
 
 
 def read_study(path: Path, overrides: Iterable[str], problems: list[Problem]) -> Node | None:
@@ -24,14 +24,22 @@ def read_study(path: Path, overrides: Iterable[str], problems: list[Problem]) ->
     if not isinstance(root.value, dict):
         problems.append(Problem(f"a study is a mapping, but got {_kind(root)}", where=root.where))
         return None
-    if "space" in root.value:
-        merged = _Merge(problems)
-        merged.take(root.value["space"], path, (path.resolve(),))
-        space = Node(merged.parameters, root.value["space"].where)
-        root = replace(root, value={**root.value, "space": space})
+    root = _merged(root, path, (path.resolve(),), problems)
     for override in overrides:
-        root = _overridden(root, override, problems)
+        root = overridden(root, override, problems)
+        if override.partition("=")[0].strip() == "space":  # its fragments lie beside the user
+            root = _merged(root, Path(), (), problems)
     return root
+
+
+def _merged(root: Node, file: Path, chain: tuple[Path, ...], problems: list[Problem]) -> Node:
+    """With the `space` that `file` gives made one mapping; `chain`: see _Merge.take."""
+    if not isinstance(root.value, dict) or "space" not in root.value:
+        return root
+    merged = _Merge(problems)
+    merged.take(root.value["space"], file, chain)
+    space = Node(merged.parameters, root.value["space"].where)
+    return replace(root, value={**root.value, "space": space})
 
 
 def read_file(path: Path, problems: list[Problem], named_at: str = "") -> Node | None:
@@ -114,64 +122,6 @@ class _Merge:
 
     def _complain(self, message: str, node: Node) -> None:
         self.problems.append(Problem(message, where=node.where))
-
-
-def _overridden(root: Node, override: str, problems: list[Problem]) -> Node:
-    path, equals, text = override.partition("=")
-    where = f"--set {path.strip()}"
-    if not equals or not path.strip() or path.count(".") > _DEEPEST:
-        message = f"--set takes path=value, such as budget.trials=10, but got {echo(override)}"
-        problems.append(Problem(message))
-        return root
-    own: list[Problem] = []
-    value = read_text(text, where, own) if text.strip() else Node(None, where)
-    problems += [replace(problem, where=where) for problem in own]
-    if value is None:
-        return root
-    try:
-        return _set(root, tuple(path.strip().split(".")), _relabelled(value, where), ())
-    except _NoSuchPath as error:
-        problems.append(Problem(str(error), where=where))
-        return root
-
-
-class _NoSuchPath(Exception):
-    pass
-
-
-def _set(node: Node, rest: tuple[str, ...], value: Node, above: tuple[str, ...]) -> Node:
-    """`node` with `value` at `rest`. Names with dots are matched greedily, the longest first."""
-    if not rest:
-        return value
-    if isinstance(node.value, list):
-        index = int(rest[0]) if rest[0].isdecimal() and len(rest[0]) < 6 else len(node.value)
-        if index >= len(node.value):
-            at = ".".join(above)
-            raise _NoSuchPath(f"{at} is a list of {len(node.value)}; give a number from 0")
-        items = list(node.value)
-        items[index] = _set(items[index], rest[1:], value, (*above, rest[0]))
-        return replace(node, value=items)
-    known = node.value if isinstance(node.value, dict) else {}
-    ends = range(len(rest), 0, -1)
-    end = next((end for end in ends if ".".join(rest[:end]) in known), 0)
-    if end == 0 and above == ("space",):
-        if not isinstance(value.value, dict):
-            name = ".".join(rest)
-            raise _NoSuchPath(f"no parameter begins {echo(name)}{nearest(name, known)}")
-        end = len(rest)
-    key = ".".join(rest[: end or 1])
-    # What is new, or no mapping yet, stands where the override puts it.
-    below = known.get(key, Node({}, value.where))
-    changed = _set(below, rest[end or 1 :], value, (*above, key))
-    return Node({**known, key: changed}, node.where)
-
-
-def _relabelled(node: Node, where: str) -> Node:
-    if isinstance(node.value, dict):
-        return Node({key: _relabelled(below, where) for key, below in node.value.items()}, where)
-    if isinstance(node.value, list):
-        return Node([_relabelled(below, where) for below in node.value], where)
-    return Node(node.value, where)
 
 
 def _like(name: str, file: Path) -> str:

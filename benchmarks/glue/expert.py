@@ -52,6 +52,8 @@ def main() -> None:
     tracker = Tracker(tracking, given.planned)
     settings = tune_config(given.planned)
     settings.reuse_actors = True
+    # Two CPUs limit it as well, and an actor is only kept while a trial waits for it.
+    settings.max_concurrent_trials = None
     run = run_config(given, [tracker])
     run.verbose = 0
     tune.Tuner(Worker, tune_config=settings, run_config=run).fit()

@@ -18,7 +18,7 @@ import psutil
 
 from benchmarks.glue.arm import Told
 
-__all__ = ["Watched", "conditions", "reports", "tracked", "watch"]
+__all__ = ["Watched", "conditions", "points", "reports", "tracked", "watch"]
 
 EVERY = 0.25  # seconds between two samples; one costs 0.3 ms a process, more for large ones
 PACKAGES = ("autotune", "mlflow", "optuna", "ray", "torch")
@@ -98,6 +98,13 @@ def tracked(database: Path, metric: str = "val_loss") -> Mapping[tuple[int, int]
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute(query, (metric,)).fetchall()
     return {(int(index), step): value for index, step, value in rows}
+
+
+def points(database: Path, metric: str = "val_loss") -> int:
+    """How many values of the metric MLflow's database holds."""
+    with closing(sqlite3.connect(database)) as connection:
+        query = "select count(*) from metrics where key = ?"
+        return int(connection.execute(query, (metric,)).fetchone()[0])
 
 
 def conditions() -> dict[str, object]:
