@@ -3,10 +3,11 @@
 Heavy modules are imported inside the commands, so that `autotune --help` answers at once.
 """
 
-import os
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -32,16 +33,23 @@ Runs = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Overrides a value of the study file."),
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Overrides a value of the study file; may be repeated."
+    ),
 ]
 Engine = Annotated[
-    str, typer.Option("--engine", metavar="[ray|inline]", help="inline: here, one at a time; pdb.")
+    str,
+    typer.Option(
+        "--engine",
+        metavar="[ray|inline]",
+        help="inline: in this process, one trial at a time; pdb works.",
+    ),
 ]
 Address = Annotated[
     str | None, typer.Option("--address", help="A running Ray cluster to join, host:port.")
 ]
 StudyFile = Annotated[
-    str, typer.Argument(metavar="STUDY.yaml", help="A study file, or the name of a shipped study.")
+    str, typer.Argument(metavar="STUDY.yaml", help="A study file, or a shipped study: quickstart.")
 ]
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
 RUNS = Path("runs")
@@ -58,7 +66,7 @@ def init(
     from autotune.export.starter import copy_starter
 
     study = copy_starter(folder)
-    typer.echo(f"edit {study}, then: autotune run {study}")
+    typer.echo(f"made {study}: edit it, then: autotune run {study}")
 
 
 @app.command()
@@ -68,12 +76,13 @@ def check(study: StudyFile, set_: Sets = None) -> None:
     Example: autotune check studies/quickstart.yaml
     """
     from autotune import spec as specs
+    from autotune.report.tables import headline
 
     spec = specs.load(specs.find(study), set_ or ())
     notes = specs.check(spec)
     count = spec.space.count()
-    size = f", {count:,} combinations" if count is not None else ""
-    typer.echo(f"{spec.name}: OK, {len(spec.space.parameters)} parameters{size}")
+    size = f"; {count:,} combinations" if count is not None else ""
+    typer.echo(f"OK: {headline(spec)}{size}")
     for note in notes:
         typer.echo(f"note: {note}")
 
@@ -88,7 +97,10 @@ def run(
 ) -> None:
     """Run a study to its end, or go on where it stopped.
 
-    Example: autotune run studies/quickstart.yaml --set budget.trials=20
+    \b
+    Example:
+      autotune run studies/quickstart.yaml
+      autotune run quickstart --set budget.trials=20 --set name=short
     """
     from autotune import spec as specs
 
@@ -118,22 +130,26 @@ def resume(
 def _drive(spec: Any, runs: Path, engine: str, address: str | None) -> None:
     from rich.console import Console
 
-    from autotune.engine.drive import drive, engine_named
     from autotune.report import live, tables
 
+    option = "" if runs == RUNS else f" --runs {runs}"
     console = Console()
-    with live.view(spec, console) as view:
-        try:
-            history, unwritten = drive(spec, runs, [view.record], engine_named(engine), address)
-        except KeyboardInterrupt:
-            option = "" if runs == RUNS else f" --runs {runs}"
-            typer.echo(f"\ninterrupted; go on with: autotune resume {spec.name}{option}", err=True)
-            raise typer.Exit(130) from None
+    console.print(tables.headline(spec), highlight=False, soft_wrap=True)
+    try:
+        with live.view(spec, console) as view:
+            from autotune.engine.drive import drive, engine_named
+
+            chosen = engine_named(engine)
+            starting = partial(view.starting, "Ray" if chosen == "ray" else "training")
+            history, unwritten = drive(spec, runs, [view.record], chosen, address, starting)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; go on with: autotune resume {spec.name}{option}", err=True)
+        raise typer.Exit(130) from None
     if view.nothing_new:
-        console.print(f"study {spec.name} is finished: {view.finished} trials")
+        console.print(f"finished: all {view.finished} trials were run before", highlight=False)
     console.print(tables.best(history), highlight=False, soft_wrap=True)
     if spec.tracking.uri != "none":
-        console.print(f"browse it: autotune ui {spec.name}", highlight=False)
+        typer.echo(f"browse it: autotune ui {spec.name}{option}")
     if unwritten:
         typer.echo(f"note: {unwritten}", err=True)
 
@@ -147,39 +163,45 @@ def list_(runs: Runs = RUNS, json: Json = False) -> None:
     from autotune.report import tables, views
 
     lines = views.studies(runs)
-    _answer(lines, lambda: tables.studies(lines), json)
+    _answer(lambda: lines, lambda: tables.studies(lines, runs), json)
 
 
 @app.command()
 def show(
     name: Name,
-    trial: Annotated[int | None, typer.Argument(metavar="[TRIAL]", help="Its number.")] = None,
+    trial: Annotated[
+        int | None, typer.Argument(metavar="TRIAL", help="One trial's number.")
+    ] = None,
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
-    """Show a study's trials, or one trial with its curve and its config.
+    """Show a study's trials, or one trial with its curve.
 
-    Example: autotune show quickstart 17
+    \b
+    Example:
+      autotune show quickstart
+      autotune show quickstart 17
     """
     from autotune.report import tables, views
 
     history = _load(name, runs)
     if trial is None:
-        _answer(views.study(history), lambda: tables.study(history), json)
+        most = 20 if sys.stdout.isatty() else None
+        _answer(lambda: views.study(history), lambda: tables.study(history, most), json)
     else:
-        _answer(views.trial(history, trial), lambda: tables.trial(history, trial), json)
+        _answer(lambda: views.trial(history, trial), lambda: tables.trial(history, trial), json)
 
 
 @app.command()
 def best(name: Name, runs: Runs = RUNS, json: Json = False) -> None:
-    """Print the best configuration: confirmed on fresh seeds, and its test score.
+    """Print the winner, its score on fresh seeds and its test score.
 
     Example: autotune best quickstart --json
     """
     from autotune.report import tables, views
 
     history = _load(name, runs)
-    _answer(views.best(history), lambda: tables.best(history), json)
+    _answer(lambda: views.best(history), lambda: tables.best(history), json)
 
 
 @app.command()
@@ -189,25 +211,35 @@ def export(
     runs: Runs = RUNS,
     force: Annotated[bool, typer.Option("--force", help="Replace whatever DIR holds.")] = False,
 ) -> None:
-    """Write the winner as files: best.yaml, model.safetensors, metrics.json.
+    """Write the winner as files to train from.
+
+    DIR then holds best.yaml, a complete training config with its scores; model.safetensors, the
+    weights of its best retraining; and metrics.json.
 
     Example: autotune export quickstart -o best/
     """
     from autotune.export.bundle import export as write
+    from autotune.report.views import state
 
-    for path in write(_load(name, runs), out, force):
+    history = _load(name, runs)
+    for path in write(history, out, force):
         typer.echo(str(path))
+    if (word := state(history)) != "finished":
+        typer.echo(f"note: the study is {word}; this is the best so far", err=True)
     typer.echo(f"rerun it: autotune train {out / 'best.yaml'}")
 
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="As best.yaml.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="A training config.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the weights are kept.")
     ] = None,
 ) -> None:
-    """Train one configuration alone, such as an exported best.yaml or a trial's.
+    """Train one configuration alone, as a trial would.
+
+    CONFIG.yaml is an exported best.yaml, the file that `autotune show STUDY TRIAL` names, or your
+    own. On CPU the score is the same as the trial's.
 
     Example: autotune train best/best.yaml
     """
@@ -219,11 +251,13 @@ def train(
 
 @app.command()
 def ui(
-    name: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Whose page.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="STUDY", help="Whose page.")] = None,
     runs: Runs = RUNS,
     port: Annotated[int | None, typer.Option(help="A free one if not given.")] = None,
 ) -> None:
-    """Start the MLflow UI on 127.0.0.1 and print the address of the study's page.
+    """Start the MLflow UI here and print the study's address.
+
+    It listens on 127.0.0.1 alone, and ends with Ctrl-C.
 
     Example: autotune ui quickstart
     """
@@ -260,7 +294,7 @@ def delete(
     runs: Runs = RUNS,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a study: its journal, checkpoints and weights. Its MLflow runs stay.
+    """Remove a study with its weights; its MLflow runs stay.
 
     Example: autotune delete quickstart --yes
     """
@@ -274,7 +308,7 @@ def delete(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of study files, by which editors complete and check them.
+    """Print the JSON schema of study files, for editors.
 
     Example: autotune schema > study.schema.json
     """
@@ -290,26 +324,40 @@ def _load(name: str, runs: Path) -> "History":
     return history.load(name, runs)
 
 
-def _answer(value: Any, text: Any, json: bool) -> None:
+def _answer(value: Callable[[], Any], text: Callable[[], Any], json: bool) -> None:
     if json:
         from autotune.report.views import to_json
 
-        typer.echo(to_json(value))
-    else:
-        from rich.console import Console
+        typer.echo(to_json(value()))
+        return
+    from rich.console import Console
 
-        Console().print(text(), highlight=False, soft_wrap=True)
+    if sys.stdout.isatty():
+        Console().print(text(), highlight=False)
+        return
+    # For a file or another program: as wide as it is, and nothing behind a line's end.
+    console = Console(width=10_000)
+    with console.capture() as captured:
+        console.print(text(), highlight=False)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def main() -> None:
-    """The entry point: an AutotuneError becomes its message and its exit code."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point: exits with 0, 1 (it could not be done), 2 (yours to mend) or 130 (Ctrl-C).
+
+    What a user can act on is a message, never a traceback: also a full disk or a folder that may
+    not be written to.
+    """
     try:
-        app()
+        app(arguments, prog_name="autotune")
     except AutotuneError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _leave(str(error), error.exit_code)
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        _leave(f"{error.strerror or error}{place}", 1)
+    sys.exit(0)
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(code)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autotune import spec as specs
 from autotune.engine.worker import work
-from autotune.errors import AutotuneError
+from autotune.errors import AutotuneError, UserError, echo, nearest
 from autotune.trial import Assignment, Failure, Goal, Purpose, Report
 
 __all__ = ["train_alone"]
@@ -15,10 +15,11 @@ __all__ = ["train_alone"]
 def train_alone(path: Path, out: Path | None) -> Iterator[str]:
     """Trains the config in `path`, keeping weights in `out`; yields a line an epoch and the score.
 
-    Raises AutotuneError when the training fails.
+    A function of the user's own keeps what it saves in `out`; its score is told where the config
+    has a `monitor`. Raises AutotuneError when the training fails.
     """
     config = specs.load_config(path)
-    monitor = config["monitor"]
+    monitor = config.get("monitor")
     values: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         assignment = Assignment(
@@ -35,10 +36,12 @@ def train_alone(path: Path, out: Path | None) -> Iterator[str]:
         for reply in work(assignment):
             if isinstance(reply, Failure):
                 raise AutotuneError(f"the training failed ({reply.reason}): {reply.message}")
-            values[reply.step] = reply.metrics.get(monitor["metric"], float("nan"))
+            if monitor:
+                values[reply.step] = _value(reply, monitor["metric"])
             yield _line(reply, config.get("epochs"))
-    yield _score(values, monitor)
-    if out:
+    if monitor:
+        yield _score(values, monitor)
+    if out and (out / "best.safetensors").exists():
         yield f"weights: {out / 'best.safetensors'}"
 
 
@@ -48,9 +51,16 @@ def _line(report: Report, epochs: int | None) -> str:
     return f"epoch {report.step}{end}  {shown}"
 
 
+def _value(report: Report, metric: str) -> float:
+    if metric not in report.metrics:
+        law = (
+            f"`monitor.metric` must be reported, but {echo(metric)} was not at epoch {report.step}"
+        )
+        raise UserError(law + nearest(metric, report.metrics))
+    return report.metrics[metric]
+
+
 def _score(values: dict[int, float], monitor: dict[str, str]) -> str:
-    if not values:
-        raise AutotuneError("the training ended without a report")
     if monitor["at"] == "last":
         step = max(values)
     else:

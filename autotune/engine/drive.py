@@ -1,6 +1,6 @@
 """A whole study from its spec: the tracker, the state machine and the engine brought together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,17 +24,20 @@ def drive(
     listeners: Sequence[Listener] = (),
     engine: Engine = "ray",
     address: str | None = None,
+    starting: Callable[[], None] = lambda: None,
 ) -> tuple[History, str]:
     """Runs `spec`, or goes on with it, to its end; the history and what the tracker did not write.
 
-    A finished study is returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written,
-    and AutotuneError for what ended the study.
+    `starting` is called before the engine starts, which takes Ray seconds. A finished study is
+    returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written, and AutotuneError for
+    what ended the study.
     """
     tracker = tracker_for(spec, runs)
     try:
         driven = study.start(spec, runs, [tracker.record, *listeners])
         try:
             if not driven.complete:
+                starting()
                 _run(driven, engine, address)
         finally:
             driven.close()

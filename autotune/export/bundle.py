@@ -2,8 +2,11 @@
 
 import json
 import os
+import platform
 import shutil
 import tempfile
+from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +51,7 @@ def _refuse_strangers(target: Path, force: bool) -> None:
 
 
 def _write(history: History, best: Best, folder: Path) -> None:
-    (folder / "best.yaml").write_text(history.best_text(best))
+    (folder / "best.yaml").write_text(_header() + history.best_text(best))
     (folder / "metrics.json").write_text(json.dumps(_metrics(history, best), indent=2) + "\n")
     weights = history.run_folder(best.source) / "best.safetensors"
     if weights.exists():
@@ -58,6 +61,16 @@ def _write(history: History, best: Best, folder: Path) -> None:
             f"the weights of {best.source.label} are gone ({weights}); "
             f"train them again: autotune train {history.config_file(best.source)}"
         )
+
+
+def _header() -> str:
+    """How to rerun it, and what wrote it: the same score needs the same torch."""
+    day = datetime.now(UTC).date().isoformat()
+    versions = [f"{name} {metadata.version(name)}" for name in ("autotune", "torch")]
+    return (
+        "# Rerun it, to the same score on CPU: autotune train best.yaml\n"
+        f"# exported {day}: {', '.join(versions)}, python {platform.python_version()}\n"
+    )
 
 
 def _metrics(history: History, best: Best) -> dict[str, Any]:

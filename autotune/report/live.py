@@ -10,12 +10,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autotune.report.tables import number, params
+from autotune.report.tables import params, score
 from autotune.spec import StudySpec
 from autotune.tracking.base import Event, RunFinished, RunReported, RunStarted
 from autotune.trial import Goal, Purpose, State
 
-__all__ = ["View", "view"]
+__all__ = ["LiveView", "View", "view"]
+
+_MOST_RUNS = 8
 
 
 class View:
@@ -33,7 +35,10 @@ class View:
         self.reported: dict[str, RunReported] = {}
         self.params: dict[str, str] = {}
         self.confirmed = self.earlier = 0
-        self.told = False
+        self.began: dict[Purpose, float] = {}
+        """When the first run of a purpose began before the view's eyes."""
+        self.told: dict[Purpose, int] = {}
+        """How many of a purpose have ended since."""
 
     def __enter__(self) -> Self:
         return self
@@ -55,9 +60,14 @@ class View:
         """All there was to tell had happened before."""
         return self.earlier == self.finished > 0 and not self.told
 
+    def starting(self, what: str) -> None:
+        """Something that takes seconds, and shows nothing by itself, begins."""
+        self.console.print(f"starting {what} ...", highlight=False)
+
     def record(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self.running[event.label] = event
+            self.began.setdefault(event.purpose, max(event.at, self.born))
             self.params[event.label] = params(event.params)
         elif isinstance(event, RunReported):
             self.reported[event.label] = event
@@ -74,7 +84,7 @@ class View:
         if improved:
             self.best = event
         if event.at >= self.born:
-            self.told = True
+            self.told[started.purpose] = self.told.get(started.purpose, 0) + 1
             self.tell(started, event, improved)
         else:
             self.earlier += started.purpose == Purpose.SEARCH
@@ -100,9 +110,10 @@ class View:
             line = Text(f"trial {started.trial:>4}  {event.state:<8}  ")
         if event.state == State.FAILED:
             return line.append(f"{event.reason}: {event.message}")
-        line.append(f"{metric} {number(self.value(event))}")
-        line.append(f"  epoch {event.summary.get('best/step', 0):.0f}")
-        line.append(f"  {event.summary.get('seconds', 0):.1f} s")
+        line.append(f"{metric} {score(self.value(event))}")
+        if self.spec.objective.at == "best" and "best/step" in event.summary:
+            line.append(f" at epoch {event.summary['best/step']:.0f}")
+        line.append(f", {event.summary.get('seconds', 0):.1f} s")
         return line.append("  <- best so far" if improved else "")
 
 
@@ -113,6 +124,7 @@ class LiveView(View):
         self._live = Live(
             console=self.console, get_renderable=self.render, refresh_per_second=4, transient=True
         )
+        self._starting = ""
         self._live.start()
         return self
 
@@ -125,43 +137,64 @@ class LiveView(View):
         self._live.stop()
 
     def tell(self, started: RunStarted, event: RunFinished, improved: bool) -> None:
-        if improved or event.state == State.FAILED:
-            self._live.console.print(self._line(started, event, improved), highlight=False)
+        if improved or event.state == State.FAILED or started.purpose == Purpose.CONFIRM:
+            super().tell(started, event, improved)
+
+    def starting(self, what: str) -> None:
+        self._starting = what
 
     def render(self) -> RenderableType:
+        if self._starting and not self.told and not self.reported:
+            return Text(f"starting {self._starting} ... {_clock(time.time() - self.born)}", "dim")
         return Group(self._progress(), *self._incumbent(), *self._runs())
 
     def _progress(self) -> RenderableType:
-        done, total, what = self.finished, self.spec.budget.trials, "trials"
-        top, seeds = self.spec.confirm.top, self.spec.confirm.seeds
-        if self.confirmed or any(r.purpose == Purpose.CONFIRM for r in self.running.values()):
-            done, total, what = self.confirmed, top * seeds, "retrainings"
+        purpose, done, total = self._stage()
+        what = "retrainings" if purpose == Purpose.CONFIRM else "trials"
         row = Table.grid(padding=(0, 1))
-        spent = time.time() - self.born
-        cells: list[RenderableType] = [Text(self.spec.name, style="bold")]
+        cells: list[RenderableType] = [Text(self.spec.name, style="bold", no_wrap=True)]
         if total:
-            cells.append(ProgressBar(total, done, width=30))
-        cells.append(Text(f"{done}/{total or '?'} {what}"))
-        cells.append(Text(f"{_clock(spent)} spent{self._left(done, total, spent)}", style="dim"))
+            cells.append(ProgressBar(total, done, width=20))
         states = ", ".join(f"{count} {state}" for state, count in self.counts.items())
-        row.add_row(*cells, Text(states, style="dim"))
+        clock = f"{_clock(time.time() - self.born)}{self._left(purpose, done, total)}"
+        cells.append(Text(f"{done}/{total or '?'} {what}", no_wrap=True))
+        cells.append(Text(f"{clock}  {states}", style="dim", no_wrap=True, overflow="ellipsis"))
+        row.add_row(*cells)
         return row
 
-    def _left(self, done: int, total: int | None, spent: float) -> str:
-        here = done - self.earlier
+    def _stage(self) -> tuple[Purpose, int, int | None]:
+        """The purpose of what runs now, how many of it are done, and how many there will be."""
+        retraining = any(run.purpose == Purpose.CONFIRM for run in list(self.running.values()))
+        if not retraining and not self.confirmed:
+            return Purpose.SEARCH, self.finished, self.spec.budget.trials
+        confirm = self.spec.confirm
+        top = min(confirm.top, self.counts.get(State.COMPLETE, 0) or confirm.top)
+        return Purpose.CONFIRM, self.confirmed, max(top * confirm.seeds, self.confirmed)
+
+    def _left(self, purpose: Purpose, done: int, total: int | None) -> str:
+        here = self.told.get(purpose, 0)
         if not total or here < 3 or done >= total:
             return ""
-        return f", {_clock(spent / here * (total - done))} left"
+        spent = time.time() - self.began[purpose]
+        left = spent / here * (total - done)
+        if purpose == Purpose.SEARCH and self.spec.budget.time is not None:
+            left = min(left, max(self.spec.budget.time - spent, 0.0))
+        return f", about {_clock(left)} left"
 
     def _incumbent(self) -> list[RenderableType]:
         if not self.best:
             return []
-        text = f"best {self.spec.objective.metric} {number(self.value(self.best))}"
+        text = f"best {self.spec.objective.metric} {score(self.value(self.best))}"
         details = f"  {self.best.label}: {self.params[self.best.label]}"
-        return [Text(text, style="green").append(details, style="dim")]
+        line = Text(no_wrap=True, overflow="ellipsis")
+        return [line.append(text, style="green").append(details, style="dim")]
 
     def _runs(self) -> list[RenderableType]:
-        return [self._run(label, run) for label, run in list(self.running.items())[:8]]
+        running = list(self.running.items())
+        rows = [self._run(label, run) for label, run in running[:_MOST_RUNS]]
+        if (more := len(running) - _MOST_RUNS) > 0:
+            rows.append(Text(f"  and {more} more", style="dim"))
+        return rows
 
     def _run(self, label: str, started: RunStarted) -> RenderableType:
         report = self.reported.get(label)
@@ -171,7 +204,7 @@ class LiveView(View):
         end = started.config.get("epochs")
         text.append(f"epoch {report.report.step}" + (f"/{end}" if end else ""))
         value = report.report.metrics.get(self.spec.objective.metric)
-        return text.append(f"  {self.spec.objective.metric} {number(value)}")
+        return text.append(f"  {self.spec.objective.metric} {score(value)}")
 
 
 def _clock(seconds: float) -> str:

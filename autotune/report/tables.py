@@ -1,17 +1,30 @@
 """What reading commands print for people."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from autotune import spec as specs
 from autotune.history import History
 from autotune.report import views
+from autotune.spec import StudySpec
 from autotune.trial import Goal, State
 
-__all__ = ["best", "number", "params", "studies", "study", "trial"]
+__all__ = [
+    "best",
+    "headline",
+    "number",
+    "params",
+    "score",
+    "sparkline",
+    "studies",
+    "study",
+    "trial",
+]
 
 _STYLE = {
     State.COMPLETE: "green",
@@ -20,65 +33,96 @@ _STYLE = {
     State.RUNNING: "cyan",
     State.WAITING: "yellow",
 }
+_NUMBERS = ("steps", "seconds", "seed")
 _BARS = "▁▂▃▄▅▆▇█"
-_MOST_ROWS = 20
 
 
 def number(value: float | None) -> str:
-    """Four digits that matter, at most: 0.9756, 1.2e-05."""
+    """Four digits that matter, at most: 0.9756, 0.5, 1.2e-05."""
     return "-" if value is None else f"{value:.4g}"
 
 
+def score(value: float | None) -> str:
+    """Four digits that matter, so that scores stand in columns: 0.9756, 0.5000."""
+    return "-" if value is None else f"{value:#.4g}".rstrip(".")
+
+
 def params(values: Mapping[str, Any]) -> str:
-    """The searched values in one line: lr 0.03, depth 2."""
+    """The searched values in one line: lr 0.03, depth 2. Names alike are told by their paths."""
     shown = []
+    short = {name: name.removesuffix(".name").rpartition(".")[2] for name in values}
     for name, value in values.items():
         text = number(value) if isinstance(value, float) else str(value)
-        shown.append(f"{name.removesuffix('.name').rpartition('.')[2]} {text}")
+        unique = list(short.values()).count(short[name]) == 1
+        shown.append(f"{short[name] if unique else name} {text}")
     return ", ".join(shown)
 
 
-def studies(lines: Sequence[Mapping[str, Any]]) -> RenderableType:
+def headline(spec: StudySpec) -> str:
+    """One line: the study, its budget, its space, who proposes, who stops, what a trial gets."""
+    budget = specs.plain(spec)["budget"]
+    most = [f"{spec.budget.trials} trials"] if spec.budget.trials else []
+    most += [f"at most {budget['time']}"] if spec.budget.time else []
+    most += [f"at most {spec.budget.gpu_hours:g} GPU hours"] if spec.budget.gpu_hours else []
+    chosen = spec.chosen_search().name
+    auto = " (auto)" if chosen != spec.search.name else ""
+    worker = f"{spec.worker.cpus:g} CPU" + (f", {spec.worker.gpus:g} GPU" * (spec.worker.gpus > 0))
+    count = len(spec.space.parameters)
+    return (
+        f"{spec.name}: {', '.join(most)}; {count} parameter{'s' * (count != 1)}; "
+        f"sampler {chosen}{auto}, scheduler {spec.schedule.name}, {worker} a trial"
+    )
+
+
+def studies(lines: Sequence[Mapping[str, Any]], runs: Path) -> RenderableType:
+    if not lines:
+        return Text(f"no study under {runs}/ yet: autotune run STUDY.yaml")
     table = _table("study", "state", "trials", "metric", "best", "confirmed")
     for line in lines:
         count = f"{line['trials']}/{line['budget']}" if line["budget"] else str(line["trials"])
-        scores = (number(line["best"]), number(line["confirmed"]))
-        table.add_row(line["study"], line["state"], count, line["metric"], *scores)
+        scores = (score(line["best"]), score(line["confirmed"]))
+        table.add_row(line["study"], line["state"], count, line["metric"] or "-", *scores)
     return table
 
 
-def study(history: History) -> RenderableType:
-    """Counts, the best trials first, and the retrainings."""
+def study(history: History, most: int | None = None) -> RenderableType:
+    """Counts, the `most` best trials (None: all), and the retrainings."""
     view = views.study(history)
     counts: dict[str, int] = {}
     for row in view["trials"]:
         counts[row["state"]] = counts.get(row["state"], 0) + 1
     said = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no trials yet"
     head = Text(f"study {view['study']}, {view['state']}: {said}", style="bold")
-    parts: list[RenderableType] = [head, _trials(history, view["trials"])]
-    if len(view["trials"]) > _MOST_ROWS:
-        parts.append(Text(f"... and {len(view['trials']) - _MOST_ROWS} more; all: --json"))
+    parts: list[RenderableType] = [head]
+    if view["trials"]:
+        parts.append(_trials(history, view["trials"], most))
+    if most is not None and len(view["trials"]) > most:
+        left = len(view["trials"]) - most
+        parts.append(Text(f"... and {left} more: autotune show {view['study']} | less", "dim"))
     if view["confirmations"]:
-        parts.append(_confirmations(view["confirmations"]))
+        parts += [Text(""), _confirmations(view["confirmations"])]
+    if view["state"] == "interrupted":
+        parts.append(Text(f"go on with: autotune resume {view['study']}"))
     return Group(*parts)
 
 
-def _trials(history: History, rows: Sequence[Mapping[str, Any]]) -> Table:
+def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | None) -> Table:
     sign = -1 if history.spec.objective.goal == Goal.MAXIMIZE else 1
     table = _table("trial", "state", history.spec.objective.metric, "steps", "seconds", "params")
 
     def rank(row: Mapping[str, Any]) -> tuple[bool, float]:
         return row["value"] is None, sign * (row["value"] or 0.0)
 
-    for row in sorted(rows, key=rank)[:_MOST_ROWS]:
+    for row in sorted(rows, key=rank)[:most]:
         word = f"failed({row['reason']})" if row["reason"] else str(row["state"])
         table.add_row(
             str(row["number"]),
             Text(word, style=_STYLE.get(row["state"], "")),
-            number(row["value"]),
+            score(row["value"]),
             str(row["steps"]),
             f"{row['seconds']:.1f}",
-            params(row["params"]),
+            # What does not fit is cut: a wrapped row is hard to read as a row.
+            Text(params(row["params"]), no_wrap=True, overflow="ellipsis"),
         )
     return table
 
@@ -86,9 +130,7 @@ def _trials(history: History, rows: Sequence[Mapping[str, Any]]) -> Table:
 def _confirmations(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = _table("retrained trial", "seed", "value", "test")
     for row in rows:
-        table.add_row(
-            str(row["trial"]), str(row["seed"]), number(row["value"]), number(row["test"])
-        )
+        table.add_row(str(row["trial"]), str(row["seed"]), score(row["value"]), score(row["test"]))
     return table
 
 
@@ -96,14 +138,18 @@ def trial(history: History, which: int) -> RenderableType:
     view = views.trial(history, which)
     metric = history.spec.objective.metric
     curve = [metrics[metric] for metrics in view["reports"].values() if metric in metrics]
-    lines = [f"trial {view['number']} of study {history.spec.name}: {view['state']}"]
+    rows = [("state", view["state"])]
     if view["reason"]:
-        lines.append(f"reason     {view['reason']}: {view['message']}")
-    lines.append(f"{metric:<10} {number(view['value'])}  {sparkline(curve)}")
-    lines.append(f"steps      {view['steps']}, {view['seconds']:.1f} s")
-    lines += [f"{name:<28} {value}" for name, value in view["params"].items()]
-    lines.append(f"rerun it   autotune train {history.config_file(history.trials[which])}")
-    return Text("\n".join(lines))
+        rows.append(("reason", f"{view['reason']}: {view['message']}"))
+    rows += [(metric, f"{score(view['value'])}  {sparkline(curve)}")]
+    rows += [("steps", f"{view['steps']}, {view['seconds']:.1f} s"), ("seed", str(view["seed"]))]
+    rows += [(name, str(value)) for name, value in view["params"].items()]
+    if view["worker"]:
+        rows.append(("worker", view["worker"]))
+    rows.append(("rerun it", f"autotune train {history.config_file(history.trials[which])}"))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"trial {view['number']} of study {history.spec.name}"]
+    return Text("\n".join(lines + [f"{name:<{width}}  {value}" for name, value in rows]))
 
 
 def sparkline(curve: Sequence[float]) -> str:
@@ -133,6 +179,8 @@ def best(history: History) -> RenderableType:
         spread = f" ± {found.test_std:.4f}" if found.test_std is not None else ""
         lines.append(f"  test {metric.removeprefix('val_')} {found.test:.4f}{spread}")
     lines.append(f"  {params(found.params)}")
+    if (state := views.state(history)) != "finished":
+        lines.append(f"the study is {state}: this is the best so far")
     lines.append(f"export it: autotune export {name} -o best/")
     return Text("\n".join(lines))
 
@@ -140,5 +188,5 @@ def best(history: History) -> RenderableType:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", justify="right" if column in _NUMBERS else "left")
     return table

@@ -6,7 +6,7 @@ from typing import Any
 
 from autotune import confirm
 from autotune import spec as specs
-from autotune.errors import UserError
+from autotune.errors import AutotuneError, UserError
 from autotune.history import Best, History, load, names
 from autotune.journal import Run
 
@@ -18,11 +18,19 @@ def to_json(value: Any) -> str:
 
 
 def studies(runs: Path) -> list[dict[str, Any]]:
-    """Every study under `runs`: name, state, trials begun and budgeted, best value."""
-    return [_line(load(name, runs)) for name in names(runs)]
+    """Every study under `runs`: name, state, trials begun and budgeted, best value.
+
+    One that cannot be read, such as one that is being created or deleted now, is `unreadable`.
+    """
+    return [_line(name, runs) for name in names(runs)]
 
 
-def _line(history: History) -> dict[str, Any]:
+def _line(name: str, runs: Path) -> dict[str, Any]:
+    try:
+        history = load(name, runs)
+    except AutotuneError:
+        nothing = dict.fromkeys(("budget", "metric", "best", "confirmed"))
+        return {"study": name, "state": "unreadable", "trials": 0, **nothing}
     best = history.best()
     return {
         "study": history.spec.name,
