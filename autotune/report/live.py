@@ -121,10 +121,10 @@ class LiveView(View):
     """Redrawn four times a second in place: progress, the best so far, what runs."""
 
     def __enter__(self) -> Self:
+        self._starting = ""
         self._live = Live(
             console=self.console, get_renderable=self.render, refresh_per_second=4, transient=True
         )
-        self._starting = ""
         self._live.start()
         return self
 
