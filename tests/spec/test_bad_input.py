@@ -35,7 +35,7 @@ EDITS = [
     ("seed: 0", "seed: 1e999", 2, ["a number must be finite, but got 1e999"]),
     ("seed: 0", f"seed: {'9' * 200}", 2, ["a number of 200 characters is too long"]),
     ("seed: 0", f"seed: {'[' * 40}{']' * 40}", 2, ["nested more than 30 levels deep"]),
-    ("seed: 0", "---\nseed: 0", 2, ["one document"]),
+    ("gpus: 0}", "gpus: 0}\n---\nseed: 1", 16, ["one document"]),
     ("seed: 0", "<<: {seed: 0}", 2, ["`<<`"]),
     ("seed: 0", 'seed: "\\ud800"', 2, ["surrogate"]),
     # -- the sections
