@@ -39,6 +39,7 @@ class FileLock:
         self._file: int | None = None
 
     def acquire(self, blocking: bool = True) -> bool:
+        assert self._file is None, "held already: it would wait for itself"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

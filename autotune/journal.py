@@ -133,17 +133,13 @@ class Journal:
         """Journals a new run and its first assignment in one record: a crash leaves both or none.
 
         A search run's number is its place in the storage, so `run["trial"]` must be the next one.
-        The params stand twice: Optuna's own reading takes the choices 1 and true for the same.
         """
         number, record = assignment
         template = optuna.trial.create_trial(
             state=TrialState.RUNNING,
             params=dict(params),
             distributions=dict(distributions),
-            user_attrs={
-                "run": {**run, "params": dict(params)},
-                f"assignment/{number}": dict(record),
-            },
+            user_attrs={"run": dict(run), f"assignment/{number}": dict(record)},
         )
         study = self._trials if run["purpose"] == Purpose.SEARCH else self._confirms
         return _replay(self._storage.get_trial(self._storage.create_new_trial(study, template)))
@@ -203,7 +199,7 @@ def _replay(frozen: FrozenTrial) -> Run:
         purpose=Purpose(about["purpose"]),
         trial=about["trial"],
         seed=about["seed"],
-        params=about["params"],
+        params=frozen.params,
         started=about["at"],
         assignments={_tail(k): v for k, v in attrs.items() if k.startswith("assignment/")},
         reports=reports,

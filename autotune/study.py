@@ -370,9 +370,12 @@ def delete(name: str, runs: Path) -> Path:
     What the tracker remembers of it stays. Raises StudyNotFound, or StudyBusy while it runs.
     """
     found = load(name, runs)
-    with _take_lock(found.folder):
+    lock = _take_lock(found.folder)
+    try:
         if found.spec.storage is not None:
             storage = open_storage(found.spec.storage, found.folder)
             Journal(storage, name, found.spec.objective.goal).delete()
         shutil.rmtree(found.folder)
+    finally:
+        lock.release()
     return found.folder

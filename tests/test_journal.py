@@ -13,7 +13,7 @@ from autotune.search.distributions import distribution
 from autotune.space import Categorical, Float
 from autotune.trial import Goal, Purpose, Report, State
 
-PARAMETERS = {"lr": Float(low=0.0, high=1.0), "kind": Categorical(choices=(None, "a", 1, True))}
+PARAMETERS = {"lr": Float(low=0.0, high=1.0), "kind": Categorical(choices=(None, "a", True))}
 STAMP = {"at": 5.0, "elapsed": 1.0, "worker": "w", "assignment": 0}
 
 
