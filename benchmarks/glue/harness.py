@@ -18,7 +18,7 @@ import psutil
 
 from benchmarks.glue.arm import Told
 
-__all__ = ["Watched", "conditions", "points", "reports", "tracked", "watch"]
+__all__ = ["Watched", "conditions", "points", "reports", "tracked", "watch", "watch_command"]
 
 EVERY = 0.25  # seconds between two samples; one costs 0.3 ms a process, more for large ones
 PACKAGES = ("autotune", "mlflow", "optuna", "ray", "torch")
@@ -33,9 +33,13 @@ class Watched:
     """Highest PSS of the process and all its descendants, in MB (10^6 bytes)."""
 
 
-def watch(module: str, arguments: Sequence[str], log: Path, timeout: float = 1800) -> Watched:
-    """Runs `python -m module`; raises CalledProcessError, and TimeoutExpired after `timeout` s."""
-    command = [sys.executable, "-m", module, *arguments]
+def watch(module: str, arguments: Sequence[str], log: Path) -> Watched:
+    """Runs `python -m module` as `watch_command` does."""
+    return watch_command([sys.executable, "-m", module, *arguments], log)
+
+
+def watch_command(command: Sequence[str], log: Path, timeout: float = 1800) -> Watched:
+    """Runs `command`; raises CalledProcessError, and TimeoutExpired after `timeout` s."""
     with log.open("w") as output:
         began = time.time()
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
