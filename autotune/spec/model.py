@@ -182,7 +182,7 @@ class StudySpec(Config):
     budget: Budget
     """When the search ends."""
     worker: Worker = Worker()
-    """What one trial gets."""
+    """The share of the machine that one trial gets."""
     confirm: Confirm = Confirm()
     """How the winner is confirmed."""
     tracking: Tracking = Tracking()
