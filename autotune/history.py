@@ -78,6 +78,8 @@ class History:
     """The sampler has proposed all there is."""
     driven: bool = False
     """A process is running the study now."""
+    _past: dict[int, Trial] = field(default_factory=dict, repr=False)
+    """Snapshots of finished trials, which no longer change."""
 
     def add(self, run: Run) -> None:
         rooms = {Purpose.SEARCH: self.trials, Purpose.CONFIRM: self.confirms}
@@ -87,7 +89,13 @@ class History:
         return [*self.trials, *self.confirms, *self.tests]
 
     def snapshots(self) -> list[Trial]:
-        return [run.snapshot(self.spec.objective.metric) for run in self.trials]
+        return [self._past.get(run.trial) or self._snapshot(run) for run in self.trials]
+
+    def _snapshot(self, run: Run) -> Trial:
+        told = run.snapshot(self.spec.objective.metric)
+        if run.state.finished:
+            self._past[run.trial] = told
+        return told
 
     def elapsed(self) -> float:
         """Seconds the study has run, over all its sessions, by its last record."""
