@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -15,6 +15,7 @@ from autotune.errors import AutotuneError
 
 if TYPE_CHECKING:
     from autotune.history import History
+    from autotune.spec import StudySpec
 
 __all__ = ["app", "main"]
 
@@ -38,12 +39,8 @@ Sets = Annotated[
     ),
 ]
 Engine = Annotated[
-    str,
-    typer.Option(
-        "--engine",
-        metavar="[ray|inline]",
-        help="inline: in this process, one trial at a time; pdb works.",
-    ),
+    Literal["ray", "inline"],
+    typer.Option("--engine", help="inline: in this process, one trial at a time; pdb works."),
 ]
 Address = Annotated[
     str | None, typer.Option("--address", help="A running Ray cluster to join, host:port.")
@@ -127,7 +124,7 @@ def resume(
     _drive(specs.load(folder / "study.yaml"), runs, engine, address)
 
 
-def _drive(spec: Any, runs: Path, engine: str, address: str | None) -> None:
+def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -> None:
     from rich.console import Console
 
     from autotune.report import live, tables
@@ -137,11 +134,10 @@ def _drive(spec: Any, runs: Path, engine: str, address: str | None) -> None:
     console.print(tables.headline(spec), highlight=False, soft_wrap=True)
     try:
         with live.view(spec, console) as view:
-            from autotune.engine.drive import drive, engine_named
+            from autotune.engine.drive import drive
 
-            chosen = engine_named(engine)
-            starting = partial(view.starting, "Ray" if chosen == "ray" else "training")
-            history, unwritten = drive(spec, runs, [view.record], chosen, address, starting)
+            starting = partial(view.starting, "Ray" if engine == "ray" else "training")
+            history, unwritten = drive(spec, runs, [view.record], engine, address, starting)
     except KeyboardInterrupt:
         typer.echo(f"interrupted; go on with: autotune resume {spec.name}{option}", err=True)
         raise typer.Exit(130) from None

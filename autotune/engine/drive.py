@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from autotune import confirm, history, study
-from autotune.errors import StudyBusy, UserError, nearest
+from autotune.errors import StudyBusy, UserError
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
 from autotune.study import Listener
@@ -13,7 +13,7 @@ from autotune.tracking.base import StudyFinished, Tracker
 from autotune.tracking.memory import MemoryTracker
 from autotune.tracking.mlflow import MlflowTracker
 
-__all__ = ["Engine", "artifacts", "drive", "engine_named", "store_of", "sync"]
+__all__ = ["Engine", "artifacts", "drive", "store_of", "sync"]
 
 Engine = Literal["ray", "inline"]
 
@@ -56,14 +56,6 @@ def _run(driven: study.Study, engine: Engine, address: str | None) -> None:
         from autotune.engine import ray
 
         ray.run(driven, address)
-
-
-def engine_named(name: str) -> Engine:
-    """Raises UserError for a name that no engine bears."""
-    engines: dict[str, Engine] = {"ray": "ray", "inline": "inline"}
-    if name not in engines:
-        raise UserError(f"--engine must be ray or inline, but got {name!r}{nearest(name, engines)}")
-    return engines[name]
 
 
 def tracker_for(spec: StudySpec, runs: Path) -> Tracker:

@@ -1,229 +1,213 @@
-"""The commands as a user meets them: output, exit codes, and studies that are interrupted."""
+"""Commands from one end to the other, in this process."""
 
+import errno
+import io
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from autotune.cli import app
-from autotune.history import load
-from autotune.trial import State
+from autotune.files import FileLock
 
-SMALL = ("budget.trials=4", "trial.epochs=3", "confirm.top=1", "confirm.seeds=2")
-CALL = (sys.executable, "-c", "from autotune.cli import main; main()")
+TRIAL_KEYS = ["number", "state", "reason", "value", "steps", "seconds", "params"]
 
 
-def call(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run((*CALL, *words), cwd=cwd, capture_output=True, text=True, timeout=240)
+def test_run_says_what_it_runs_and_ends_with_the_winner(autotune: Callable, small: Path) -> None:
+    said = autotune("run", small, "--engine", "inline")
+    lines = said.out.splitlines()
+    assert said.code == 0 and said.err == ""
+    assert lines[0] == (
+        "small: 3 trials; 2 parameters; sampler random, scheduler none, 1 CPU a trial"
+    )
+    assert lines[1] == "starting training ..."
+    assert len([line for line in lines if line.startswith("trial ")]) == 3
+    assert len([line for line in lines if line.startswith("retrained trial ")]) == 2
+    assert lines[-1] == "export it: autotune export small -o best/"
 
 
-def run_words(*overrides: str, engine: str = "inline") -> list[str]:
-    sets = [word for override in overrides for word in ("--set", override)]
-    return ["run", "quickstart", "--engine", engine, *sets]
+def test_run_again_says_it_is_finished_or_goes_on(autotune: Callable, small: Path) -> None:
+    autotune("run", small, "--engine", "inline")
+    again = autotune("run", small, "--engine", "inline")
+    assert again.code == 0
+    assert "finished: all 3 trials were run before" in again.out
+    assert "starting" not in again.out and "trial    0" not in again.out
+    more = autotune("run", small, "--engine", "inline", "--set", "budget.trials=4")
+    assert "trial    3" in more.out and "trial    0" not in more.out
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one finished study."""
-    folder = tmp_path_factory.mktemp("done")
-    result = call(*run_words(*SMALL, "tracking.uri=none"), cwd=folder)
-    assert result.returncode == 0, result.stderr
-    assert "over 2 fresh seeds" in result.stdout and "autotune export quickstart" in result.stdout
-    assert result.stderr == ""
-    return folder
+def test_run_refuses_a_changed_study(autotune: Callable, small: Path) -> None:
+    autotune("run", small, "--engine", "inline")
+    before = (small.parent / "runs" / "small" / "journal.log").read_bytes()
+    said = autotune("run", small, "--engine", "inline", "--set", "seed=4")
+    assert said.code == 2
+    assert "seed was 0, now is 4" in said.err and "autotune delete small" in said.err
+    assert (small.parent / "runs" / "small" / "journal.log").read_bytes() == before
 
 
-def answer(folder: Path, *words: str) -> Any:
-    result = call(*words, "--json", cwd=folder)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
-
-
-def test_every_command_has_help_with_an_example() -> None:
-    for command in app.registered_commands:
-        assert command.callback and command.callback.__doc__
-        name = command.name or command.callback.__name__
-        last = command.callback.__doc__.strip().splitlines()[-1].strip()
-        assert last.startswith(f"Example: autotune {name}"), name
-
-
-def test_help_and_readers_import_nothing_heavy(done: Path) -> None:
-    code = """
-import sys
-sys.argv[1:] = {words}
-from autotune.cli import app
-try:
-    app()
-except SystemExit:
-    pass
-print([m for m in {heavy} if m in sys.modules], file=sys.stderr)
-"""
-    light = ["torch", "ray", "mlflow"]
-    for words, heavy in (
-        (["--help"], [*light, "optuna"]),
-        (["list"], light),
-        (["best", "quickstart"], light),
-    ):
-        script = code.format(words=words, heavy=heavy)
-        result = subprocess.run(
-            (sys.executable, "-c", script), cwd=done, capture_output=True, text=True
-        )
-        assert result.stderr.strip() == "[]", words
-
-
-def test_best_and_show_answer_in_json(done: Path) -> None:
-    best = answer(done, "best", "quickstart")
-    wanted = {"study", "trial", "value", "mean", "std", "seeds", "test", "config"}
-    assert wanted <= best.keys() and len(best["seeds"]) == 2 and 0 < best["test"] <= 1
-    show = answer(done, "show", "quickstart")
-    assert [trial["number"] for trial in show["trials"]] == [0, 1, 2, 3]
-    keys = {"number", "state", "reason", "value", "steps", "seconds", "params"}
-    assert all(keys <= trial.keys() for trial in show["trials"])
-    assert {"trial", "seed", "value", "test"} <= show["confirmations"][0].keys()
-    assert show["spec"]["objective"]["metric"] == "val_accuracy"
-    assert answer(done, "show", "quickstart", "0")["reports"]["1"]["val_accuracy"] > 0
-    (line,) = answer(done, "list")
-    assert (line["study"], line["state"], line["trials"]) == ("quickstart", "finished", 4)
-
-
-def test_a_finished_study_says_so_and_a_changed_one_is_refused(done: Path) -> None:
-    again = call(*run_words(*SMALL, "tracking.uri=none"), cwd=done)
-    assert again.returncode == 0 and "is finished" in again.stdout
-    changed = call(*run_words(*SMALL, "tracking.uri=none", "seed=5"), cwd=done)
-    assert changed.returncode == 2 and "autotune delete quickstart" in changed.stderr
-
-
-def test_an_export_trains_to_the_same_score(done: Path) -> None:
-    for _ in range(2):  # a former export is replaced
-        result = call("export", "quickstart", "-o", "best", cwd=done)
-        assert result.returncode == 0, result.stderr
-    names = {path.name for path in (done / "best").iterdir()}
-    assert names == {"best.yaml", "metrics.json", "model.safetensors"}
-    metrics = json.loads((done / "best/metrics.json").read_text())
-    trained = call("train", "best/best.yaml", cwd=done)
-    assert trained.returncode == 0, trained.stderr
-    assert f"val_accuracy {metrics['model']['value']:.10g} " in trained.stdout.splitlines()[-1]
-    (done / "mine").mkdir()
-    (done / "mine/thesis.tex").touch()
-    refused = call("export", "quickstart", "-o", "mine", cwd=done)
-    assert refused.returncode == 2 and "thesis.tex" in refused.stderr
+def test_a_second_driver_is_refused(autotune: Callable, small: Path) -> None:
+    lock = FileLock(small.parent / "runs" / "small" / "driver.lock")
+    assert lock.acquire(blocking=False)
+    lock.note("4711")
+    said = autotune("run", small, "--engine", "inline")
+    lock.release()
+    assert said.code == 2 and "run by process 4711" in said.err
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "words"),
     [
-        (["show", "quickstat"], "did you mean 'quickstart'"),
-        (["show", "quickstart", "99"], "it has trials 0 to 3"),
-        (["run", "nosuch.yaml"], "no study file"),
-        (["run", "quickstart", "--set", "budget.trails=3"], "did you mean 'trials'"),
-        (["run", "quickstart", "--engine", "rya"], "must be ray or inline"),
-        (["train", "nosuch.yaml"], "nosuch.yaml"),
-        (["ui", "quickstart"], "is not tracked"),
+        (["run", "quikstart"], "did you mean 'quickstart'?"),
+        (["run", "quickstart", "--engine", "rai"], "'ray', 'inline'"),
+        (["run", "quickstart", "--set", "budget.trails=3"], "did you mean 'trials'?"),
+        (["check", "quickstart", "--set", "budget.trials=0"], "budget.trials"),
+        (["show", "small"], "autotune run STUDY.yaml"),
+        (["best", "small"], "autotune run STUDY.yaml"),
+        (["resume", "small"], "autotune run STUDY.yaml"),
+        (["export", "small", "-o", "x"], "autotune run STUDY.yaml"),
+        (["delete", "small"], "autotune run STUDY.yaml"),
+        (["ui", "small"], "autotune run STUDY.yaml"),
+        (["sync", "small"], "autotune run STUDY.yaml"),
+        (["train", "nowhere.yaml"], "nowhere.yaml"),
+        (["export", "small"], "--out"),
+        (["shwo"], "shwo"),
+        (["show"], "STUDY"),
     ],
 )
-def test_mistakes_end_with_2_and_one_line(done: Path, words: list[str], said: str) -> None:
-    result = call(*words, cwd=done)
-    assert result.returncode == 2, result
-    assert said in result.stderr and "Traceback" not in result.stderr
-
-
-def test_init_copies_a_study_that_runs(tmp_path: Path) -> None:
-    assert call("init", "mine", cwd=tmp_path).returncode == 0
-    assert call("check", "mine/studies/quickstart.yaml", cwd=tmp_path).returncode == 0
-    again = call("init", "mine", cwd=tmp_path)
-    assert again.returncode == 2 and "exists" in again.stderr
-
-
-def test_delete_removes_the_study(tmp_path: Path) -> None:
-    words = run_words("budget.trials=1", "trial.epochs=1", "confirm.top=0", "tracking.uri=none")
-    call(*words, "--set", "schedule.name=none", cwd=tmp_path)
-    assert call("delete", "quickstart", "--yes", cwd=tmp_path).returncode == 0
-    assert not (tmp_path / "runs/quickstart").exists()
-
-
-def wait_for_trials(folder: Path, count: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if (folder / "runs/quickstart/journal.log").exists():
-            done = [run for run in load("quickstart", folder / "runs").trials if run.state.finished]
-            if len(done) >= count:
-                return
-        time.sleep(0.2)
-    raise AssertionError(f"no {count} finished trials; exit code {process.poll()}")
-
-
-def interrupt(folder: Path, words: list[str], how: signal.Signals, after: int) -> int:
-    with subprocess.Popen(
-        (*CALL, *words), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        wait_for_trials(folder, after, process)
-        os.kill(process.pid, how)
-        return process.wait(60)
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_study_goes_on_with_nothing_lost(
-    tmp_path: Path, how: signal.Signals
+def test_what_a_user_can_mend_ends_with_2(
+    autotune: Callable, tmp_path: Path, arguments: list[str], words: str
 ) -> None:
-    overrides = ("budget.trials=30", "confirm.top=1", "confirm.seeds=1", "tracking.uri=none")
-    code = interrupt(tmp_path, run_words(*overrides), how, 4)
-    assert code == (130 if how == signal.SIGINT else -signal.SIGKILL)
-    before = load("quickstart", tmp_path / "runs")
-    finished = {run.trial: run.outcome["at"] for run in before.trials if run.state.finished}
-    assert 4 <= len(finished) < 30
-    result = call("resume", "quickstart", "--engine", "inline", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    after = load("quickstart", tmp_path / "runs")
-    assert [run.trial for run in after.trials] == list(range(30))
-    assert all(run.state.finished and run.state != State.FAILED for run in after.trials)
-    assert {n: after.trials[n].outcome["at"] for n in finished} == finished
+    said = autotune(*arguments)
+    assert said.code == 2 and words in said.err and said.out == ""
+    assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.slow
-def test_after_kill_9_on_ray_mlflow_holds_every_trial_and_value(tmp_path: Path) -> None:
-    """The whole of it: Ray, MLflow, kill -9 in mid-run, resume, and every value compared."""
-    words = run_words("budget.trials=60", engine="ray")
-    assert interrupt(tmp_path, words, signal.SIGKILL, 12) == -signal.SIGKILL
-    before = {r.trial for r in load("quickstart", tmp_path / "runs").trials if r.state.finished}
-    result = call("resume", "quickstart", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    history = load("quickstart", tmp_path / "runs")
-    assert [run.trial for run in history.trials] == list(range(60))
-    assert all(len(history.trials[n].assignments) == 1 for n in before)
-    best = history.best()
-    assert best and best.mean is not None and best.mean >= 0.97
-    assert told_to_mlflow(tmp_path) == journaled(history)
+def test_a_folder_that_cannot_be_written_is_a_message(autotune: Callable, small: Path) -> None:
+    (small.parent / "runs").write_text("a file where the folder should be")
+    said = autotune("run", small, "--engine", "inline")
+    assert said.code == 1
+    assert said.err.count("\n") == 1 and "runs" in said.err
 
 
-def journaled(history: Any) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    runs: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    for run in [*history.trials, *history.confirms]:
-        metrics = runs.setdefault(run.label, {})
-        for step in sorted(run.reports):
-            for name, value in run.reports[step].metrics.items():
-                metrics.setdefault(name, []).append((step, value))
-    return runs
+def test_a_full_disk_is_a_message(
+    autotune: Callable, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/small/study.yaml")
+
+    monkeypatch.setattr("autotune.study.write_atomically", full)
+    said = autotune("run", small, "--engine", "inline")
+    assert said.code == 1 and said.err == "No space left on device: runs/small/study.yaml\n"
 
 
-def told_to_mlflow(folder: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    from mlflow.tracking import MlflowClient
+def test_show_as_json_is_what_the_issue_promises(autotune: Callable, runs: Path) -> None:
+    said = json.loads(autotune("show", "small", "--runs", runs, "--json").out)
+    assert set(said) >= {"study", "spec", "trials", "confirmations"}
+    assert said["spec"]["objective"]["metric"] == "val_accuracy"
+    assert [list(trial) for trial in said["trials"]] == [TRIAL_KEYS] * 3
+    assert [trial["number"] for trial in said["trials"]] == [0, 1, 2]
+    assert {(trial["state"], trial["steps"]) for trial in said["trials"]} == {("complete", 2)}
+    keys = [list(confirmation) for confirmation in said["confirmations"]]
+    assert keys == [["trial", "seed", "value", "test"]] * 2
+    assert all(confirmation["test"] > 0 for confirmation in said["confirmations"])
 
-    client = MlflowClient(f"sqlite:///{folder}/runs/mlflow.db")
-    (experiment,) = [e for e in client.search_experiments() if e.name == "quickstart"]
-    runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    told = {}
-    for run in runs:
-        if "mlflow.parentRunId" in run.data.tags:
-            names = [n for n in run.data.metrics if "/" not in n and n != "seconds"]
-            points = {n: client.get_metric_history(run.info.run_id, n) for n in names}
-            told[run.info.run_name] = {
-                n: [(p.step, p.value) for p in sorted(ps, key=lambda p: p.step)]
-                for n, ps in points.items()
-            }
-    return told
+
+def test_one_trial_as_json(autotune: Callable, runs: Path) -> None:
+    said = json.loads(autotune("show", "small", "1", "--runs", runs, "--json").out)
+    assert said["number"] == 1 and list(said["reports"]) == ["1", "2"]
+    assert said["config"]["epochs"] == 2 and said["config"]["seed"] == said["seed"]
+
+
+def test_best_as_json_and_as_text_agree(autotune: Callable, runs: Path) -> None:
+    said = json.loads(autotune("best", "small", "--runs", runs, "--json").out)
+    keys = {"study", "trial", "value", "mean", "std", "seeds", "test", "config"}
+    assert keys <= set(said) and len(said["seeds"]) == 2
+    assert (
+        f"{said['mean']:.4f} ± {said['std']:.4f}" in autotune("best", "small", "--runs", runs).out
+    )
+
+
+def test_list_tells_every_study_also_one_that_cannot_be_read(
+    autotune: Callable, runs: Path, tmp_path: Path
+) -> None:
+    assert "no study" in autotune("list").out
+    assert autotune("list", "--json").out.strip() == "[]"
+    (tmp_path / "runs" / "torn").mkdir(parents=True)
+    (tmp_path / "runs" / "torn" / "study.yaml").write_text("name: [")
+    (tmp_path / "runs" / "small").symlink_to(runs / "small")
+    said = json.loads(autotune("list", "--json").out)
+    assert [(line["study"], line["state"]) for line in said] == [
+        ("small", "finished"),
+        ("torn", "unreadable"),
+    ]
+    assert "torn" in autotune("list").out
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_it_is(autotune: Callable, runs: Path) -> None:
+    lines = autotune("show", "small", "--runs", runs).out.splitlines()
+    assert len([line for line in lines if "width " in line and "lr " in line]) == 3
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_a_trial_that_is_not_there(autotune: Callable, runs: Path) -> None:
+    said = autotune("show", "small", "7", "--runs", runs)
+    assert said.code == 2 and "trials 0 to 2" in said.err
+
+
+def test_init_copies_a_study_that_checks_and_overwrites_nothing(autotune: Callable) -> None:
+    assert autotune("init", "mine").code == 0
+    said = autotune("check", "mine/studies/quickstart.yaml")
+    assert said.code == 0 and said.out.startswith("OK: quickstart: 60 trials")
+    assert autotune("init", "mine").code == 2
+
+
+def test_schema_is_json(autotune: Callable) -> None:
+    assert "budget" in json.loads(autotune("schema").out)["properties"]
+
+
+def test_delete_asks_first(
+    autotune: Callable, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert autotune("delete", "small").code == 1
+    assert (tmp_path / "runs" / "small").exists()
+    assert autotune("delete", "small", "--yes").code == 0
+    assert not (tmp_path / "runs" / "small").exists()
+
+
+def test_train_reruns_a_trial_to_its_score(autotune: Callable, runs: Path, tmp_path: Path) -> None:
+    shown = json.loads(autotune("show", "small", "0", "--runs", runs, "--json").out)
+    said = autotune("train", runs / "small" / "trials" / "0.yaml", "-o", "weights")
+    assert said.code == 0
+    score = next(line for line in said.out.splitlines() if line.startswith("val_accuracy "))
+    assert float(score.split()[1]) == pytest.approx(shown["value"], abs=1e-9)
+    assert (tmp_path / "weights" / "best.safetensors").exists()
+
+
+FUNCTION = """
+def run(config, trial):
+    for epoch in (1, 2, 3):
+        trial.report(epoch, loss=config["x"] / epoch)
+"""
+
+
+@pytest.mark.parametrize("monitor", ["", "monitor: {metric: loss, goal: minimize, at: best}\n"])
+def test_train_runs_a_function_of_the_users_own(
+    autotune: Callable, tmp_path: Path, monitor: str
+) -> None:
+    (tmp_path / "mine_alone.py").write_text(FUNCTION)
+    (tmp_path / "mine.yaml").write_text(f"function: mine_alone:run\nx: 3.0\n{monitor}")
+    said = autotune("train", "mine.yaml")
+    assert said.code == 0 and "epoch 3" in said.out
+    assert ("loss 1 (epoch 3)" in said.out) == bool(monitor)
+
+
+def test_train_names_a_metric_that_is_not_reported(autotune: Callable, tmp_path: Path) -> None:
+    (tmp_path / "mine_other.py").write_text(FUNCTION)
+    text = "function: mine_other:run\nx: 3.0\nmonitor: {metric: los, goal: minimize, at: best}\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    said = autotune("train", "mine.yaml")
+    assert said.code == 2 and "did you mean 'loss'?" in said.err

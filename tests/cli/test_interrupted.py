@@ -1,0 +1,86 @@
+"""Ctrl-C and kill -9 in mid-run, then resume: exactly N trials, none twice, none run again."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autotune.history import History, load
+from autotune.trial import State
+
+TRIALS, EPOCHS = 12, 5
+
+FUNCTION = """
+import pathlib, time
+
+def run(config, trial):
+    with pathlib.Path("begun").open("a") as file:
+        file.write(f"{config['x']}\\n")
+    for epoch in range(1, 6):
+        time.sleep(0.02)
+        trial.report(epoch, acc=config["x"] * (1 - 0.5 ** epoch))
+"""
+
+STUDY = """
+name: cut
+objective: {metric: acc, goal: maximize}
+trial: {function: "mine_cut:run", epochs: 5}
+space:
+  - x: {type: float, low: 0, high: 1}
+search: {name: random}
+budget: {trials: 12}
+confirm: {top: 1, seeds: 2}
+tracking: {uri: none}
+"""
+
+
+@pytest.fixture
+def cut(tmp_path: Path, spawn: Callable) -> Callable[[int], tuple[History, int, str]]:
+    """Runs the study and sends the driver a signal in the middle of its fifth trial."""
+    (tmp_path / "mine_cut.py").write_text(FUNCTION)
+    (tmp_path / "cut.yaml").write_text(STUDY)
+
+    def run(number: int) -> tuple[History, int, str]:
+        process = spawn("run", "cut.yaml", "--engine", "inline")
+        limit = time.monotonic() + 60
+        while time.monotonic() < limit and process.poll() is None:
+            begun = tmp_path / "begun"
+            if begun.exists() and begun.read_text().count("\n") >= 5:
+                break
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+        return load("cut", tmp_path / "runs"), process.returncode, err
+
+    return run
+
+
+def finished(history: History) -> dict[int, tuple]:
+    return {
+        run.trial: (dict(run.params), run.value, dict(run.assignments), len(run.reports))
+        for run in history.trials
+        if run.state.finished
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_resume_completes_the_study(
+    cut: Callable, spawn: Callable, tmp_path: Path, number: signal.Signals
+) -> None:
+    before, code, err = cut(number)
+    assert 3 <= len(finished(before)) < TRIALS
+    if number == signal.SIGINT:
+        assert code == 130
+        assert err == "interrupted; go on with: autotune resume cut\n"
+    out, err = (resumed := spawn("resume", "cut", "--engine", "inline")).communicate(timeout=60)
+    assert resumed.returncode == 0, err
+    after = load("cut", tmp_path / "runs")
+    assert [run.trial for run in after.trials] == list(range(TRIALS))
+    assert {run.state for run in after.trials} == {State.COMPLETE}
+    assert {run.step for run in after.trials} == {EPOCHS}
+    assert {n: kept for n, kept in finished(after).items() if n in finished(before)} == finished(
+        before
+    )
+    assert len(after.confirms) == 2 and "best: trial" in out
