@@ -1,0 +1,107 @@
+"""The winner as files: whole, replaceable, and trained from to the same score."""
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from autotune import spec as specs
+from autotune.engine.alone import train_alone
+from autotune.engine.drive import drive
+from autotune.errors import UserError
+from autotune.export.bundle import export
+from autotune.history import History, load
+
+SMALL = (
+    "budget.trials=2",
+    "trial.epochs=2",
+    "confirm.top=1",
+    "confirm.seeds=2",
+    "tracking.uri=none",
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> History:
+    runs = tmp_path_factory.mktemp("export") / "runs"
+    history, _ = drive(specs.load(specs.find("quickstart"), SMALL), runs, engine="inline")
+    return history
+
+
+def contents(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_export_is_three_files_and_replaces_a_former_one(
+    finished: History, tmp_path: Path
+) -> None:
+    target = tmp_path / "deep" / "best"
+    for _ in range(2):
+        written = export(finished, target)
+        assert [path.name for path in written] == contents(target)
+        assert contents(target) == ["best.yaml", "metrics.json", "model.safetensors"]
+    assert contents(target.parent) == ["best"]
+
+
+def test_the_files_say_the_same_as_the_study(finished: History, tmp_path: Path) -> None:
+    export(finished, tmp_path / "best")
+    best = finished.best()
+    assert best is not None
+    metrics = json.loads((tmp_path / "best" / "metrics.json").read_text())
+    assert (metrics["confirmed_mean"], metrics["test_mean"]) == (best.mean, best.test)
+    assert len(metrics["seeds"]) == 2
+    kept = load_file(finished.run_folder(best.source) / "best.safetensors")
+    exported = load_file(tmp_path / "best" / "model.safetensors")
+    assert kept.keys() == exported.keys()
+    assert all(kept[name].equal(exported[name]) for name in kept)
+
+
+def test_best_yaml_trains_to_the_same_score(finished: History, tmp_path: Path) -> None:
+    export(finished, tmp_path / "best")
+    metrics = json.loads((tmp_path / "best" / "metrics.json").read_text())
+    *_, score, weights = train_alone(tmp_path / "best" / "best.yaml", tmp_path / "again")
+    assert score.startswith(f"val_accuracy {metrics['model']['value']:.10g} ")
+    assert weights == f"weights: {tmp_path / 'again' / 'best.safetensors'}"
+    exported = load_file(tmp_path / "best" / "model.safetensors")
+    again = load_file(tmp_path / "again" / "best.safetensors")
+    assert all(exported[name].equal(again[name]) for name in exported)
+
+
+def test_other_files_are_not_replaced_unless_forced(finished: History, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match=r"thesis\.tex.*--force"):
+        export(finished, tmp_path / "mine")
+    assert contents(tmp_path / "mine") == ["thesis.tex"]
+    export(finished, tmp_path / "mine", force=True)
+    assert "thesis.tex" not in contents(tmp_path / "mine")
+
+
+def test_an_export_that_fails_leaves_the_former_one(finished: History, tmp_path: Path) -> None:
+    export(finished, tmp_path / "best")
+    before = (tmp_path / "best" / "best.yaml").read_text()
+    best = finished.best()
+    assert best is not None
+    weights = finished.run_folder(best.source) / "best.safetensors"
+    hidden = weights.rename(weights.with_suffix(".away"))
+    try:
+        with pytest.raises(UserError, match="train them again: autotune train"):
+            export(finished, tmp_path / "best")
+    finally:
+        hidden.rename(weights)
+    assert (tmp_path / "best" / "best.yaml").read_text() == before
+    assert contents(tmp_path) == ["best"]
+
+
+def test_a_file_in_the_way_is_named(finished: History, tmp_path: Path) -> None:
+    (tmp_path / "best").write_text("a file")
+    with pytest.raises(UserError, match="is a file; give a folder"):
+        export(finished, tmp_path / "best")
+
+
+def test_the_journal_alone_is_enough(finished: History, tmp_path: Path) -> None:
+    """Export reads a study that another process ran."""
+    read = load(finished.spec.name, finished.folder.parent)
+    export(read, tmp_path / "best")
+    assert contents(tmp_path / "best") == ["best.yaml", "metrics.json", "model.safetensors"]
