@@ -61,8 +61,17 @@ class View:
         return self.earlier == self.finished > 0 and not self.told
 
     def starting(self, what: str) -> None:
-        """Something that takes seconds, and shows nothing by itself, begins."""
+        """Something that takes seconds, and shows nothing by itself, begins.
+
+        Called once, after the history has been told: what is there already is one line.
+        """
+        self._resumed()
         self.console.print(f"starting {what} ...", highlight=False)
+
+    def _resumed(self) -> None:
+        if self.earlier:
+            total = f" of {self.spec.budget.trials}" if self.spec.budget.trials else ""
+            self.console.print(f"resumed: {self.earlier}{total} trials done", highlight=False)
 
     def record(self, event: Event) -> None:
         if isinstance(event, RunStarted):
@@ -141,6 +150,7 @@ class LiveView(View):
             super().tell(started, event, improved)
 
     def starting(self, what: str) -> None:
+        self._resumed()
         self._starting = what
 
     def render(self) -> RenderableType:
