@@ -37,6 +37,8 @@ def interrupt(folder: Path, words: list[str], how: signal.Signals, after: int) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SQLAlchemy's, inside MLflow
 def test_after_kill_9_on_ray_mlflow_holds_every_trial_and_value(tmp_path: Path) -> None:
     words = ["run", "quickstart"]
     assert interrupt(tmp_path, words, signal.SIGKILL, 12) == -signal.SIGKILL
