@@ -46,8 +46,8 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
     if root is None:
         raise InvalidInput(_in_order(problems))
     spec, found = _validated(root, bool(problems))
-    unread = [path[:2] if path[0] == "space" else path for path in root.unreadable() if path]
-    problems += [_located(p, root) for p in found if not _within(p.path, unread)]
+    unread = [keys for keys in root.unreadable() if keys]
+    problems += [_located(p, root) for p in found if not _is_echo(p.path, unread)]
     if problems or spec is None:
         raise InvalidInput(_in_order(problems))
     return spec.read_from(root)
@@ -130,6 +130,12 @@ def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem
     if left and (problems or broken or more):
         more += walk(left)
     return spec, problems + [p for p in more if not _within(p.path, wrong)]
+
+
+def _is_echo(path: Keys, unread: Sequence[Keys]) -> bool:
+    """Whether the value there, or one it is judged with, could not be read: reported already."""
+    groups = [keys[:2] if keys[0] == "space" else keys for keys in unread]
+    return _within(path, groups) or path in [keys[:-1] for keys in unread if len(keys) > 1]
 
 
 def _within(path: Keys, others: Iterable[Keys]) -> bool:

@@ -14,6 +14,7 @@ from autotune.train.config import TrainConfig
 __all__ = ["overridden"]
 
 _DEEPEST = 20
+_LONGEST = 200
 _UNIONS = ("search", "schedule")
 
 
@@ -21,7 +22,8 @@ def overridden(root: Node, override: str, problems: list[Problem]) -> Node:
     """`root` with "path=value" set in it; as it was, and a problem more, where that cannot be."""
     path, equals, text = override.partition("=")
     where = f"--set {path.strip()}"
-    if not equals or not path.strip() or path.count(".") > _DEEPEST:
+    plain = path.strip().isprintable() and path.count(".") <= _DEEPEST and len(path) <= _LONGEST
+    if not equals or not path.strip() or not plain:
         message = f"--set takes path=value, such as budget.trials=10, but got {echo(override)}"
         problems.append(Problem(message))
         return root

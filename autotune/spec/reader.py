@@ -32,6 +32,7 @@ _MOST_CHARACTERS = 1_000_000
 _MOST_VALUES = 20_000
 _DEEPEST = 30
 _LONGEST_NUMBER = 100
+_LONGEST_KEY = 200
 _INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _PREFIXED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
@@ -198,6 +199,10 @@ class _Builder:
         assert isinstance(top.node.value, dict)
         if not quoted and not isinstance(self._resolve(text, line), str):
             self.complain(f"a key must be text, but got {text or 'nothing'}; quote it", line)
+        if not text.isprintable() or len(text) > _LONGEST_KEY:
+            law = f"a key must be at most {_LONGEST_KEY} printable characters"
+            self.complain(f"{law}, but got {echo(text)}", line)
+            text = echo(text)
         if text == "<<" and not quoted:
             self.complain("`<<` (merging keys) is not YAML 1.2; write the keys out", line)
         if text in top.node.value:
@@ -218,7 +223,7 @@ class _Builder:
 
     def _alias(self, anchor: str, line: int) -> None:
         if anchor not in self._anchors:
-            self.complain(f"*{anchor} names no value before it (&{anchor})", line)
+            self.complain(f"*{anchor[:50]} names no value before it (&{anchor[:50]})", line)
         missing = Node(None, self._where(line), readable=False)
         node, size, height = self._anchors.get(anchor, (missing, 1, 0))
         top = self._open[-1] if self._open else None

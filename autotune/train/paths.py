@@ -96,7 +96,8 @@ def begin(merged: MutableMapping[str, Any], key: str, field: FieldInfo) -> dict[
 def switch(part: dict[str, Any], options: Mapping[str, type[BaseModel]], value: Scalar) -> None:
     """Choose variant `value`, dropping what only the variant before it knows."""
     new = options.get(str(value))
-    before = [options[part["name"]]] if part.get("name") in options else list(options.values())
+    old = options.get(str(part.get("name")))
+    before = [old] if old else list(options.values())
     if new is not None:
         known = {key for option in before for key in fields(option)}
         for key in known - set(fields(new)):

@@ -38,6 +38,9 @@ EDITS = [
     ("gpus: 0}", "gpus: 0}\n---\nseed: 1", 16, ["one document"]),
     ("seed: 0", "<<: {seed: 0}", 2, ["`<<`"]),
     ("seed: 0", 'seed: "\\ud800"', 2, ["surrogate"]),
+    ("seed: 0", "seed: 'nothing ends this", 2, ["not valid YAML: while scanning a quoted scalar"]),
+    ("seed: 0", f"{'k' * 300}: 0", 2, ["a key must be at most 200 printable characters", "..."]),
+    ("seed: 0", '"a\\nb": 0', 2, ["printable characters"]),
     # -- the sections
     ("name: tiny\n", "", 1, ["`name` is required"]),
     ("name: tiny", "name: ../tiny", 1, ["`name` must be", "letters, digits", "'../tiny'"]),
@@ -133,6 +136,13 @@ EDITS = [
     ("model.depth", "model.dropout", 11, ["`model.dropout` must be"]),
     ("model.depth", "epochs", 11, ["`epochs` cannot be searched", "trial.epochs"]),
     ("model.depth", "seed", 11, ["`seed` cannot be searched"]),
+    ("model.depth", "data.name", 11, ["`data.name` cannot be searched", "the same data"]),
+    ("[momentum, adam]", "[1, true]", 9, ["`choices` holds 1 and true, which samplers cannot"]),
+    ("[momentum, adam]", "[2, 2.0]", 9, ["`choices` holds 2 and 2.0"]),
+    ("low: 1e-4", "low: .nan", 10, ["a number must be finite, but got .nan"]),
+    ("high: 1e-1", "high: 1e400", 10, ["a number must be finite, but got 1e400"]),
+    ("high: 3", "high: 1e20", 11, ["`high` must be a whole number"]),
+    ("low: 1e-4", "low: [1]", 10, ["`low` must be a number"]),
     ("model.depth", "data.seed", 11, ["`data.seed` cannot be searched", "same split"]),
     ("model.depth", "optimizer.lr.x", 11, ["optimizer.lr is searched too"]),
     (
@@ -238,6 +248,15 @@ def test_a_file_that_is_no_study(study, text, line, fragment):
     problem = mistakes(study(text))[0]
     assert fragment in problem.message
     assert problem.where == (f"study.yaml:{line}" if line else "study.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("seed: 0", "seed: .inf"), ("low: 1e-4", "low: 1e999"), ("trials: 20", "trials: *x")],
+)
+def test_what_cannot_be_read_is_told_once(study, old, new):
+    """Nothing is said of the value that stands in for it."""
+    assert len(mistakes(study(STUDY.replace(old, new)))) == 1
 
 
 def test_bytes_that_are_no_text(tmp_path, monkeypatch):
