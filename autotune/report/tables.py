@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -188,5 +188,7 @@ def best(history: History) -> RenderableType:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in _NUMBERS else "left")
+        side: Literal["left", "right"] = "right" if column in _NUMBERS else "left"
+        # In a narrow terminal the params give way first.
+        table.add_column(column, justify=side, no_wrap=column != "params")
     return table

@@ -1,0 +1,113 @@
+"""A whole study, one trial and the winner as a person reads them."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from autotune import history, study
+from autotune import spec as specs
+from autotune.errors import UserError
+from autotune.report import tables
+from autotune.trial import Assignment, Failure, Reason, Report
+
+TEXT = """
+name: told
+objective: {metric: acc, goal: maximize}
+trial: {function: "tests.nowhere:run", epochs: 3}
+space:
+  - x: {type: float, low: 0, high: 1}
+  - kind: {type: categorical, choices: [a, b]}
+search: {name: random}
+budget: {trials: 4}
+confirm: {top: 1, seeds: 2}
+tracking: {uri: none}
+"""
+
+
+def printed(what: RenderableType, width: int = 100) -> list[str]:
+    file = io.StringIO()
+    Console(file=file, width=width).print(what)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def drive(tmp_path: Path, until: int = 99) -> history.History:
+    """A study whose trial 1 diverges, left after `until` assignments."""
+    (tmp_path / "told.yaml").write_text(TEXT)
+    driven = study.start(specs.load(tmp_path / "told.yaml"), tmp_path / "runs")
+    while until and isinstance(assignment := driven.next(), Assignment):
+        until -= 1
+        if assignment.label == "trial-0001":
+            driven.finish(assignment, Failure(Reason.NAN, "loss is nan"))
+            continue
+        for step in (1, 2, 3):
+            value = (assignment.trial + 1) / 10 + step / 100
+            driven.report(assignment, Report(step, {"acc": value}, 0.5))
+        driven.finish(assignment)
+    driven.close()
+    return history.load("told", tmp_path / "runs")
+
+
+def test_the_headline_says_budget_sampler_and_scheduler() -> None:
+    spec = specs.load(specs.find("quickstart"), ["worker.gpus=0.5", "budget.gpu_hours=2"])
+    assert tables.headline(spec) == (
+        "quickstart: 60 trials, at most 5m, at most 2 GPU hours; 9 parameters; "
+        f"sampler {spec.chosen_search().name} (auto), scheduler asha, 1 CPU, 0.5 GPU a trial"
+    )
+
+
+def test_a_finished_study_begins_with_its_best_trials(tmp_path: Path) -> None:
+    lines = printed(tables.study(drive(tmp_path)))
+    assert lines[0] == "study told, finished: 3 complete, 1 failed"
+    assert lines[1].split() == ["trial", "state", "acc", "steps", "seconds", "params"]
+    assert [line.split()[:3] for line in lines[2:6]] == [
+        ["3", "complete", "0.4300"],
+        ["2", "complete", "0.3300"],
+        ["0", "complete", "0.1300"],
+        ["1", "failed(nan)", "-"],
+    ]
+    assert [line.split()[0] for line in lines[8:]] == ["3", "3"]
+
+
+def test_rows_that_do_not_fit_are_cut_and_never_wrapped(tmp_path: Path) -> None:
+    lines = printed(tables.study(drive(tmp_path)), width=48)
+    assert lines[2].endswith("…") and lines[3].split()[0] == "2"
+
+
+def test_no_more_rows_than_asked_for(tmp_path: Path) -> None:
+    lines = printed(tables.study(drive(tmp_path), most=2))
+    assert lines[4] == "... and 2 more: autotune show told | less"
+
+
+def test_an_interrupted_study_says_how_to_go_on(tmp_path: Path) -> None:
+    told = drive(tmp_path, until=1)
+    assert printed(tables.study(told))[-1] == "go on with: autotune resume told"
+    best = printed(tables.best(told))
+    assert best[0] == "best: trial 0, acc 0.1300 (not confirmed)"
+    assert best[2] == "the study is interrupted: this is the best so far"
+
+
+def test_a_study_that_has_just_begun(tmp_path: Path) -> None:
+    told = drive(tmp_path, until=0)
+    assert printed(tables.study(told))[0] == "study told, interrupted: no trials yet"
+    with pytest.raises(UserError, match="no trial of study 'told' has a value yet"):
+        tables.best(told)
+    with pytest.raises(UserError, match="it has no trials yet"):
+        tables.trial(told, 0)
+
+
+def test_one_trial(tmp_path: Path) -> None:
+    told = drive(tmp_path)
+    lines = dict(line.split(maxsplit=1) for line in printed(tables.trial(told, 2))[1:-1])
+    assert lines["state"] == "complete" and lines["acc"] == "0.3300  ▁▄█"
+    assert lines["steps"] == "3, 1.5 s" and lines["x"] == str(told.trials[2].params["x"])
+    failed = dict(line.split(maxsplit=1) for line in printed(tables.trial(told, 1))[1:-1])
+    assert failed["reason"] == "nan: loss is nan" and failed["acc"] == "-"
+
+
+def test_the_winner(tmp_path: Path) -> None:
+    lines = printed(tables.best(drive(tmp_path)))
+    assert lines[0] == "best: trial 3, acc 0.4300 ± 0.0000 over 2 fresh seeds"
+    assert lines[1] == "  the search saw 0.4300 (+0.0000 on retraining)"
+    assert lines[-1] == "export it: autotune export told -o best/"
