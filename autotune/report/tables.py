@@ -98,11 +98,15 @@ def study(history: History, most: int | None = None) -> RenderableType:
         parts.append(_trials(history, view["trials"], most))
     if most is not None and len(view["trials"]) > most:
         left = len(view["trials"]) - most
-        parts.append(Text(f"... and {left} more: autotune show {view['study']} | less", "dim"))
+        parts.append(
+            Text(
+                f"... and {left} more: autotune show {view['study']}{_where(history)} | less", "dim"
+            )
+        )
     if view["confirmations"]:
         parts += [Text(""), _confirmations(view["confirmations"])]
     if view["state"] == "interrupted":
-        parts.append(Text(f"go on with: autotune resume {view['study']}"))
+        parts.append(Text(f"go on with: autotune resume {view['study']}{_where(history)}"))
     return Group(*parts)
 
 
@@ -181,8 +185,14 @@ def best(history: History) -> RenderableType:
     lines.append(f"  {params(found.params)}")
     if (state := views.state(history)) != "finished":
         lines.append(f"the study is {state}: this is the best so far")
-    lines.append(f"export it: autotune export {name} -o best/")
+    lines.append(f"export it: autotune export {name}{_where(history)} -o best/")
     return Text("\n".join(lines))
+
+
+def _where(history: History) -> str:
+    """The option by which a command finds the study; "" in the default runs folder."""
+    runs = history.folder.parent
+    return "" if runs == Path("runs") else f" --runs {runs}"
 
 
 def _table(*columns: str) -> Table:

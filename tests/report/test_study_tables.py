@@ -32,10 +32,15 @@ def printed(what: RenderableType, width: int = 100) -> list[str]:
     return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
+@pytest.fixture(autouse=True)
+def in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def drive(tmp_path: Path, until: int = 99) -> history.History:
     """A study whose trial 1 diverges, left after `until` assignments."""
     (tmp_path / "told.yaml").write_text(TEXT)
-    driven = study.start(specs.load(tmp_path / "told.yaml"), tmp_path / "runs")
+    driven = study.start(specs.load(tmp_path / "told.yaml"), Path("runs"))
     while until and isinstance(assignment := driven.next(), Assignment):
         until -= 1
         if assignment.label == "trial-0001":
@@ -46,7 +51,7 @@ def drive(tmp_path: Path, until: int = 99) -> history.History:
             driven.report(assignment, Report(step, {"acc": value}, 0.5))
         driven.finish(assignment)
     driven.close()
-    return history.load("told", tmp_path / "runs")
+    return history.load("told", Path("runs"))
 
 
 def test_the_headline_says_budget_sampler_and_scheduler() -> None:
@@ -111,3 +116,12 @@ def test_the_winner(tmp_path: Path) -> None:
     assert lines[0] == "best: trial 3, acc 0.4300 ± 0.0000 over 2 fresh seeds"
     assert lines[1] == "  the search saw 0.4300 (+0.0000 on retraining)"
     assert lines[-1] == "export it: autotune export told -o best/"
+
+
+def test_what_is_said_to_do_next_works_in_another_runs_folder(tmp_path: Path) -> None:
+    drive(tmp_path)
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    told = history.load("told", Path("elsewhere"))
+    assert printed(tables.best(told))[-1] == (
+        "export it: autotune export told --runs elsewhere -o best/"
+    )
