@@ -88,7 +88,7 @@ def run_usual(folder: Path, trials: int) -> None:
 
     ray.init("local", num_cpus=2)
     mlflow = MLflowLoggerCallback(f"sqlite:///{folder}/mlflow.db", experiment_name="orchestration")
-    tune.Tuner(
+    results = tune.Tuner(
         usual_trial,
         param_space={name: tune.uniform(0, 1) for name in PARAMETERS},
         tune_config=tune.TuneConfig(
@@ -102,6 +102,7 @@ def run_usual(folder: Path, trials: int) -> None:
             storage_path=str(folder / "ray_results"), callbacks=[mlflow, Recorder()]
         ),
     ).fit()
+    assert not results.errors, results.errors
     record.write(folder)
 
 

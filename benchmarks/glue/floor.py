@@ -30,6 +30,7 @@ def main() -> None:
         queue.put(index)
     for worker in workers:
         worker.join()
+    assert not any(worker.exitcode for worker in workers), "a worker failed"
 
 
 if __name__ == "__main__":

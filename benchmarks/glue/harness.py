@@ -104,6 +104,15 @@ def tracked(database: Path, metric: str = "val_loss") -> Mapping[tuple[int, int]
     return {(int(index), step): value for index, step, value in rows}
 
 
+def unfinished(database: Path) -> list[str]:
+    """Runs with a metric whose status is not FINISHED, as `name: STATUS`."""
+    query = """
+        select distinct r.name, r.status from runs r join metrics m using (run_uuid)
+        where r.status != 'FINISHED' order by r.name"""
+    with closing(sqlite3.connect(database)) as connection:
+        return [f"{name}: {status}" for name, status in connection.execute(query)]
+
+
 def points(database: Path, metric: str = "val_loss") -> int:
     """How many values of the metric MLflow's database holds."""
     with closing(sqlite3.connect(database)) as connection:

@@ -61,6 +61,7 @@ def main() -> None:
         worker.start()
     for worker in workers:
         worker.join()
+    assert not any(worker.exitcode for worker in workers), "a worker failed"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Optuna in two processes; (d) floor: the bare loop in two processes; (e) ours.
 """
 
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -46,7 +47,9 @@ class Figures:
     trials: int
     reports: int
     mistakes: list[str]
-    """Reports that are missing or differ from what MLflow holds; none in a sound run."""
+    """Reports missing or not as in MLflow, and runs not FINISHED there; none in a sound run."""
+    load_before: float
+    """The load average of one minute: what else the machine was doing."""
 
 
 def run(arms: Sequence[str], repeats: int, trials: int, out: Path | None) -> int:
@@ -77,6 +80,7 @@ def run(arms: Sequence[str], repeats: int, trials: int, out: Path | None) -> int
 
 
 def _run_arm(arm: str, repeat: int, trials: int) -> tuple[Figures, list[Told]]:
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix=f"glue-{arm}-") as name:
         folder = Path(name)
         arguments = ["--folder", name, "--trials", str(trials)]
@@ -99,6 +103,7 @@ def _run_arm(arm: str, repeat: int, trials: int) -> tuple[Figures, list[Told]]:
         trials=len({one.index for one in told}),
         reports=len(told),
         mistakes=mistakes,
+        load_before=load,
     )
     print(json.dumps(asdict(figures)), flush=True)
     return figures, told
@@ -116,7 +121,8 @@ def _untracked(told: Sequence[Told], database: Path) -> list[str]:
     held = harness.tracked(database)
     came = {(one.index, one.step): one.val_loss for one in told}
     wrong = {key for key in held.keys() | came.keys() if held.get(key) != came.get(key)}
-    return [f"MLflow and the reports differ at {sorted(wrong)}"] if wrong else []
+    differ = [f"MLflow and the reports differ at {sorted(wrong)}"] if wrong else []
+    return differ + harness.unfinished(database)
 
 
 def _drift(told: dict[str, list[Told]]) -> list[str]:

@@ -104,11 +104,12 @@ def main() -> None:
     ray.init("local", num_cpus=2)
     recorder = Recorder()
     mlflow = MLflowLoggerCallback(given.store, experiment_name="glue")
-    tune.Tuner(
+    results = tune.Tuner(
         train,
         tune_config=tune_config(given.planned),
         run_config=run_config(given, [mlflow, recorder]),
     ).fit()
+    assert not results.errors, results.errors
     recorder.record.write(given.folder)
 
 
