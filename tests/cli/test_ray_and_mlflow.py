@@ -74,7 +74,7 @@ def told_to_mlflow(folder: Path) -> Curves:
     told = {}
     for run in runs:
         if "mlflow.parentRunId" in run.data.tags:
-            names = [n for n in run.data.metrics if "/" not in n and n != "seconds"]
+            names = [n for n in run.data.metrics if "/" not in n and not n.endswith("seconds")]
             points = {n: client.get_metric_history(run.info.run_id, n) for n in names}
             told[run.info.run_name] = {
                 n: [(p.step, p.value) for p in sorted(ps, key=lambda p: p.step)]
