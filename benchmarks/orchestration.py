@@ -8,6 +8,7 @@ in both. Printed: milliseconds a trial from the first report of a study to its l
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import tempfile
@@ -111,6 +112,7 @@ ARMS: dict[str, Callable[[Path, int], None]] = {"ours": run_ours, "usual": run_u
 
 def measure(arm: str, trials: int) -> dict[str, float]:
     """One run of one arm in a process of its own."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix=f"orchestration-{arm}-") as name:
         folder = Path(name)
         arguments = ["--arm", arm, "--folder", name, "--trials", str(trials)]
@@ -123,7 +125,12 @@ def measure(arm: str, trials: int) -> dict[str, float]:
     assert len(told) == held == trials * REPORTS, f"{len(told)} reports, {held} in MLflow"
     between = told[-1].at - told[0].at
     start = told[0].at - watched.began
-    return {"ms_a_trial": between / trials * 1000, "start_up_s": start, "wall_s": watched.wall}
+    return {
+        "ms_a_trial": between / trials * 1000,
+        "start_up_s": start,
+        "wall_s": watched.wall,
+        "load_before": load,
+    }
 
 
 def compare(repeats: int, trials: dict[str, int], out: Path | None) -> None:

@@ -8,6 +8,7 @@ stopping, confirmation, MLflow.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,7 +25,8 @@ STUDY = "quickstart"
 
 
 def measure() -> dict[str, float]:
-    """One run: seconds, MB and the winner's scores."""
+    """One run: seconds, MB, the winner's scores, and the machine's load just before."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="quickstart-") as name:
         runs = Path(name) / "runs"
         command = [str(Path(sys.executable).with_name("autotune")), "run", STUDY]
@@ -33,7 +35,7 @@ def measure() -> dict[str, float]:
             watched = harness.watch_command([*command, "--runs", str(runs)], log)
         except subprocess.CalledProcessError as error:
             raise SystemExit(f"{STUDY} failed:\n{error.output}") from None
-        return _figures(watched, history.load(STUDY, runs))
+        return {**_figures(watched, history.load(STUDY, runs)), "load_before": load}
 
 
 def _figures(watched: harness.Watched, told: history.History) -> dict[str, float]:
