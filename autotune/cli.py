@@ -131,7 +131,7 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
 
     option = "" if runs == RUNS else f" --runs {runs}"
     console = Console()
-    console.print(tables.headline(spec), highlight=False, soft_wrap=True)
+    console.print(tables.headline(spec), highlight=False, soft_wrap=not console.is_terminal)
     try:
         with live.view(spec, console) as view:
             from autotune.engine.drive import drive
@@ -143,7 +143,7 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
         raise typer.Exit(130) from None
     if view.nothing_new:
         console.print(f"finished: all {view.finished} trials were run before", highlight=False)
-    console.print(tables.best(history), highlight=False, soft_wrap=True)
+    console.print(tables.best(history), highlight=False, soft_wrap=not console.is_terminal)
     if spec.tracking.uri != "none":
         typer.echo(f"browse it: autotune ui {spec.name}{option}")
     if unwritten:

@@ -9,7 +9,7 @@ from autotune.history import History
 from autotune.journal import Run
 from autotune.trial import Failure, Purpose, Reason, Report, State
 
-__all__ = ["hopeless", "may_retry", "unusable"]
+__all__ = ["hopeless", "may_retry", "unreported", "unusable"]
 
 _ATTEMPTS = 3
 """A run that loses its worker so often is failed(lost)."""
@@ -22,16 +22,21 @@ def unusable(run: Run, report: Report, metric: str) -> Failure | None:
     if run.purpose == Purpose.TEST:
         return None
     if metric not in report.metrics:
-        return Failure(Reason.EXCEPTION, _unreported(metric, report))
+        return Failure(Reason.EXCEPTION, f"did not report {metric!r}, the objective")
     if not math.isfinite(report.metrics[metric]):
         return Failure(Reason.NAN, f"{metric} is not finite at step {report.step}")
     return None
 
 
-def _unreported(metric: str, report: Report) -> str:
-    return (
+def unreported(history: History, report: Report) -> AutotuneError | None:
+    """What ends the study when a trial, once it reports, does not report the objective."""
+    metric = history.spec.objective.metric
+    if metric in report.metrics:
+        return None
+    return UserError(
         f"objective.metric must be a metric that the trial reports, but got {metric!r}"
         + nearest(metric, report.metrics)
+        + _cure(history)
     )
 
 
@@ -47,11 +52,9 @@ def may_retry(run: Run, failure: Failure, config: Mapping[str, Any]) -> bool:
 
 
 def hopeless(history: History) -> AutotuneError | None:
-    """What ends the study: a metric no trial reports, or first trials that all fail alike."""
+    """What ends the study when its first trials all fail alike."""
     count = min(_ALIKE, history.spec.budget.trials or _ALIKE)
     first = [run.outcome for run in history.trials[:count] if run.state == State.FAILED]
-    if first and "objective.metric must be" in first[0]["message"]:
-        return UserError(first[0]["message"] + _cure(history))
     if len(first) < count or count == 1 or len({outcome["reason"] for outcome in first}) > 1:
         return None
     reason, message = first[-1]["reason"], first[-1]["message"]

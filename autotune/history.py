@@ -16,7 +16,14 @@ from autotune.errors import StudyNotFound, nearest
 from autotune.files import FileLock
 from autotune.journal import Journal, Run, open_storage
 from autotune.spec import StudySpec
-from autotune.tracking.base import Event, RunFinished, RunReported, RunStarted, StudyOpened
+from autotune.tracking.base import (
+    Event,
+    RunFinished,
+    RunReported,
+    RunStarted,
+    StudyFinished,
+    StudyOpened,
+)
 from autotune.train.config import apply
 from autotune.trial import Goal, Purpose, State, Trial
 
@@ -99,8 +106,14 @@ class History:
 
     def elapsed(self) -> float:
         """Seconds the study has run, over all its sessions, by its last record."""
-        records = [r for run in self.runs() for r in (*run.stamps.values(), run.outcome) if r]
-        return max((float(record["elapsed"]) for record in records), default=0.0)
+        return max((float(record["elapsed"]) for record in self._records()), default=0.0)
+
+    def _records(self) -> Iterator[Mapping[str, Any]]:
+        """Reports and outcomes of all runs: each says when it was written."""
+        for run in self.runs():
+            yield from run.stamps.values()
+            if run.outcome:
+                yield run.outcome
 
     def searching(self, elapsed: float) -> bool:
         """Whether the budget still allows a new trial, `elapsed` seconds into the study."""
@@ -155,11 +168,12 @@ class History:
         best = min(values, key=self.better) if values else None
         return {"finished": len(done) + 1, "best": best}
 
-    def closing(self) -> tuple[dict[str, float], dict[str, str]]:
-        """Summary metrics and artifacts of the study as it stands."""
+    def closing(self, complete: bool, failure: str = "") -> StudyFinished:
+        """The study as it stands, with its winner if it has one."""
+        at = max((float(record["at"]) for record in self._records()), default=0.0)
         best, metric = self.best(), self.spec.objective.metric
         if best is None:
-            return {}, {}
+            return StudyFinished(complete, at=at, failure=failure)
         numbers = {
             f"best/{metric}": best.value,
             f"confirmed/{metric}_mean": best.mean,
@@ -167,7 +181,8 @@ class History:
             f"test/{metric.removeprefix('val_')}_mean": best.test,
         }
         summary = {key: value for key, value in numbers.items() if value is not None}
-        return summary, {"best.yaml": self.best_text(best)}
+        artifacts = {"best.yaml": self.best_text(best)}
+        return StudyFinished(complete, summary, artifacts, at, failure)
 
     def best_text(self, best: Best) -> str:
         """best.yaml: the winner's complete training config with its scores as comments."""
@@ -245,7 +260,8 @@ class History:
         )
 
     def opening(self) -> StudyOpened:
-        return StudyOpened(self.spec.name, self.uid, specs.dump(self.spec), _versions())
+        began = min((run.started for run in self.trials), default=0.0)
+        return StudyOpened(self.spec.name, self.uid, specs.dump(self.spec), _versions(), began)
 
     def events(self) -> Iterator[Event]:
         """The whole study told again, run by run."""
@@ -320,7 +336,7 @@ def load(name: str, runs: Path) -> History:
     folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
     storage = open_storage(spec.storage, folder, create=False)
-    journal = Journal(storage, spec.name, spec.objective.goal)
+    journal = Journal(storage, spec.name, spec.objective.goal, create=False)
     history = History(spec, folder, journal.uid)
     history.exhausted, history.driven = bool(journal.note("exhausted")), _is_driven(folder)
     for run in journal.runs():

@@ -95,20 +95,28 @@ class Run:
 class Journal:
     """Reads and writes the records. Holds no lock and makes no decision."""
 
-    def __init__(self, storage: BaseStorage, name: str, goal: Goal) -> None:
-        """Opens the study in `storage`, creating what is missing of it."""
+    def __init__(self, storage: BaseStorage, name: str, goal: Goal, create: bool = True) -> None:
+        """Opens the study in `storage`, creating what is missing of it.
+
+        A reader, who holds no lock, does not create: StudyNotFound while anything is missing.
+        """
         self._storage = storage
-        direction = getattr(optuna.study.StudyDirection, goal.upper())
-        self._trials = self._find_or_create(name, direction)
-        self._confirms = self._find_or_create(f"{name}:confirm", direction)
-        if "uid" not in storage.get_study_user_attrs(self._trials):
+        direction = getattr(optuna.study.StudyDirection, goal.upper()) if create else None
+        self._trials = self._find(name, direction)
+        self._confirms = self._find(f"{name}:confirm", direction)
+        if create and "uid" not in storage.get_study_user_attrs(self._trials):
             storage.set_study_user_attr(self._trials, "uid", uuid.uuid4().hex)
+        if "uid" not in storage.get_study_user_attrs(self._trials):
+            raise StudyNotFound(f"study {name!r} is being created: ask again in a moment")
         self.uid: str = storage.get_study_user_attrs(self._trials)["uid"]
 
-    def _find_or_create(self, name: str, direction: optuna.study.StudyDirection) -> int:
+    def _find(self, name: str, direction: optuna.study.StudyDirection | None) -> int:
+        """Optuna's id of the study; where there is none, it is created with `direction`."""
         try:
             return self._storage.get_study_id_from_name(name)
         except KeyError:
+            if direction is None:
+                raise StudyNotFound(f"study {name!r} has no journal yet") from None
             return self._storage.create_new_study([direction], name)
 
     def runs(self) -> list[Run]:

@@ -26,7 +26,7 @@ from autotune.search import SamplerConfig, SamplerSettings
 from autotune.search.base import Sampler, derive
 from autotune.search.distributions import distribution
 from autotune.spec import StudySpec
-from autotune.tracking.base import Event, StudyFinished
+from autotune.tracking.base import Event
 from autotune.trial import (
     Assignment,
     Decision,
@@ -39,7 +39,7 @@ from autotune.trial import (
     State,
 )
 
-__all__ = ["Done", "Listener", "Study", "Wait", "delete", "refuse_changes", "start"]
+__all__ = ["Done", "Listener", "Study", "Wait", "delete", "refuse_changes", "start", "take_lock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
     StudyChanged when the stored spec differs where it may not.
     """
     folder = runs / spec.name
-    lock = _take_lock(folder)
+    lock = take_lock(folder)
     try:
         stored = folder / "study.yaml"
         if stored.exists():
@@ -75,7 +75,8 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
         raise
 
 
-def _take_lock(folder: Path) -> FileLock:
+def take_lock(folder: Path) -> FileLock:
+    """The driver's lock of the study in `folder`, held. Raises StudyBusy, naming who holds it."""
     lock = FileLock(folder / "driver.lock")
     for _ in range(10):  # a reader holds it for an instant to see whether anyone drives
         if lock.acquire(blocking=False):
@@ -173,6 +174,7 @@ class Study:
         if report.step < run.step:
             return Decision.CONTINUE
         if failure := failures.unusable(run, report, self.spec.objective.metric):
+            self._give_up(failures.unreported(self.history, report))
             self._end(run, State.FAILED, failure, worker)
             return Decision.STOP
         if report.step not in run.reports:
@@ -202,8 +204,7 @@ class Study:
         if self._closed:
             return
         self._closed = True
-        summary, artifacts = self.history.closing()
-        self._tell(StudyFinished(self.complete, summary, artifacts))
+        self._tell(self.history.closing(self.complete, str(self._error or "")))
         self._lock.release()
 
     # What the caller asks
@@ -345,7 +346,11 @@ class Study:
             record |= self.history.standing(value)
         self._journal.finish(run, state, value, record)
         self._tell(self.history.finished(run))
-        if not self._error and (error := failures.hopeless(self.history)):
+        self._give_up(failures.hopeless(self.history))
+
+    def _give_up(self, error: AutotuneError | None) -> None:
+        """Stops the study for `error`, the first one; None: goes on."""
+        if error and not self._error:
             self._error = error
             self.stop()
 
@@ -370,7 +375,7 @@ def delete(name: str, runs: Path) -> Path:
     What the tracker remembers of it stays. Raises StudyNotFound, or StudyBusy while it runs.
     """
     found = load(name, runs)
-    lock = _take_lock(found.folder)
+    lock = take_lock(found.folder)
     try:
         if found.spec.storage is not None:
             storage = open_storage(found.spec.storage, found.folder)

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from autotune import spec as specs
-from autotune.errors import StudyBusy, StudyChanged, StudyFailed, UserError
+from autotune.engine.drive import sync
+from autotune.errors import StudyBusy, StudyChanged, StudyFailed, StudyNotFound, UserError
 from autotune.history import History, load
 from autotune.spec import StudySpec
 from autotune.study import Done, Study, Wait, start
+from autotune.tracking.base import StudyFinished
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report, State
 
 TEXT = """
@@ -248,7 +250,8 @@ def test_first_trials_all_failing_alike_end_the_study(tmp_path: Path) -> None:
 
 
 def test_a_metric_that_is_not_reported_ends_the_study_at_once(tmp_path: Path) -> None:
-    study = start(study_spec(tmp_path), tmp_path / "runs")
+    events: list[Any] = []
+    study = start(study_spec(tmp_path), tmp_path / "runs", [events.append])
     assignment = study.next()
     assert isinstance(assignment, Assignment)
     assert study.report(assignment, Report(1, {"accu": 0.5})) == Decision.STOP
@@ -257,6 +260,27 @@ def test_a_metric_that_is_not_reported_ends_the_study_at_once(tmp_path: Path) ->
     with pytest.raises(UserError, match="did you mean 'accu'"):
         study.raise_error()
     study.close()
+    assert isinstance(events[-1], StudyFinished)
+    assert not events[-1].complete and "did you mean 'accu'" in events[-1].failure
+
+
+def test_a_reader_creates_nothing(tmp_path: Path) -> None:
+    start(study_spec(tmp_path), tmp_path / "runs").close()
+    journal = tmp_path / "runs/s/journal.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    for begun in range(3):  # both Optuna studies, then the uid
+        journal.write_bytes(b"".join(lines[:begun]))
+        with pytest.raises(StudyNotFound):
+            load("s", tmp_path / "runs")
+        assert journal.read_bytes() == b"".join(lines[:begun])
+
+
+def test_a_study_that_runs_is_not_told_again_by_another(tmp_path: Path) -> None:
+    study = start(study_spec(tmp_path), tmp_path / "runs")
+    with pytest.raises(StudyBusy):
+        sync("s", tmp_path / "runs")
+    study.close()
+    assert sync("s", tmp_path / "runs") == ""
 
 
 def test_a_trial_that_ends_by_itself_is_complete(tmp_path: Path) -> None:

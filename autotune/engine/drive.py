@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from autotune import confirm, history, study
-from autotune.errors import StudyBusy, UserError
+from autotune.errors import UserError
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
 from autotune.study import Listener
-from autotune.tracking.base import StudyFinished, Tracker
+from autotune.tracking.base import Tracker
 from autotune.tracking.memory import MemoryTracker
 from autotune.tracking.mlflow import MlflowTracker
 
@@ -87,13 +87,18 @@ def artifacts(runs: Path) -> Path:
 
 
 def sync(name: str, runs: Path) -> str:
-    """Tells the tracker the whole study again; "" or what it did not write."""
-    told = history.load(name, runs)
-    if told.driven:
-        raise StudyBusy(f"study {name!r} is running, and tells its tracker itself")
-    tracker = tracker_for(told.spec, runs)
-    tracker.record(told.opening())
-    for event in told.events():
-        tracker.record(event)
-    tracker.record(StudyFinished(confirm.is_over(told, told.elapsed()), *told.closing()))
-    return tracker.close(timeout=600)
+    """Tells the tracker the whole study again; "" or what it did not write.
+
+    Raises StudyBusy while the study runs: it tells its tracker itself.
+    """
+    lock = study.take_lock(history.find(name, runs))  # two writers could double a run
+    try:
+        told = history.load(name, runs)
+        tracker = tracker_for(told.spec, runs)
+        tracker.record(told.opening())
+        for event in told.events():
+            tracker.record(event)
+        tracker.record(told.closing(confirm.is_over(told, told.elapsed())))
+        return tracker.close(timeout=600)
+    finally:
+        lock.release()

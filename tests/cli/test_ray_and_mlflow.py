@@ -51,7 +51,7 @@ def test_after_kill_9_on_ray_mlflow_holds_every_trial_and_value(tmp_path: Path) 
     assert [run.trial for run in history.trials] == list(range(60))
     assert all(len(history.trials[n].assignments) == 1 for n in before)
     best = history.best()
-    assert best and best.mean is not None and best.mean >= 0.96
+    assert best and best.mean is not None and best.mean >= 0.97
     assert told_to_mlflow(tmp_path) == journaled(history)
 
 
