@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch.nn.functional import cross_entropy
 
-from autotune.train import loop
+from autotune.train import loop, setup
 from autotune.train.config import TrainConfig, apply
 from autotune.train.data.base import prepare
 
@@ -34,13 +34,13 @@ def ours(config: TrainConfig) -> tuple[list[float], float]:
 def bare(config: TrainConfig) -> tuple[list[float], float]:
     data = prepare(config.data, "cpu")
     train, val, samples = data.train, data.val, len(data.train.y)
-    model = loop.build(config, data)
+    model = setup.build(config, data)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     seconds = []
     for epoch in range(1, config.epochs):
         began = time.perf_counter()
         model.train()
-        order = loop.permutation(samples, loop.seed_of(config.seed, epoch, "order"))
+        order = loop.permutation(samples, setup.seed_of(config.seed, epoch, "order"))
         total, right = torch.zeros(()), torch.zeros((), dtype=torch.int64)
         for rows in order.split(config.batch_size):
             x, y = train.x[rows], train.y[rows]

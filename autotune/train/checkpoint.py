@@ -1,7 +1,7 @@
 """What a training leaves on disk: where it can go on, and its best weights.
 
 A checkpoint at step 12 is two files: `step-000012.safetensors` (the weights and, unless they are
-the same, the best weights so far) and `step-000012.optimizer`. The first is written last, so it
+the same, the best weights so far) and `step-000012.state`. The first is written last, so it
 vouches for the other, by step and checksum. Beside them `best.safetensors` and `best.json` hold the
 best weights alone, for those who only want the result.
 """
@@ -29,7 +29,7 @@ __all__ = ["Best", "Checkpoint", "clear_after", "load", "load_best", "write"]
 Weights = dict[str, Tensor]
 
 KEPT = 2
-NAME = re.compile(r"^step-(\d{6,})\.(safetensors|optimizer)$")
+NAME = re.compile(r"^step-(\d{6,})\.(safetensors|state)$")
 BROKEN = (
     SafetensorError,
     OSError,
@@ -56,7 +56,8 @@ class Checkpoint:
 
     step: int
     weights: Weights
-    optimizer: dict[str, Any]
+    state: dict[str, Any]
+    """What else learns, by name, such as the optimizer: plain containers of tensors and numbers."""
     best: Best
 
 
@@ -64,13 +65,13 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     """Write the checkpoint and the best weights; whole or not at all. Older ones go, but two."""
     step, best = checkpoint.step, checkpoint.best
     buffer = io.BytesIO()
-    torch.save(checkpoint.optimizer, buffer)
-    optimizer = buffer.getvalue()
+    torch.save(checkpoint.state, buffer)
+    state = buffer.getvalue()
     tensors = {f"model.{name}": tensor for name, tensor in checkpoint.weights.items()}
     if best.step != step:
         tensors |= {f"best.{name}": tensor for name, tensor in best.weights.items()}
-    facts = {"step": step, "optimizer": zlib.crc32(optimizer), "best": _facts(best)}
-    write_atomically(folder / f"step-{step:06d}.optimizer", optimizer)
+    facts = {"step": step, "state": zlib.crc32(state), "best": _facts(best)}
+    write_atomically(folder / f"step-{step:06d}.state", state)
     write_atomically(folder / f"step-{step:06d}.safetensors", _pack(tensors, facts))
     write_atomically(folder / "best.safetensors", _pack(best.weights, _facts(best)))
     write_atomically(folder / "best.json", json.dumps(_facts(best), indent=2) + "\n")
@@ -107,14 +108,14 @@ def clear_after(folder: Path, step: int) -> None:
 
 def _read(folder: Path, step: int) -> Checkpoint:
     tensors, facts = _unpack(folder / f"step-{step:06d}.safetensors")
-    optimizer = (folder / f"step-{step:06d}.optimizer").read_bytes()
-    if zlib.crc32(optimizer) != facts["optimizer"] or facts["step"] != step:
-        raise ValueError("the optimizer state is not the one that was written")
+    raw = (folder / f"step-{step:06d}.state").read_bytes()
+    if zlib.crc32(raw) != facts["state"] or facts["step"] != step:
+        raise ValueError("the state is not the one that was written")
     weights = _under("model.", tensors)
     best = Best(
         facts["best"]["step"], facts["best"]["metrics"], _under("best.", tensors) or weights
     )
-    state = torch.load(io.BytesIO(optimizer), map_location="cpu", weights_only=True)
+    state = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     return Checkpoint(step, weights, state, best)
 
 
@@ -161,5 +162,5 @@ def _steps(folder: Path) -> list[int]:
 
 
 def _remove(folder: Path, step: int) -> None:
-    for kind in ("safetensors", "optimizer"):
+    for kind in ("safetensors", "state"):
         (folder / f"step-{step:06d}.{kind}").unlink(missing_ok=True)

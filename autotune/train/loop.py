@@ -6,12 +6,11 @@ epochs 1 to 6 were run before it or a checkpoint was loaded.
 Shapes: N samples of the train split, B of a batch, C classes.
 """
 
-import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +18,14 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from autotune.train import checkpoint
+from autotune.train.batch import Batch
 from autotune.train.checkpoint import Best, Checkpoint
 from autotune.train.config import Monitor, TrainConfig
-from autotune.train.data.base import Dataset, Split, prepare
-from autotune.train.models.initializers import initialize
+from autotune.train.data.base import Split
+from autotune.train.setup import Run, begin, seed_of, whole_batches
 from autotune.trial import Goal, Report
 
-__all__ = ["NotFinite", "build", "seed_of", "test", "train", "warm_up"]
+__all__ = ["NotFinite", "test", "train", "warm_up"]
 
 CHECKPOINT_EVERY = 10.0  # seconds of training between two checkpoints
 EVAL_ELEMENTS = 2**20  # input values that evaluation takes at once
@@ -37,20 +37,6 @@ class NotFinite(ArithmeticError):
     def __init__(self, step: int, name: str, value: float) -> None:
         super().__init__(f"{name} is {value} in epoch {step}")
         self.step = step
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one training holds."""
-
-    config: TrainConfig
-    data: Dataset
-    model: nn.Module
-    optimizer: Optimizer
-    factor: Callable[[int], float]
-    """optimizer.lr is multiplied by factor(step), steps counted from 0 over all epochs."""
-    batch: int
-    """Samples of an optimizer step."""
 
 
 def train(
@@ -68,7 +54,8 @@ def train(
     start = 0
     if found := checkpoint.load(folder, resume):
         run.model.load_state_dict(found.weights)
-        run.optimizer.load_state_dict(found.optimizer)
+        for name, learner in run.learners.items():
+            learner.load_state_dict(found.state[name])
         best, start = found.best, found.step
     checkpoint.clear_after(folder, start)
 
@@ -77,46 +64,58 @@ def train(
     for epoch in range(start + 1, last + 1):
         began = time.perf_counter()
         metrics = learn(run, epoch)
+        turn(run.optimizer, "eval")
         metrics["val_loss"], metrics["val_accuracy"] = evaluate(run, run.data.val)
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise NotFinite(epoch, name, value)
 
-        best = better(config.monitor, best, epoch, metrics, run.model)
+        if hasattr(run.factor, "observe"):
+            run.factor.observe(metrics)
+        best = better(config.monitor, best, epoch, metrics, run.judged)
         unsaved += time.perf_counter() - began
         if unsaved >= CHECKPOINT_EVERY or epoch == last:
-            weights, state = run.model.state_dict(), run.optimizer.state_dict()
-            checkpoint.write(folder, Checkpoint(epoch, weights, state, best))
+            state = {name: learner.state_dict() for name, learner in run.learners.items()}
+            checkpoint.write(folder, Checkpoint(epoch, run.model.state_dict(), state, best))
             unsaved = 0.0
         yield Report(epoch, metrics, time.perf_counter() - began)
 
 
 def learn(run: Run, epoch: int) -> dict[str, float]:
     """One pass over the train split: one optimizer step for each batch."""
-    config, model, data = run.config, run.model, run.data.train
-    model.train()
+    config, data = run.config, run.data.train
+    run.model.train()
+    turn(run.optimizer, "train")
+    for change in run.changes:
+        change(epoch)
     torch.manual_seed(seed_of(config.seed, epoch, "dropout"))
+    draws = torch.Generator(data.x.device).manual_seed(seed_of(config.seed, epoch, "augment"))
     order = permutation(len(data.y), seed_of(config.seed, epoch, "order")).to(data.y.device)  # (N,)
     losses, sizes, guesses = [], [], []
-    batches = order.split(run.batch)
+    batches = whole_batches(order, run.batch)
     for step, rows in enumerate(batches, start=(epoch - 1) * len(batches)):
         lr = config.optimizer.lr * run.factor(step)
         for group in run.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("scale", 1.0)
         # A batch is one part, unless memory is short.
-        for part in rows.split(math.ceil(run.batch / config.accumulate)):
+        for part in rows.split(math.ceil(len(rows) / config.accumulate)):
             x, y = data.x.index_select(0, part), data.y.index_select(0, part)
-            logits = model(x)  # (B, C)
-            loss = cross_entropy(logits, y, label_smoothing=config.label_smoothing)
+            batch = Batch(part, x, y, y, epoch)
+            if run.augment is not None:
+                batch = run.augment(batch, draws)
+            output = run.model(batch.x)  # (B, C)
+            loss = run.loss(output, batch)
             share = loss if len(part) == len(rows) else loss * (len(part) / len(rows))
             share.backward()
             losses.append(loss.detach())
             sizes.append(len(part))
-            guesses.append(logits.detach().argmax(1))  # (B,)
+            guesses.append(output.detach().argmax(1))  # (B,)
         if config.clip_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+            nn.utils.clip_grad_norm_(run.model.parameters(), config.clip_norm)
         run.optimizer.step()
         run.optimizer.zero_grad()
+        for act in run.after_step:
+            act()
     # Only here do numbers leave the device: no step waits for them.
     mean = (
         torch.stack(losses).double().cpu() @ torch.tensor(sizes, dtype=torch.float64) / len(order)
@@ -128,11 +127,11 @@ def learn(run: Run, epoch: int) -> dict[str, float]:
 @torch.no_grad()
 def evaluate(run: Run, split: Split) -> tuple[float, float]:
     """Mean loss (without label smoothing) and accuracy over a split."""
-    run.model.eval()
+    model = run.judged.eval()
     rows = max(1, EVAL_ELEMENTS // max(1, split.x[0].numel()) // run.config.accumulate)
     losses, right = [], []
     for x, y in zip(split.x.split(rows), split.y.split(rows), strict=True):
-        logits = run.model(x)  # (B, C)
+        logits = model(x)  # (B, C)
         losses.append(cross_entropy(logits, y, reduction="sum"))
         right.append((logits.argmax(1) == y).sum())
     samples = len(split.y)
@@ -145,7 +144,7 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
     The only reader of the test split.
     """
     run = begin(config)
-    run.model.load_state_dict(checkpoint.load_best(folder).weights)
+    run.judged.load_state_dict(checkpoint.load_best(folder).weights)
     test_loss, test_accuracy = evaluate(run, run.data.test)
     val_loss, val_accuracy = evaluate(run, run.data.val)
     return {
@@ -154,31 +153,6 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
         "val_loss": val_loss,
         "val_accuracy": val_accuracy,
     }
-
-
-def begin(config: TrainConfig) -> Run:
-    """Everything a training holds before its first step."""
-    torch.set_num_threads(config.threads)
-    device = config.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    data = prepare(config.data, device)
-    model = build(config, data).to(device)
-    optimizer = config.optimizer.build(model.parameters())
-    samples = len(data.train.y)
-    batch = samples if config.optimizer.full_batch else min(config.batch_size, samples)
-    per_epoch = math.ceil(samples / batch)
-    factor = config.lr_schedule.build(config.epochs * per_epoch, per_epoch)
-    return Run(config, data, model, optimizer, factor, batch)
-
-
-def build(config: TrainConfig, data: Dataset) -> nn.Module:
-    """The model of a config before its first step, on the CPU."""
-    torch.manual_seed(seed_of(config.seed, 0, "weights"))
-    model = config.model.build(data.shape, data.classes, config.activation)
-    if config.initializer is not None:
-        initialize(model, config.initializer.build())
-    return model
 
 
 def better(
@@ -195,14 +169,14 @@ def better(
     return Best(epoch, metrics, {name: tensor.clone() for name, tensor in weights.items()})
 
 
+def turn(optimizer: Optimizer, mode: Literal["train", "eval"]) -> None:
+    """Some optimizers take their steps at one point and are judged at another (schedule-free)."""
+    if hasattr(optimizer, mode):
+        getattr(optimizer, mode)()
+
+
 def permutation(samples: int, seed: int) -> Tensor:
     return torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
-
-
-def seed_of(seed: int, epoch: int, purpose: str) -> int:
-    """A seed for one use of randomness, unlike that of any other use."""
-    digest = hashlib.blake2b(f"{seed}/{epoch}/{purpose}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) >> 1
 
 
 def warm_up() -> None:

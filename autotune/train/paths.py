@@ -16,12 +16,12 @@ __all__ = ["merge", "paths"]
 Keys = tuple[str, ...]
 
 
-def paths(config: type[BaseModel]) -> tuple[str, ...]:
+def paths(config: type[BaseModel], above: tuple[type[BaseModel], ...] = ()) -> tuple[str, ...]:
     """Every dotted path that some variant of `config` has, such as "optimizer.momentum"."""
     found: dict[str, None] = {}
     for key, field in fields(config).items():
-        options = variants(field.annotation)
-        inner = [f"{key}.{name}" for option in options.values() for name in fields(option)]
+        options = [option for option in variants(field.annotation).values() if option not in above]
+        inner = [f"{key}.{path}" for option in options for path in paths(option, (*above, config))]
         found.update(dict.fromkeys(inner or [key]))
     return tuple(found)
 
@@ -32,8 +32,8 @@ def merge(
     """`base` with `values` in their places, and the paths that have no place there."""
     merged: dict[str, Any] = deepcopy(dict(base))
     mistakes = []
-    # Names first: the other paths must fit the variant that the names choose.
-    for path in sorted(values, key=lambda path: not path.endswith(".name")):
+    # Names first, outer ones before inner ones: the other paths must fit the variants they choose.
+    for path in sorted(values, key=lambda path: (not path.endswith(".name"), path.count("."))):
         keys = tuple(path.split("."))
         if config.model_config.get("extra") == "allow":
             message = put(merged, keys, values[path])
@@ -45,39 +45,54 @@ def merge(
 
 
 def place(
-    config: type[BaseModel], merged: MutableMapping[str, Any], keys: Keys, value: Scalar
+    config: type[BaseModel],
+    merged: MutableMapping[str, Any],
+    keys: Keys,
+    value: Scalar,
+    above: Keys = (),
 ) -> str:
-    """Put one value where the schema has room for it; "" or what is wrong."""
-    path = ".".join(keys)
+    """Put one value where the schema has room for it; "" or what is wrong.
+
+    `merged` is what the user gave for `config`, found under the keys `above`.
+    """
+    path = ".".join((*above, *keys))
     field = fields(config).get(keys[0])
     options = variants(field.annotation) if field else {}
-    if field is None or (len(keys) > 1 and not options):
+    if field is None or (len(keys) > 1 and not options and not above):
         return f"`{path}` is not a setting of a training{nearest(path, paths(config))}"
     if not options:
-        return put(merged, keys, value)
+        fits = len(keys) == 1 or get_origin(field.annotation) is dict
+        return (
+            put(merged, keys, value)
+            if fits
+            else f"`{path}`: `{'.'.join(above)}.{keys[0]}` has no parts"
+        )
     if len(keys) == 1:
         inner = [f"{path}.{name}" for option in options.values() for name in fields(option)]
         return f"`{path}` is a group of settings: search one of them{nearest(path, inner)}"
     part = begin(merged, keys[0], field)
-    if keys[1] == "name" and len(keys) == 2:
+    if keys[1:] == ("name",):
         switch(part, options, value)
         return ""
     variant = options.get(str(part.get("name", "")))
     if variant is None:  # a missing or unknown name, which validation reports
         return ""
-    return misfit(options, variant, keys) or put(part, keys[1:], value)
+    family = ".".join((*above, keys[0]))
+    return misfit(options, variant, family, keys[1:]) or place(
+        variant, part, keys[1:], value, (*above, keys[0])
+    )
 
 
-def misfit(options: Mapping[str, type[BaseModel]], variant: type[BaseModel], keys: Keys) -> str:
+def misfit(
+    options: Mapping[str, type[BaseModel]], variant: type[BaseModel], family: str, keys: Keys
+) -> str:
     """Why `keys` do not fit the active `variant`, with the condition to add; "" if they do."""
-    path, family = ".".join(keys), keys[0]
-    field = fields(variant).get(keys[1])
-    if field is not None:
-        fits = len(keys) == 2 or get_origin(field.annotation) is dict
-        return "" if fits else f"`{path}`: `{family}.{keys[1]}` has no parts"
-    owners = [name for name, option in options.items() if keys[1] in fields(option)]
+    if keys[0] in fields(variant):
+        return ""
+    path = ".".join((family, *keys))
+    owners = [name for name, option in options.items() if keys[0] in fields(option)]
     if not owners:
-        valid = {f"{family}.{name}" for option in options.values() for name in fields(option)}
+        valid = {f"{family}.{name}" for option in options.values() for name in paths(option)}
         return f"`{path}` is not a setting of a training{nearest(path, valid)}"
     chosen = next(name for name, option in options.items() if option is variant)
     when = f"{{{family}.name: [{', '.join(owners)}]}}"

@@ -12,8 +12,8 @@ from autotune.train.checkpoint import Best, Checkpoint, clear_after, load, load_
 def checkpoint(step: int, best: int | None = None) -> Checkpoint:
     weights = {"w": torch.full((2, 3), float(step)), "n": torch.tensor(step)}
     kept = {"w": torch.full((2, 3), float(best or step)), "n": torch.tensor(best or step)}
-    optimizer = {"state": {0: {"step": torch.tensor(float(step))}}, "param_groups": [{"lr": 0.1}]}
-    return Checkpoint(step, weights, optimizer, Best(best or step, {"val_loss": 0.5}, kept))
+    state = {"state": {0: {"step": torch.tensor(float(step))}}, "param_groups": [{"lr": 0.1}]}
+    return Checkpoint(step, weights, state, Best(best or step, {"val_loss": 0.5}, kept))
 
 
 def files(folder: Path) -> set[str]:
@@ -33,7 +33,7 @@ def test_what_is_written_is_read(two: Path) -> None:
     assert found.step == 7 and found.best.step == 3
     assert torch.equal(found.weights["w"], torch.full((2, 3), 7.0))
     assert torch.equal(found.best.weights["w"], torch.full((2, 3), 3.0))
-    assert found.optimizer == checkpoint(7).optimizer
+    assert found.state == checkpoint(7).state
     best = load_best(two)
     assert (best.step, best.metrics) == (3, {"val_loss": 0.5})
     assert json.loads((two / "best.json").read_text()) == {"step": 3, "metrics": {"val_loss": 0.5}}
@@ -41,7 +41,7 @@ def test_what_is_written_is_read(two: Path) -> None:
 
 def test_two_are_kept(two: Path) -> None:
     write(two, checkpoint(9))
-    steps = {f"step-{step:06d}.{kind}" for step in (7, 9) for kind in ("optimizer", "safetensors")}
+    steps = {f"step-{step:06d}.{kind}" for step in (7, 9) for kind in ("state", "safetensors")}
     assert files(two) == steps | {"best.json", "best.safetensors"}
 
 
@@ -77,7 +77,7 @@ DAMAGES = [damage_cut, damage_empty, damage_bit, damage_gone, damage_noise]
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-@pytest.mark.parametrize("kind", ["safetensors", "optimizer"])
+@pytest.mark.parametrize("kind", ["safetensors", "state"])
 def test_a_damaged_one_falls_back_to_the_older(two: Path, kind: str, damage) -> None:
     damage(two / f"step-000007.{kind}")
     found = load(two, 7)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from autotune.testing.train import check_resumes, examples
-from autotune.train import loop
+from autotune.train import loop, setup
 from autotune.train.checkpoint import load_best
 from autotune.train.config import METRICS, TrainConfig
 from autotune.train.data.base import prepare
@@ -103,7 +103,7 @@ def test_gd_takes_one_step_an_epoch(make, tmp_path) -> None:
     config = make({"optimizer.name": "gd", "optimizer.lr": 0.3}, epochs=3)
     reports = list(loop.train(config, tmp_path))
     data = prepare(config.data, "cpu").train
-    model = loop.build(config, prepare(config.data, "cpu"))
+    model = setup.build(config, prepare(config.data, "cpu"))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
     for report in reports:
         optimizer.zero_grad()
@@ -124,7 +124,7 @@ def test_parts_of_a_batch_add_up_to_it(make, tmp_path) -> None:
 
 def test_clip_norm_shortens_the_step(make, tmp_path) -> None:
     config = make({"optimizer.name": "gd", "optimizer.lr": 1.0, "clip_norm": 0.01}, epochs=1)
-    before = loop.build(config, prepare(config.data, "cpu")).state_dict()
+    before = setup.build(config, prepare(config.data, "cpu")).state_dict()
     list(loop.train(config, tmp_path))
     after = load_best(tmp_path).weights
     moved = sum(float((after[name] - before[name]).square().sum()) for name in before) ** 0.5

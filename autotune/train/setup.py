@@ -1,0 +1,101 @@
+"""What one training holds before its first step, all of it built from the config."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from autotune.train.batch import Batch
+from autotune.train.config import TrainConfig
+from autotune.train.data.base import Dataset, prepare
+from autotune.train.losses.classes import CrossEntropy
+from autotune.train.models.initializers import initialize
+
+__all__ = ["Average", "Run", "begin", "build", "seed_of", "whole_batches"]
+
+
+class Average(Protocol):
+    """A running average of the weights, in a model of its own that is judged and kept."""
+
+    model: nn.Module
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one training holds. What is None or empty costs nothing."""
+
+    config: TrainConfig
+    data: Dataset
+    model: nn.Module
+    loss: nn.Module
+    """loss(output, batch) is the mean over the batch; its parameters learn with the model's."""
+    optimizer: Optimizer
+    factor: Callable[[int], float]
+    """optimizer.lr is multiplied by factor(step), steps counted from 0 over all epochs."""
+    batch: int
+    """Samples of an optimizer step."""
+    augment: Callable[[Batch, torch.Generator], Batch] | None = None
+    average: Average | None = None
+    changes: tuple[Callable[[int], None], ...] = ()
+    """Each is told the epoch that begins, and depends on nothing else: a resume repeats it."""
+    after_step: tuple[Callable[[], None], ...] = ()
+
+    @property
+    def judged(self) -> nn.Module:
+        """The model whose weights are evaluated, and kept when they are the best."""
+        return self.average.model if self.average else self.model
+
+    @property
+    def learners(self) -> dict[str, Any]:
+        """What a checkpoint holds the state of, beside the weights."""
+        parts = {"optimizer": self.optimizer, "loss": self.loss, "average": self.average}
+        parts["factor"] = self.factor if hasattr(self.factor, "state_dict") else None
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def begin(config: TrainConfig) -> Run:
+    """Everything a training holds before its first step."""
+    torch.set_num_threads(config.threads)
+    device = config.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    data = prepare(config.data, device)
+    model = build(config, data).to(device)
+    loss = CrossEntropy(config.label_smoothing).to(device)
+    optimizer = config.optimizer.build([*model.parameters(), *loss.parameters()])
+    samples = len(data.train.y)
+    batch = samples if config.optimizer.full_batch else min(config.batch_size, samples)
+    per_epoch = len(whole_batches(torch.arange(samples), batch))
+    factor = config.lr_schedule.build(config.epochs * per_epoch, per_epoch)
+    return Run(config, data, model, loss, optimizer, factor, batch)
+
+
+def build(config: TrainConfig, data: Dataset) -> nn.Module:
+    """The model of a config before its first step, on the CPU."""
+    torch.manual_seed(seed_of(config.seed, 0, "weights"))
+    model = config.model.build(data.shape, data.classes, config.activation)
+    if config.initializer is not None:
+        initialize(model, config.initializer.build())
+    return model
+
+
+def whole_batches(order: Tensor, size: int) -> list[Tensor]:
+    """Batches of `size`, the last one shorter: but never one sample alone, which has no variance
+    for a batch normalisation; it joins the batch before."""
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1 < size:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def seed_of(seed: int, epoch: int, purpose: str) -> int:
+    """A seed for one use of randomness, unlike that of any other use."""
+    digest = hashlib.blake2b(f"{seed}/{epoch}/{purpose}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1
