@@ -206,3 +206,11 @@ def test_absent_files_end_in_one_clear_line(tmp_path, monkeypatch, config) -> No
     message = str(caught.value)
     assert "`data.root`" in message and str(tmp_path / "none") in message and "Put it" in message
     assert "\n" not in message and time.perf_counter() - began < 30
+
+
+def test_a_data_set_tells_how_to_go_back_to_what_was_read() -> None:
+    data, read = prepare(DigitsData(), "cpu"), DigitsData().build()
+    pixels = data.train.x * data.std + data.mean
+    torch.testing.assert_close(pixels, pixels.round(), atol=1e-4, rtol=0)
+    assert pixels.max().item() == pytest.approx(read.x.max())
+    assert data.outputs == data.classes == 10 and data.labels == tuple("0123456789")

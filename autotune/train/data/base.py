@@ -37,7 +37,7 @@ class Split:
     x: Tensor
     """(N, F) or (N, C, H, W), float32, normalised"""
     y: Tensor
-    """(N,), int64, 0 to classes - 1"""
+    """(N,): int64, 0 to classes - 1; or, of a regression, float32, standardised"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,20 @@ class Dataset:
     test: Split
     """Read by nothing but the test of the winner."""
     classes: int
-    """How many: labels are numbered in the order of their own values."""
+    """How many: labels are numbered in the order of their own values. 0 in a regression."""
+    outputs: int
+    """What a model answers for a sample: a score for each class, or 1 number."""
+    mean: Tensor
+    """What was taken from x before it was divided by `std`; both broadcast over x."""
+    std: Tensor
+    labels: tuple[str, ...] = ()
+    """What the classes are called, by their number."""
+    y_mean: float = 0.0
+    """A regression's target in its own units is y_mean + y_std * y."""
+    y_std: float = 1.0
+    categories: tuple[int, ...] = ()
+    """Of a table: how many values each of the last columns of x may take. They hold codes, 0 for a
+    value that the train part lacks."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -75,7 +88,17 @@ def _prepared(kind: type[DataConfig], text: str, device: str) -> Dataset:
         )
         for x, y in zip((read.x, read.x_val, read.x_test), labels, strict=True)
     )
-    return Dataset(train, val, test, classes=int(labels[0].max()) + 1)
+    classes = np.unique(read.y)
+    return Dataset(
+        train,
+        val,
+        test,
+        classes=len(classes),
+        outputs=len(classes),
+        mean=torch.from_numpy(mean).to(device),
+        std=torch.from_numpy(std).to(device),
+        labels=tuple(map(str, classes)),
+    )
 
 
 def split(config: DataConfig, read: Arrays) -> Arrays:
