@@ -10,7 +10,8 @@ from autotune.train.base import Config
 from autotune.train.data.config import DataConfig, Reference
 from autotune.train.invalid import misplaced, problems
 from autotune.train.models.config import ActivationConfig, InitializerConfig, ModelConfig
-from autotune.train.optim.config import AdamW, Constant, LrScheduleConfig, OptimizerConfig
+from autotune.train.optim.config import AdamW, OptimizerConfig
+from autotune.train.optim.lr_config import Constant, LrScheduleConfig
 from autotune.train.paths import merge
 from autotune.trial import Goal, Scalar
 

@@ -5,7 +5,13 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, StepLR
 
 from autotune.testing.train import check_schedule, examples
-from autotune.train.optim.config import Constant, Cosine, LrScheduleConfig, OneCycle, Step
+from autotune.train.optim.lr_config import (
+    Constant,
+    Cosine,
+    LrScheduleConfig,
+    OneCycle,
+    Step,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")
 STEPS, PER_EPOCH = 60, 6

@@ -12,7 +12,8 @@ from autotune.train import loop, setup
 from autotune.train.checkpoint import load_best
 from autotune.train.config import METRICS, TrainConfig
 from autotune.train.data.base import prepare
-from autotune.train.optim.config import LrScheduleConfig, OptimizerConfig
+from autotune.train.optim.config import OptimizerConfig
+from autotune.train.optim.lr_config import LrScheduleConfig
 
 
 def curve(config: TrainConfig, folder: Path) -> list[dict[str, float]]:

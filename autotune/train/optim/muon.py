@@ -1,0 +1,118 @@
+"""Muon for matrices and AdamW for the rest, as one optimizer.
+
+Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; steps as large as
+AdamW's after Liu et al. 2025, "Muon is scalable for LLM training", section 2.2. On a matrix it takes
+the very steps of torch.optim.Muon with adjust_lr_fn="match_rms_adamw".
+"""
+
+from collections.abc import Callable, Iterator
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.adamw import adamw
+from torch.optim.optimizer import ParamsT
+
+__all__ = ["Muon"]
+
+Group = dict[str, Any]
+
+A, B, C = 3.4445, -4.7750, 2.0315  # of the quintic iteration, from Jordan et al.
+ITERATIONS = 5
+
+
+class Muon(Optimizer):
+    """In a group with `muon: False` everything is AdamW's; else what has no two dimensions is.
+
+    AdamW's groups get the `scale` by which their rate differs, which the caller applies.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        momentum: float = 0.95,
+        rest: float = 1.0,
+    ) -> None:
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(list(split(params, rest)), {**defaults, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        assert closure is None, "the loss is computed before the step"
+        for group in self.param_groups:
+            moving = [p for p in group["params"] if p.grad is not None]
+            if group["muon"]:
+                self.step_matrices(group, moving)
+            elif moving:
+                self.step_rest(group, moving)
+
+    def step_matrices(self, group: Group, moving: list[Tensor]) -> None:
+        lr, momentum = group["lr"], group["momentum"]
+        for p in moving:
+            state, grad = self.state[p], p.grad
+            assert grad is not None
+            if not state:
+                state["momentum"] = torch.zeros_like(p)
+            state["momentum"].lerp_(grad, 1 - momentum)
+            ahead = grad.lerp(state["momentum"], momentum).flatten(1)  # (rows, columns)
+            size = 0.2 * sqrt(max(ahead.shape))
+            p.mul_(1 - lr * group["weight_decay"])
+            p.add_(orthogonal(ahead).view(p.shape), alpha=-lr * size)
+
+    def step_rest(self, group: Group, moving: list[Tensor]) -> None:
+        for p in moving:
+            if not self.state[p]:
+                zeros = {"mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
+                self.state[p].update(zeros, step=torch.tensor(0.0))
+        states = [self.state[p] for p in moving]
+        beta1, beta2 = group["betas"]
+        adamw(
+            moving,
+            [p.grad for p in moving if p.grad is not None],
+            [state["mean"] for state in states],
+            [state["square"] for state in states],
+            [],
+            [state["step"] for state in states],
+            amsgrad=False,
+            maximize=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+        )
+
+
+def split(params: ParamsT, rest: float) -> Iterator[Group]:
+    """Groups whose `muon` says who steps them; a bare list of tensors is one group."""
+    whole: list[Any] = list(params)
+    grouped = bool(whole) and isinstance(whole[0], dict)
+    groups: list[Group] = whole if grouped else [{"params": whole}]
+    for group in groups:
+        for ours in (True, False):
+            chosen = [p for p in group["params"] if is_matrix(group, p) is ours]
+            scale = group.get("scale", 1.0) * (1.0 if ours else rest)
+            if chosen:
+                yield {**group, "params": chosen, "muon": ours, "scale": scale}
+
+
+def is_matrix(group: Group, parameter: Tensor) -> bool:
+    return bool(group.get("muon", True)) and parameter.ndim >= 2
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """About the nearest matrix with orthonormal rows or columns: singular values of 0.7 to 1.2."""
+    wide = matrix.bfloat16()
+    tall = matrix.shape[0] > matrix.shape[1]
+    wide = wide.T if tall else wide
+    wide = wide.div(wide.norm().clamp(min=1e-7))  # the iteration needs a spectral norm of 1 at most
+    for _ in range(ITERATIONS):
+        gram = wide @ wide.T
+        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=B, alpha=C), wide, beta=A)
+    return wide.T if tall else wide
