@@ -3,6 +3,7 @@
 The suites of this project run them over each family's union, so a new variant is tested unasked.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +31,35 @@ def check_documented(config: type[BaseModel]) -> None:
 
 def check_optimizer(config: Any) -> None:
     """It descends on a bowl, and a copy restored from its state takes the very same steps."""
-    start = torch.tensor([1.0, -2.0, 3.0])
+    start = [torch.tensor([1.0, -2.0, 3.0]), torch.tensor([[1.0, 0.5], [-2.0, 3.0]])]
     whole, _ = _descend(config, start, 20)
     half, state = _descend(config, start, 10)
     rest, _ = _descend(config, half, 10, state)
-    assert whole.square().sum() < start.square().sum(), f"{config.name} went uphill"
-    assert torch.equal(whole, rest), f"{config.name} does not go on from its state"
+    assert _height(whole) < _height(start), f"{config.name} went uphill"
+    same = all(torch.equal(a, b) for a, b in zip(whole, rest, strict=True))
+    assert same, f"{config.name} does not go on from its state"
 
 
 def _descend(
-    config: Any, start: torch.Tensor, steps: int, state: dict[str, Any] | None = None
-) -> tuple[torch.Tensor, dict[str, Any]]:
-    point = torch.nn.Parameter(start.clone())
-    optimizer = config.build([point])
+    config: Any, start: list[torch.Tensor], steps: int, state: dict[str, Any] | None = None
+) -> tuple[list[torch.Tensor], dict[str, Any]]:
+    point = [torch.nn.Parameter(part.clone()) for part in start]
+    optimizer = config.build(point)
     if state is not None:
         optimizer.load_state_dict(state)
-    for _ in range(steps):
+    for step in range(steps):
+        if step % 10 == 0:
+            loop.turn(optimizer, "train")
         optimizer.zero_grad()
-        point.square().sum().backward()
+        _height(point).backward()
         optimizer.step()
-    return point.detach(), optimizer.state_dict()
+        if step % 10 == 9:
+            loop.turn(optimizer, "eval")
+    return [part.detach() for part in point], optimizer.state_dict()
+
+
+def _height(point: Iterable[torch.Tensor]) -> torch.Tensor:
+    return torch.stack([part.square().sum() for part in point]).sum()
 
 
 def check_schedule(config: Any, steps: int = 60, per_epoch: int = 6) -> None:

@@ -10,9 +10,11 @@ from autotune.train.base import Config
 from autotune.train.data.config import DataConfig, Reference
 from autotune.train.invalid import misplaced, problems
 from autotune.train.models.config import ActivationConfig, InitializerConfig, ModelConfig
+from autotune.train.optim.average_config import AverageConfig, NoAverage
 from autotune.train.optim.config import AdamW, OptimizerConfig
 from autotune.train.optim.lr_config import Constant, LrScheduleConfig
 from autotune.train.paths import merge
+from autotune.train.prune.config import NoPruning, PruneConfig
 from autotune.trial import Goal, Scalar
 
 __all__ = ["METRICS", "FunctionConfig", "Monitor", "TrainConfig", "apply", "metrics"]
@@ -52,6 +54,17 @@ class TrainConfig(Config):
     """What turns gradients into steps."""
     lr_schedule: LrScheduleConfig = Constant()
     """How the learning rate moves during training."""
+    lr_scaling: Literal["none", "linear", "sqrt"] = "none"
+    """linear, sqrt: optimizer.lr is for batches of 256, and grows so with `batch_size`.
+
+    linear is for SGD, Goyal et al. 2017; sqrt for Adam and its kin, Malladi et al. 2022.
+    """
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Each block learns at this share of the next one's rate, the head at all of it."""
+    average: AverageConfig = NoAverage()
+    """A running average of the weights, judged and kept in their place."""
+    prune: PruneConfig = NoPruning()
+    """Which weights become 0 during training."""
     batch_size: Count = 64
     """Samples an optimizer step sees."""
     accumulate: Count = 1
@@ -73,6 +86,10 @@ class TrainConfig(Config):
     def _parts_fit(self) -> Self:
         if self.model.name == "custom" and self.activation is not None:
             raise misplaced("`activation` has no effect on a custom model: remove it", "activation")
+        if self.prune.name != "none" and self.monitor.at != "last":
+            # The best epoch may be one before the target, or the next one, was reached.
+            message = "`prune` needs `monitor.at: last` (in a study `objective: {..., at: last}`)"
+            raise misplaced(message, "prune", "name")
         if self.monitor.metric not in METRICS:
             metric = self.monitor.metric
             message = f"`monitor.metric` {echo(metric)} is not reported{nearest(metric, METRICS)}"

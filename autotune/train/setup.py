@@ -14,6 +14,7 @@ from autotune.train.config import TrainConfig
 from autotune.train.data.base import Dataset, prepare
 from autotune.train.losses.classes import CrossEntropy
 from autotune.train.models.initializers import initialize
+from autotune.train.optim.groups import batch_scale, groups
 
 __all__ = ["Average", "Run", "begin", "build", "seed_of", "whole_batches"]
 
@@ -69,12 +70,34 @@ def begin(config: TrainConfig) -> Run:
     data = prepare(config.data, device)
     model = build(config, data).to(device)
     loss = CrossEntropy(config.label_smoothing).to(device)
-    optimizer = config.optimizer.build([*model.parameters(), *loss.parameters()])
     samples = len(data.train.y)
     batch = samples if config.optimizer.full_batch else min(config.batch_size, samples)
+    scale = batch_scale(config.lr_scaling, batch)
+    parameters = groups(model, config.optimizer, config.layer_decay, scale, loss.parameters())
+    optimizer = config.optimizer.build(parameters)
     per_epoch = len(whole_batches(torch.arange(samples), batch))
     factor = config.lr_schedule.build(config.epochs * per_epoch, per_epoch)
-    return Run(config, data, model, loss, optimizer, factor, batch)
+    changes: list[Callable[[int], None]] = []
+    after_step: list[Callable[[], None]] = []
+    average = config.average.build(model, config.epochs, per_epoch, data.train.x)
+    models = [model, average.model] if average else [model]
+    if pruning := config.prune.build(models, optimizer, config.epochs):
+        changes.append(pruning.begin)
+        after_step.append(pruning.hold)
+    if average:  # after the pruning, so that what is pruned is 0 in the average
+        after_step.append(average)
+    return Run(
+        config,
+        data,
+        model,
+        loss,
+        optimizer,
+        factor,
+        batch,
+        average=average,
+        changes=tuple(changes),
+        after_step=tuple(after_step),
+    )
 
 
 def build(config: TrainConfig, data: Dataset) -> nn.Module:

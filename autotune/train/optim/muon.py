@@ -1,8 +1,8 @@
 """Muon for matrices and AdamW for the rest, as one optimizer.
 
 Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; steps as large as
-AdamW's after Liu et al. 2025, "Muon is scalable for LLM training", section 2.2. On a matrix it takes
-the very steps of torch.optim.Muon with adjust_lr_fn="match_rms_adamw".
+AdamW's after Liu et al. 2025, "Muon is scalable for LLM training", section 2.2. On a matrix it
+takes the very steps of torch.optim.Muon with adjust_lr_fn="match_rms_adamw".
 """
 
 from collections.abc import Callable, Iterator

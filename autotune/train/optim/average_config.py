@@ -1,0 +1,61 @@
+"""Running averages of the weights, which are judged in place of the weights themselves."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from autotune.train.base import Config
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from autotune.train.optim.average import Ema, Swa
+
+__all__ = ["AverageConfig", "EmaConfig", "NoAverage", "SwaConfig"]
+
+
+class NoAverage(Config):
+    """The weights are judged as the last step left them."""
+
+    name: Literal["none"] = "none"
+
+    def build(self, model: "nn.Module", epochs: int, per_epoch: int, x: "Tensor") -> None:
+        return None
+
+
+class EmaConfig(Config):
+    """Exponential moving average over the steps, Polyak & Juditsky 1992.
+
+    The statistics of batch normalisation are averaged alike.
+    """
+
+    name: Literal["ema"] = "ema"
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Share of the average that a step leaves."""
+    warmup: bool = True
+    """Step t has at most the decay (1 + t) / (10 + t), so the first weights are soon forgotten."""
+
+    def build(self, model: "nn.Module", epochs: int, per_epoch: int, x: "Tensor") -> "Ema":
+        from autotune.train.optim import average
+
+        return average.Ema(model, self.decay, self.warmup)
+
+
+class SwaConfig(Config):
+    """Stochastic weight averaging: the mean of the last epochs' weights, Izmailov et al. 2018.
+
+    The statistics of batch normalisation are taken anew for the mean, by a pass over the train
+    split after each averaged epoch. The rate should stay high enough to move: not cosine to 0.
+    """
+
+    name: Literal["swa"] = "swa"
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.75
+    """Share of the epochs after which averaging begins; till then the weights are judged."""
+
+    def build(self, model: "nn.Module", epochs: int, per_epoch: int, x: "Tensor") -> "Swa":
+        from autotune.train.optim import average
+
+        return average.Swa(model, int(self.start * epochs), per_epoch, x)
+
+
+AverageConfig = Annotated[NoAverage | EmaConfig | SwaConfig, Field(discriminator="name")]
