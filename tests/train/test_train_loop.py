@@ -12,6 +12,7 @@ from autotune.train import loop, setup
 from autotune.train.checkpoint import load_best
 from autotune.train.config import METRICS, TrainConfig
 from autotune.train.data.base import prepare
+from autotune.train.optim.average_config import AverageConfig
 from autotune.train.optim.config import OptimizerConfig
 from autotune.train.optim.lr_config import LrScheduleConfig
 
@@ -20,11 +21,35 @@ def curve(config: TrainConfig, folder: Path) -> list[dict[str, float]]:
     return [dict(report.metrics) for report in loop.train(config, folder)]
 
 
-@pytest.mark.parametrize("schedule", [config.name for config in examples(LrScheduleConfig)])
-@pytest.mark.parametrize("optimizer", [config.name for config in examples(OptimizerConfig)])
-def test_resume_is_exact(make, tmp_path, optimizer: str, schedule: str) -> None:
-    values = {"optimizer.name": optimizer, "lr_schedule.name": schedule}
-    check_resumes(make({**values, "model.dropout": 0.3, "lr_schedule.warmup": 0.2}), tmp_path)
+OPTIMIZERS = [config.name for config in examples(OptimizerConfig)]
+SCHEDULES = [config.name for config in examples(LrScheduleConfig)]
+AVERAGES = [config.name for config in examples(AverageConfig)]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "average"),
+    [(optimizer, "cosine", "none") for optimizer in OPTIMIZERS]
+    + [("momentum", schedule, "none") for schedule in SCHEDULES]
+    + [("adamw", "constant", average) for average in AVERAGES],
+)
+def test_resume_is_exact(make, tmp_path, optimizer: str, schedule: str, average: str) -> None:
+    names = {"optimizer.name": optimizer, "lr_schedule.name": schedule, "average.name": average}
+    values = {"model.dropout": 0.3, "lr_schedule.warmup": 0.2, "layer_decay": 0.7}
+    check_resumes(make({**names, **values}), tmp_path)
+
+
+def test_resume_on_a_plateau_is_exact(make, tmp_path) -> None:
+    plateau = {"name": "plateau", "patience": 0, "gamma": 0.5}
+    config = make({"optimizer.lr": 0.3, "optimizer.name": "sgd"}, lr_schedule=plateau, epochs=8)
+    check_resumes(config, tmp_path)
+    assert len({metrics["lr"] for metrics in curve(config, tmp_path / "again")}) > 1
+
+
+def test_resume_with_an_average_of_batch_statistics_is_exact(make, tmp_path) -> None:
+    for average in AVERAGES:
+        base = {"data": {"name": "digits"}, "model": {"name": "cnn", "channels": 4}, "epochs": 2}
+        config = make({"average.name": average}, **base, batch_size=256)
+        check_resumes(config, tmp_path / average)
 
 
 @pytest.mark.parametrize(
