@@ -24,6 +24,7 @@ space:
   - optimizer.lr: {type: float, low: 1e-4, high: 0.1, log: true}
 budget: {trials: 20}
 """
+AT_LAST = STUDY.replace("maximize}", "maximize, at: last}")  # as pruning needs it
 LR = "  - optimizer.lr: {type: float, low: 1e-4, high: 0.1, log: true}\n"
 BATCH = "batch_size: {type: int, low: 8, high: 64, log: true}\n"
 
@@ -267,13 +268,13 @@ def test_every_shipped_study_is_valid(name):
 @pytest.mark.parametrize("name", FRAGMENTS)
 def test_every_shipped_fragment_makes_a_valid_study_alone(name, study):
     model = "cnn" if name == "cnn" else "mlp"
-    text = STUDY.replace("name: mlp", f"name: {model}").replace(LR, f"  - {name}\n")
+    text = AT_LAST.replace("name: mlp", f"name: {model}").replace(LR, f"  - {name}\n")
     check(load(study(text)))
 
 
 def test_all_fragments_make_a_valid_study_together(study):
     names = "".join(f"  - {name}\n" for name in FRAGMENTS if name != "cnn")
-    text = STUDY.replace(LR, names)
+    text = AT_LAST.replace(LR, names)
     check(load(study(text)))
 
 

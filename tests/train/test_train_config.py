@@ -13,6 +13,7 @@ BASE = {"data": {"name": "digits"}, "model": {"name": "mlp"}, "epochs": 3}
 REQUIRED = {"arrays": {"path": "a.npz"}}
 CUSTOM = {"data": {"load": "my.data:load"}, "model": {"build": "my.nets:build"}}
 FAMILIES = ["data", "model", "initializer", "activation", "optimizer", "lr_schedule"]
+FAMILIES += ["average", "prune"]
 VARIANTS = [
     (family, name)
     for family in FAMILIES
@@ -29,7 +30,7 @@ def problems(base: dict, values: dict | None = None) -> dict[tuple, str]:
 @pytest.mark.parametrize(("family", "name"), VARIANTS)
 def test_every_variant_survives_json(family: str, name: str) -> None:
     extra = CUSTOM.get(family, {}) if name == "custom" else REQUIRED.get(name, {})
-    config = apply({**BASE, family: {"name": name, **extra}}, {})
+    config = apply({**BASE, "monitor": {"at": "last"}, family: {"name": name, **extra}}, {})
     assert TrainConfig.model_validate(config.model_dump(mode="json")) == config
     assert TrainConfig.model_validate_json(config.model_dump_json(exclude_none=True)) == config
 
@@ -86,7 +87,7 @@ def test_a_path_of_another_variant_names_the_condition() -> None:
     message = problems(BASE, {"optimizer.name": "adam", "optimizer.momentum": 0.9})
     assert message[("optimizer", "momentum")] == (
         "`optimizer.momentum` does not belong to optimizer adam: "
-        "add `when: {optimizer.name: [momentum, nesterov, rmsprop]}`"
+        "add `when: {optimizer.name: [momentum, nesterov, rmsprop, muon]}`"
     )
 
 

@@ -40,7 +40,7 @@ def test_resume_is_exact(make, tmp_path, optimizer: str, schedule: str, average:
 
 def test_resume_on_a_plateau_is_exact(make, tmp_path) -> None:
     plateau = {"name": "plateau", "patience": 0, "gamma": 0.5}
-    config = make({"optimizer.lr": 0.3, "optimizer.name": "sgd"}, lr_schedule=plateau, epochs=8)
+    config = make({"optimizer.lr": 3.0, "optimizer.name": "sgd"}, lr_schedule=plateau, epochs=8)
     check_resumes(config, tmp_path)
     assert len({metrics["lr"] for metrics in curve(config, tmp_path / "again")}) > 1
 

@@ -169,7 +169,7 @@ class Muon(AdamBase):
         from autotune.train.optim import muon
 
         knobs = self.knobs(betas=(self.beta1, self.beta2), eps=self.eps, momentum=self.momentum)
-        return muon.Muon(parameters, rest=self.rest, **knobs)
+        return muon.Muon(muon.split(parameters, self.rest), **knobs)
 
 
 class ScheduleFree(AdamBase):

@@ -32,7 +32,7 @@ def groups(
 
     A group's `scale` multiplies its learning rate, and is absent where it is 1. `layer_decay` is
     the rate of each block as a share of the next one's; the head has all of it (Bao et al. 2022,
-    "BEiT"). Norms, biases and other vectors are not decayed (Goyal et al. 2017, section 5.3).
+    "BEiT"). Norms, biases and other vectors are not decayed (Goyal et al. 2017, section 5.1).
     """
     depths = block_depths(model) if layer_decay is not None else {}
     outer = embeddings_and_head(model) if optimizer.matrices else set()

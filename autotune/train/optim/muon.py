@@ -5,7 +5,7 @@ AdamW's after Liu et al. 2025, "Muon is scalable for LLM training", section 2.2.
 takes the very steps of torch.optim.Muon with adjust_lr_fn="match_rms_adamw".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import sqrt
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import ParamsT
 
-__all__ = ["Muon"]
+__all__ = ["Muon", "orthogonal", "split"]
 
 Group = dict[str, Any]
 
@@ -24,23 +24,19 @@ ITERATIONS = 5
 
 
 class Muon(Optimizer):
-    """In a group with `muon: False` everything is AdamW's; else what has no two dimensions is.
-
-    AdamW's groups get the `scale` by which their rate differs, which the caller applies.
-    """
+    """Takes groups as `split` makes them: `muon` says who steps them."""
 
     def __init__(
         self,
-        params: ParamsT,
+        groups: Iterable[Group],
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
         momentum: float = 0.95,
-        rest: float = 1.0,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(list(split(params, rest)), {**defaults, "momentum": momentum})
+        super().__init__(list(groups), {**defaults, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -90,7 +86,10 @@ class Muon(Optimizer):
 
 
 def split(params: ParamsT, rest: float) -> Iterator[Group]:
-    """Groups whose `muon` says who steps them; a bare list of tensors is one group."""
+    """Muon's groups and AdamW's, of tensors or of groups; one with `muon: False` is all AdamW's.
+
+    AdamW's have the rate `rest` times over, as a `scale` that the caller applies.
+    """
     whole: list[Any] = list(params)
     grouped = bool(whole) and isinstance(whole[0], dict)
     groups: list[Group] = whole if grouped else [{"params": whole}]
