@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from autotune.train.config import TrainConfig, apply
 
@@ -34,3 +35,9 @@ def make(blobs: Path):
         return config
 
     return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """As a trial has it; more would wait for each other on a busy machine."""
+    torch.set_num_threads(1)

@@ -98,15 +98,29 @@ def test_muon_is_torchs_on_matrices_and_adamw_on_the_rest() -> None:
         muon.step()
         adamw.step()
         kernel.weight.data.copy_(flat.detach().view_as(kernel.weight))
-    for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        assert torch.equal(a, b), name
+    for name, start in net().named_parameters():
+        a, b = ours.get_parameter(name), theirs.get_parameter(name)
+        apart = (a - b).norm() / (b - start).norm()
+        assert apart < 0.02, f"{name}: {apart:.3f} of the way"  # torch's is in bfloat16
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (4, 30), (30, 4)])
 def test_muons_matrix_is_about_orthogonal(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    values = torch.linalg.svdvals(orthogonal(torch.randn(shape)).float())
+    values = torch.linalg.svdvals(orthogonal(torch.randn(shape), torch.float32))
     assert 0.6 < values.min() and values.max() < 1.3
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (4, 30), (30, 4)])
+def test_muons_matrix_is_torchs_in_its_precision(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.zeros(shape))
+    weight.grad = torch.randn(shape)
+    expected = -orthogonal(weight.grad * (0.05 * 0.95 + 0.05), torch.bfloat16).float()
+    optim.Muon([weight], lr=1.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw").step()
+    torch.testing.assert_close(
+        weight.detach(), expected * 0.2 * sqrt(max(shape)), rtol=0.02, atol=0.01
+    )
 
 
 def test_muons_step_is_as_large_as_adamws() -> None:
