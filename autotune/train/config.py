@@ -9,7 +9,9 @@ from autotune.errors import InvalidInput, echo, nearest
 from autotune.train.base import Config
 from autotune.train.data.config import DataConfig, Reference
 from autotune.train.invalid import misplaced, problems
-from autotune.train.models.config import ActivationConfig, InitializerConfig, ModelConfig
+from autotune.train.models.activations import ActivationConfig
+from autotune.train.models.config import ModelConfig
+from autotune.train.models.initializers import InitializerConfig
 from autotune.train.optim.average_config import AverageConfig, NoAverage
 from autotune.train.optim.config import AdamW, OptimizerConfig
 from autotune.train.optim.lr_config import Constant, LrScheduleConfig
@@ -47,9 +49,10 @@ class TrainConfig(Config):
     epochs: Count
     """Passes over the train split. Learning-rate schedules span all of them."""
     initializer: InitializerConfig | None = None
-    """How weights are drawn; biases become 0. None: as torch, or your own model, does it."""
+    """How weights are drawn, to suit the activation; biases become 0. None: the model's own way."""
     activation: ActivationConfig | None = None
-    """Between the layers. None: relu in mlp and cnn; a custom model brings its own."""
+    """Between the layers. None: relu, gelu in vit and convnext; custom and torchvision models
+    bring their own."""
     optimizer: OptimizerConfig = AdamW()
     """What turns gradients into steps."""
     lr_schedule: LrScheduleConfig = Constant()
@@ -84,8 +87,9 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if self.model.name == "custom" and self.activation is not None:
-            raise misplaced("`activation` has no effect on a custom model: remove it", "activation")
+        if self.activation is not None and self.model.name in ("custom", "torchvision"):
+            message = f"`activation` has no effect on a {self.model.name} model: remove it"
+            raise misplaced(message, "activation")
         if self.prune.name != "none" and self.monitor.at != "last":
             # The best epoch may be one before the target, or the next one, was reached.
             message = "`prune` needs `monitor.at: last` (in a study `objective: {..., at: last}`)"

@@ -13,7 +13,7 @@ from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.data.base import Dataset, prepare
 from autotune.train.losses.classes import CrossEntropy
-from autotune.train.models.initializers import initialize
+from autotune.train.models.weights import initialize
 from autotune.train.optim.groups import batch_scale, groups
 
 __all__ = ["Average", "Run", "begin", "build", "seed_of", "whole_batches"]
@@ -105,7 +105,8 @@ def build(config: TrainConfig, data: Dataset) -> nn.Module:
     torch.manual_seed(seed_of(config.seed, 0, "weights"))
     model = config.model.build(data.shape, data.classes, config.activation)
     if config.initializer is not None:
-        initialize(model, config.initializer.build())
+        gain = (config.activation or config.model.usual).gain
+        initialize(model, config.initializer.build(gain))
     return model
 
 

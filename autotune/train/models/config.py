@@ -1,229 +1,269 @@
-"""The networks, and two families they are made with: activations and initializers."""
+"""The networks: configs, free of torch.
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal
+build(shape, outputs, activation) answers a module of (B, *shape) -> (B, outputs) whose last layer
+is linear; where no activation is given it takes its `usual` one.
+"""
 
-from pydantic import Field, JsonValue
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
 
 from autotune.train.base import Config
 from autotune.train.data.config import Reference
+from autotune.train.invalid import misplaced
+from autotune.train.models.activations import ActivationConfig, Gelu, Relu
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 __all__ = [
-    "ActivationConfig",
     "CnnModel",
+    "ConnectedModel",
+    "ConvnextModel",
     "CustomModel",
-    "Elu",
-    "Gelu",
-    "HeNormal",
-    "HeUniform",
-    "InitializerConfig",
-    "LeakyRelu",
     "MlpModel",
     "ModelConfig",
-    "Normal",
-    "Orthogonal",
-    "Relu",
-    "Silu",
-    "Tanh",
-    "XavierNormal",
-    "XavierUniform",
+    "Norm",
+    "ResidualModel",
+    "ResnetModel",
+    "TorchvisionModel",
+    "VitModel",
+    "WideResnetModel",
 ]
 
 Count = Annotated[int, Field(ge=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
-
-
-# Activations: build() answers a fresh module.
-
-
-class Relu(Config):
-    name: Literal["relu"] = "relu"
-
-    def build(self) -> "nn.Module":
-        from torch import nn
-
-        return nn.ReLU()
-
-
-class LeakyRelu(Config):
-    name: Literal["leaky_relu"] = "leaky_relu"
-    slope: float | None = Field(default=None, ge=0)
-    """Slope below zero."""
-
-    def build(self) -> "nn.Module":
-        from torch import nn
-
-        return nn.LeakyReLU() if self.slope is None else nn.LeakyReLU(self.slope)
-
-
-class Elu(Config):
-    name: Literal["elu"] = "elu"
-    alpha: float | None = Field(default=None, gt=0)
-    """The value far below zero is -alpha."""
-
-    def build(self) -> "nn.Module":
-        from torch import nn
-
-        return nn.ELU() if self.alpha is None else nn.ELU(self.alpha)
-
-
-class Gelu(Config):
-    name: Literal["gelu"] = "gelu"
-
-    def build(self) -> "nn.Module":
-        from torch import nn
-
-        return nn.GELU()
-
-
-class Silu(Config):
-    name: Literal["silu"] = "silu"
-
-    def build(self) -> "nn.Module":
-        from torch import nn
-
-        return nn.SiLU()
-
-
-class Tanh(Config):
-    name: Literal["tanh"] = "tanh"
-
-    def build(self) -> "nn.Module":
-        from torch import nn
-
-        return nn.Tanh()
-
-
-ActivationConfig = Annotated[
-    Relu | LeakyRelu | Elu | Gelu | Silu | Tanh, Field(discriminator="name")
-]
-
-
-# Initializers: build() answers a function that fills one weight tensor of two or more dimensions.
-
-
-class XavierUniform(Config):
-    """Glorot & Bengio 2010: keeps the variance of tanh-like layers, forward and backward."""
-
-    name: Literal["xavier_uniform"] = "xavier_uniform"
-
-    def build(self) -> "Callable[[Tensor], Tensor]":
-        from torch.nn import init
-
-        return init.xavier_uniform_
-
-
-class XavierNormal(Config):
-    """Glorot & Bengio 2010, drawn from a normal distribution."""
-
-    name: Literal["xavier_normal"] = "xavier_normal"
-
-    def build(self) -> "Callable[[Tensor], Tensor]":
-        from torch.nn import init
-
-        return init.xavier_normal_
-
-
-class HeUniform(Config):
-    """He et al. 2015: keeps the variance of ReLU layers, forward."""
-
-    name: Literal["he_uniform"] = "he_uniform"
-
-    def build(self) -> "Callable[[Tensor], Tensor]":
-        from autotune.train.models import initializers
-
-        return initializers.he_uniform
-
-
-class HeNormal(Config):
-    """He et al. 2015, drawn from a normal distribution."""
-
-    name: Literal["he_normal"] = "he_normal"
-
-    def build(self) -> "Callable[[Tensor], Tensor]":
-        from autotune.train.models import initializers
-
-        return initializers.he_normal
-
-
-class Normal(Config):
-    name: Literal["normal"] = "normal"
-    std: float = Field(default=0.02, gt=0)
-    """Standard deviation of every weight, whatever the layer's size."""
-
-    def build(self) -> "Callable[[Tensor], Tensor]":
-        from autotune.train.models import initializers
-
-        return initializers.normal(self.std)
-
-
-class Orthogonal(Config):
-    """Saxe et al. 2014: a (semi-)orthogonal matrix."""
-
-    name: Literal["orthogonal"] = "orthogonal"
-
-    def build(self) -> "Callable[[Tensor], Tensor]":
-        from torch.nn import init
-
-        return init.orthogonal_
-
-
-InitializerConfig = Annotated[
-    XavierUniform | XavierNormal | HeUniform | HeNormal | Normal | Orthogonal,
-    Field(discriminator="name"),
-]
-
-
-# Networks: build(shape, classes, activation) answers a module of (B, *shape) -> (B, classes).
-
-
-class MlpModel(Config):
-    """Fully connected layers over the flattened input."""
+Shape = tuple[int, ...]
+Activation = ActivationConfig | None
+Norm = Literal["none", "batch", "layer", "group"]
+
+
+class ResidualModel(Config):
+    """A network of blocks that each add a branch to what they are given (He et al. 2016)."""
+
+    usual: ClassVar[ActivationConfig] = Relu()
+
+    name: str
+    residual_scale: Literal["none", "rezero", "layer_scale"] = "none"
+    """A learnt factor on every branch. rezero: one, from 0 (Bachlechner et al. 2021); layer_scale:
+    one a channel, from 0.1 (Touvron et al. 2021)."""
+    stochastic_depth: Dropout = 0.0
+    """Share of samples that skip the last block while training; proportionally less in the blocks
+    before (Huang et al. 2016)."""
+    zero_last: bool = False
+    """Start the last layer of every branch at 0, so that blocks begin as the identity (Goyal et al.
+    2017), whatever the initializer."""
+
+    @model_validator(mode="after")
+    def _branches_can_learn(self) -> Self:
+        if self.zero_last and self.residual_scale == "rezero":
+            message = "`model.zero_last` with `model.residual_scale` rezero leaves no gradient: "
+            raise misplaced(message + "both start a branch at 0; take one", "model", "zero_last")
+        return self
+
+
+class ConnectedModel(ResidualModel):
+    """A network whose layers can be joined in three ways."""
+
+    connections: Literal["plain", "residual", "dense"] = "plain"
+    """plain: each layer sees the one before; residual: it is added to what it sees; dense: it is
+    set beside what it sees (Huang et al. 2017)."""
+
+    @model_validator(mode="after")
+    def _has_branches(self) -> Self:
+        if self.connections != "residual":
+            for key in ("residual_scale", "stochastic_depth", "zero_last"):
+                if getattr(self, key) not in ("none", 0, False):
+                    message = f"`model.{key}` needs `model.connections: residual`"
+                    cure = "; in a space, add `when: {model.connections: residual}`"
+                    raise misplaced(message + cure, "model", key)
+        return self
+
+
+class MlpModel(ConnectedModel):
+    """Fully connected layers over the flattened input.
+
+    With residual connections, the first layer is followed by branches of normalisation, activation
+    and layer (Gorishniy et al. 2021).
+    """
 
     name: Literal["mlp"] = "mlp"
     depth: Count = 2
     """Hidden layers."""
     width: Count = 128
     """Units of each hidden layer."""
+    norm: Norm = "none"
+    """Normalisation of every hidden layer, before its activation."""
     dropout: Dropout = 0.0
     """Share of hidden units dropped while training."""
 
-    def build(
-        self, shape: tuple[int, ...], classes: int, activation: ActivationConfig | None
-    ) -> "nn.Module":
+    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
         from autotune.train.models import mlp
 
-        return mlp.build(self, shape, classes, activation or Relu())
+        return mlp.build(self, shape, outputs, activation or self.usual)
 
 
-class CnnModel(Config):
-    """3 x 3 convolutions; each block halves the image and doubles the channels."""
+class CnnModel(ConnectedModel):
+    """3 x 3 convolutions; each block halves the image and doubles the channels (Simonyan &
+    Zisserman 2015)."""
 
     name: Literal["cnn"] = "cnn"
     blocks: Annotated[int, Field(ge=1, le=8)] = 2
     """Blocks of convolution, normalisation, activation and pooling."""
+    convs: Annotated[int, Field(ge=1, le=8)] = 1
+    """Convolutions of each block."""
     channels: Count = 32
     """Channels of the first block."""
+    norm: Norm = "group"
+    """Normalisation after every convolution. group has the same numbers whatever part of a batch
+    is computed at once."""
     dropout: Dropout = 0.0
     """Share of the last features dropped while training."""
 
-    def build(
-        self, shape: tuple[int, ...], classes: int, activation: ActivationConfig | None
-    ) -> "nn.Module":
+    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
         from autotune.train.models import cnn
 
-        return cnn.build(self, shape, classes, activation or Relu())
+        return cnn.build(self, shape, outputs, activation or self.usual)
+
+
+class ResnetModel(ResidualModel):
+    """He et al. 2016. With `stages: 4, width: 4, stem: large` it is their ResNet-18 (`depth: 2`),
+    with `depth: 3, width: 1` their ResNet-20 for small images but for its shortcuts."""
+
+    name: Literal["resnet"] = "resnet"
+    block: Literal["basic", "bottleneck"] = "basic"
+    """basic: two 3 x 3 convolutions; bottleneck: one, between two of 1 x 1, and four times the
+    channels after it."""
+    depth: Count = 2
+    """Blocks of each stage."""
+    stages: Annotated[int, Field(ge=1, le=6)] = 3
+    """Each but the first halves the image and doubles the channels."""
+    width: Annotated[float, Field(gt=0)] = 1.0
+    """The first stage has 16 channels times this."""
+    stem: Literal["auto", "small", "large"] = "auto"
+    """small: a 3 x 3 convolution; large: 7 x 7 in steps of 2, and pooling by 2; auto: large for
+    images of 96 pixels or more."""
+    norm: Norm = "batch"
+    """Normalisation after every convolution. batch sees only the part of a batch that is computed
+    at once."""
+    dropout: Dropout = 0.0
+    """Share of the last features dropped while training."""
+
+    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
+        from autotune.train.models import resnet
+
+        return resnet.build(self, shape, outputs, activation or self.usual)
+
+
+class WideResnetModel(ResidualModel):
+    """Zagoruyko & Komodakis 2016: three wide stages, normalisation and activation before the
+    convolutions. `depth: 4, widen: 10` is their WRN-28-10."""
+
+    name: Literal["wide_resnet"] = "wide_resnet"
+    depth: Count = 2
+    """Blocks of each stage, a sixth of the paper's depth less 4."""
+    widen: Count = 2
+    """The stages have 16, 32 and 64 channels times this."""
+    norm: Norm = "batch"
+    """Normalisation before every activation. batch sees only the part of a batch that is computed
+    at once."""
+    dropout: Dropout = 0.0
+    """Share dropped between the two convolutions of a block while training."""
+
+    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
+        from autotune.train.models import wide_resnet
+
+        return wide_resnet.build(self, shape, outputs, activation or self.usual)
+
+
+class ConvnextModel(ResidualModel):
+    """Liu et al. 2022, small: blocks of a 7 x 7 convolution of each channel alone, layer
+    normalisation, and a perceptron over the channels, with gelu unless told otherwise."""
+
+    usual: ClassVar[ActivationConfig] = Gelu()
+
+    name: Literal["convnext"] = "convnext"
+    depth: Count = 2
+    """Blocks of each stage."""
+    stages: Annotated[int, Field(ge=1, le=6)] = 3
+    """Each but the first halves the image and doubles the channels."""
+    width: Count = 32
+    """Channels of the first stage."""
+    patch: Count = 2
+    """The stem makes one pixel of each square of so many; 4 in the paper, for 224 x 224."""
+    residual_scale: Literal["none", "rezero", "layer_scale"] = "layer_scale"
+    """A learnt factor on every branch. rezero: one, from 0 (Bachlechner et al. 2021); layer_scale:
+    one a channel, from 0.1 (Touvron et al. 2021)."""
+    dropout: Dropout = 0.0
+    """Share of the last features dropped while training."""
+
+    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
+        from autotune.train.models import convnext
+
+        return convnext.build(self, shape, outputs, activation or self.usual)
+
+
+class VitModel(ResidualModel):
+    """The vision transformer (Dosovitskiy et al. 2021), with normalisation before attention and
+    perceptron, and gelu unless told otherwise. Needs much data or strong augmentation."""
+
+    usual: ClassVar[ActivationConfig] = Gelu()
+
+    name: Literal["vit"] = "vit"
+    patch: Count = 4
+    """Pixels of a square patch's side; the image is padded to whole patches."""
+    depth: Count = 4
+    """Blocks of attention and perceptron."""
+    width: Count = 128
+    """Numbers that stand for a patch, a multiple of `heads`; the perceptrons have four times as
+    many."""
+    heads: Count = 4
+    """Heads of each attention."""
+    pool: Literal["mean", "token"] = "mean"
+    """What is classified: the mean of all patches, or a class token, as in the paper."""
+    dropout: Dropout = 0.0
+    """Share dropped after every layer, and of the patches, while training."""
+
+    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
+        from autotune.train.models import vit
+
+        return vit.build(self, shape, outputs, activation or self.usual)
+
+    @model_validator(mode="after")
+    def _heads_share(self) -> Self:
+        if self.width % self.heads:
+            law = "`model.width` must be a multiple of `model.heads`"
+            raise misplaced(f"{law}, got {self.width} and {self.heads}", "model", "width")
+        return self
+
+
+class TorchvisionModel(Config):
+    """Any classifier of torchvision.models by its name, from random weights, with its own
+    activations. Its input and its head are made to fit the data."""
+
+    usual: ClassVar[ActivationConfig] = Relu()  # most of them; an initializer reckons with it
+
+    name: Literal["torchvision"] = "torchvision"
+    arch: str = "resnet18"
+    """Its name there, such as efficientnet_b0."""
+    dropout: Dropout | None = None
+    """Share dropped wherever it drops, or before its head where it drops nothing. None: its own."""
+
+    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
+        from autotune.train.models import torchvision
+
+        return torchvision.build(self, shape, outputs)
 
 
 class CustomModel(Config):
-    """Your own function: build(shape, classes, **args) -> torch.nn.Module giving logits.
+    """Your own function: build(shape, outputs, **args) -> torch.nn.Module giving logits.
 
-    `shape` is that of one sample, such as (1, 28, 28). The module picks its own activation; an
-    `initializer` in the config refills its weights, none leaves them as built.
+    `shape` is that of one sample, such as (1, 28, 28); `outputs` is the number of classes. The
+    module picks its own activation; an `initializer` in the config refills its weights, with relu's
+    gain, none leaves them as built.
     """
+
+    usual: ClassVar[ActivationConfig] = Relu()
 
     name: Literal["custom"] = "custom"
     function: Reference = Field(alias="build")
@@ -231,12 +271,20 @@ class CustomModel(Config):
     args: dict[str, JsonValue] = {}
     """Passed to it by name."""
 
-    def build(
-        self, shape: tuple[int, ...], classes: int, activation: ActivationConfig | None
-    ) -> "nn.Module":
+    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
         from autotune.train.models import custom
 
-        return custom.build(self, shape, classes)
+        return custom.build(self, shape, outputs)
 
 
-ModelConfig = Annotated[MlpModel | CnnModel | CustomModel, Field(discriminator="name")]
+ModelConfig = Annotated[
+    MlpModel
+    | CnnModel
+    | ResnetModel
+    | WideResnetModel
+    | ConvnextModel
+    | VitModel
+    | TorchvisionModel
+    | CustomModel,
+    Field(discriminator="name"),
+]

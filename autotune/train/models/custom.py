@@ -9,9 +9,9 @@ from autotune.train.models.config import CustomModel
 __all__ = ["build"]
 
 
-def build(config: CustomModel, shape: tuple[int, ...], classes: int) -> nn.Module:
+def build(config: CustomModel, shape: tuple[int, ...], outputs: int) -> nn.Module:
     at = ("model", "build")
-    model = resolve(config.function, at)(shape, classes, **config.args)
+    model = resolve(config.function, at)(shape, outputs, **config.args)
     if not isinstance(model, nn.Module):
         kind = type(model).__name__
         message = f"`model.build`: {config.function} must give a torch.nn.Module, got {kind}"

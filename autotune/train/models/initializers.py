@@ -1,31 +1,164 @@
-"""How weights are drawn, where torch's own function needs an argument."""
+"""How weights are drawn: configs, free of torch.
+
+build(gain) answers a function that fills one weight tensor of two or more dimensions; `gain` is
+that of the activation between the layers. Whatever the distribution, xavier_*, he_* and lecun_*
+give every weight the variance that they are known by.
+"""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
-from torch import Tensor, nn
-from torch.nn import init
+from pydantic import Field
 
-__all__ = ["he_normal", "he_uniform", "initialize", "normal"]
+from autotune.train.base import Config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "HeNormal",
+    "HeUniform",
+    "InitializerConfig",
+    "LecunNormal",
+    "LecunUniform",
+    "Normal",
+    "Orthogonal",
+    "TruncatedNormal",
+    "Uniform",
+    "XavierNormal",
+    "XavierUniform",
+]
+
+Fill = Callable[["Tensor"], "Tensor"]
 
 
-def initialize(model: nn.Module, fill: Callable[[Tensor], Tensor]) -> None:
-    """Refill every linear and convolution weight with `fill`, and set their biases to 0."""
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
-                fill(module.weight)
-                if module.bias is not None:
-                    module.bias.zero_()
+class XavierUniform(Config):
+    """Glorot & Bengio 2010: variance 2 gain^2 / (inputs + outputs), a compromise between keeping
+    the spread of the signal forward and that of the gradient backward."""
+
+    name: Literal["xavier_uniform"] = "xavier_uniform"
+
+    def build(self, gain: float) -> Fill:
+        from torch.nn import init
+
+        return lambda weight: init.xavier_uniform_(weight, gain)
 
 
-def he_uniform(weight: Tensor) -> Tensor:
-    return init.kaiming_uniform_(weight, nonlinearity="relu")
+class XavierNormal(Config):
+    """xavier_uniform, drawn from a normal distribution."""
+
+    name: Literal["xavier_normal"] = "xavier_normal"
+
+    def build(self, gain: float) -> Fill:
+        from torch.nn import init
+
+        return lambda weight: init.xavier_normal_(weight, gain)
 
 
-def he_normal(weight: Tensor) -> Tensor:
-    return init.kaiming_normal_(weight, nonlinearity="relu")
+class HeUniform(Config):
+    """He et al. 2015: variance gain^2 / inputs, which keeps the spread of the signal."""
+
+    name: Literal["he_uniform"] = "he_uniform"
+
+    def build(self, gain: float) -> Fill:
+        from autotune.train.models import weights
+
+        return weights.uniform(gain)
 
 
-def normal(std: float) -> Callable[[Tensor], Tensor]:
-    return lambda weight: init.normal_(weight, std=std)
+class HeNormal(Config):
+    """he_uniform, drawn from a normal distribution."""
+
+    name: Literal["he_normal"] = "he_normal"
+
+    def build(self, gain: float) -> Fill:
+        from autotune.train.models import weights
+
+        return weights.normal(gain)
+
+
+class LecunUniform(Config):
+    """LeCun et al. 1998: variance 1 / inputs, whatever the activation; made for selu and tanh."""
+
+    name: Literal["lecun_uniform"] = "lecun_uniform"
+
+    def build(self, gain: float) -> Fill:
+        from autotune.train.models import weights
+
+        return weights.uniform(1.0)
+
+
+class LecunNormal(Config):
+    """lecun_uniform, drawn from a normal distribution."""
+
+    name: Literal["lecun_normal"] = "lecun_normal"
+
+    def build(self, gain: float) -> Fill:
+        from autotune.train.models import weights
+
+        return weights.normal(1.0)
+
+
+class Plain(Config):
+    name: str
+    std: float = Field(default=0.02, gt=0)
+    """Standard deviation of every weight, whatever the layer's size and the activation."""
+
+
+class Normal(Plain):
+    name: Literal["normal"] = "normal"
+
+    def build(self, gain: float) -> Fill:
+        from torch.nn import init
+
+        return lambda weight: init.normal_(weight, std=self.std)
+
+
+class Uniform(Plain):
+    """Between -1.73 std and 1.73 std."""
+
+    name: Literal["uniform"] = "uniform"
+
+    def build(self, gain: float) -> Fill:
+        from torch.nn import init
+
+        bound = 3**0.5 * self.std
+        return lambda weight: init.uniform_(weight, -bound, bound)
+
+
+class TruncatedNormal(Plain):
+    """A normal distribution without what lies beyond two of its standard deviations; `std` is that
+    of the weights that are left."""
+
+    name: Literal["truncated_normal"] = "truncated_normal"
+
+    def build(self, gain: float) -> Fill:
+        from autotune.train.models import weights
+
+        return weights.truncated_normal(self.std)
+
+
+class Orthogonal(Config):
+    """Saxe et al. 2014: a (semi-)orthogonal matrix, times the gain."""
+
+    name: Literal["orthogonal"] = "orthogonal"
+
+    def build(self, gain: float) -> Fill:
+        from torch.nn import init
+
+        return lambda weight: init.orthogonal_(weight, gain)
+
+
+InitializerConfig = Annotated[
+    XavierUniform
+    | XavierNormal
+    | HeUniform
+    | HeNormal
+    | LecunUniform
+    | LecunNormal
+    | Normal
+    | Uniform
+    | TruncatedNormal
+    | Orthogonal,
+    Field(discriminator="name"),
+]
