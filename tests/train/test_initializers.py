@@ -124,6 +124,6 @@ def test_matched_weights_carry_a_signal_through_twenty_layers(activation) -> Non
 
 
 def test_mismatched_weights_explode_or_vanish() -> None:
-    assert signal(Normal(std=0.2), Relu()) > 1e15
+    assert signal(Normal(std=0.2), Relu()) > 1e12
     assert signal(LecunNormal(), Relu()) < 1e-4
     assert math.log10(signal(LecunNormal(), Selu())) == pytest.approx(0, abs=0.1)
