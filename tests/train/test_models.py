@@ -135,7 +135,7 @@ def test_residual_scale(config, scale: str) -> None:
     config = config.model_copy(update={"residual_scale": scale})
     check_network(config, (3, 8, 8))
     for branch in residuals(seeded(config, (3, 8, 8), 5)):
-        assert branch.scale is not None
+        assert branch.scale is not None and branch.scale.ndim == 1
         if scale == "rezero":
             assert branch.scale.tolist() == [0.0]
         else:

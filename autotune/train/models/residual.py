@@ -26,7 +26,9 @@ class Residual(nn.Module):
         """`place` is the block's in the network, above 0 at the first and 1 at the last: stochastic
         depth drops later blocks more often (Huang et al. 2016)."""
         super().__init__()
-        self.scale = scale(config.residual_scale, final(branch))
+        last = final(branch)
+        self.scale = scale(config.residual_scale, last)
+        self.flat = isinstance(last, nn.Linear)  # channels come last, not before height and width
         self.before = before or nn.Identity()
         self.branch = branch
         self.shortcut = shortcut or nn.Identity()
@@ -39,7 +41,7 @@ class Residual(nn.Module):
         x = self.before(x)
         y = self.branch(x)
         if self.scale is not None:
-            y = y * self.scale
+            y = y * (self.scale if self.flat else self.scale[:, None, None])
         out: Tensor = self.after(self.shortcut(x) + self.drop(y))
         return out
 
@@ -69,8 +71,8 @@ def scale(kind: str, last: nn.Module) -> nn.Parameter | None:
     if kind == "rezero":
         return nn.Parameter(torch.zeros(1))
     assert isinstance(last.weight, Tensor)
-    shape = (len(last.weight),) if isinstance(last, nn.Linear) else (len(last.weight), 1, 1)
-    return nn.Parameter(torch.full(shape, LAYER_SCALE))
+    # One dimension, also for images: what has more is taken for a weight, and decays.
+    return nn.Parameter(torch.full((len(last.weight),), LAYER_SCALE))
 
 
 def drop_path(rate: float) -> nn.Module:
