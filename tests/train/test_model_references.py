@@ -147,9 +147,9 @@ def test_an_unknown_arch_names_the_nearest() -> None:
 
 def test_too_small_an_image_is_one_clear_line() -> None:
     with pytest.raises(InvalidInput) as caught:
-        TorchvisionModel(arch="alexnet").build((1, 8, 8), 5, None)
+        TorchvisionModel(arch="squeezenet1_1").build((1, 8, 8), 5, None)
     assert str(caught.value) == (
-        "`model.arch` alexnet cannot take images of 8 x 8 pixels; 64 x 64 would fit"
+        "`model.arch` squeezenet1_1 cannot take images of 8 x 8 pixels; 32 x 32 would fit"
     )
 
 
