@@ -210,18 +210,24 @@ def export(
     """Write the winner as files to train from.
 
     DIR then holds best.yaml, a complete training config with its scores; model.safetensors, the
-    weights of its best retraining; and metrics.json.
+    weights of its best retraining; metrics.json; and README.md with figures of what the winner
+    confuses and where it looks, which MLflow gets too.
 
     Example: autotune export quickstart -o best/
     """
+    from autotune.engine.drive import tell_figures
     from autotune.export.bundle import export as write
     from autotune.report.views import state
 
     history = _load(name, runs)
-    for path in write(history, out, force):
+    done = write(history, out, force)
+    for path in done.files:
         typer.echo(str(path))
+    notes = [*done.notes, tell_figures(history, runs, done.figures)]
     if (word := state(history)) != "finished":
-        typer.echo(f"note: the study is {word}; this is the best so far", err=True)
+        notes.append(f"the study is {word}; this is the best so far")
+    for note in filter(None, notes):
+        typer.echo(f"note: {note}", err=True)
     typer.echo(f"rerun it: autotune train {out / 'best.yaml'}")
 
 

@@ -144,6 +144,10 @@ class History:
             return self.folder / "confirm" / f"{run.trial}{seed}"
         return self.trial_folder(run.trial)
 
+    def figures_folder(self, run: Run) -> Path:
+        """Where the pictures that an export drew of `run` are kept for the tracker."""
+        return self.folder / "figures" / run.label
+
     def config_file(self, run: Run) -> Path:
         """`autotune train` on this file reruns `run` alone."""
         folder = self.run_folder(run)
@@ -182,7 +186,9 @@ class History:
         }
         summary = {key: value for key, value in numbers.items() if value is not None}
         artifacts = {"best.yaml": self.best_text(best)}
-        return StudyFinished(complete, summary, artifacts, at, failure)
+        kept = sorted(self.figures_folder(best.source).glob("*.png"))
+        figures = {f"figures/{path.name}": str(path.absolute()) for path in kept}
+        return StudyFinished(complete, summary, artifacts, at, failure, figures)
 
     def best_text(self, best: Best) -> str:
         """best.yaml: the winner's complete training config with its scores as comments."""

@@ -1,19 +1,20 @@
 """A whole study from its spec: the tracker, the state machine and the engine brought together."""
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from autotune import confirm, history, study
-from autotune.errors import UserError
+from autotune.errors import StudyBusy, UserError
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
 from autotune.study import Listener
-from autotune.tracking.base import Tracker
+from autotune.tracking.base import Event, Tracker
 from autotune.tracking.memory import MemoryTracker
 from autotune.tracking.mlflow import MlflowTracker
 
-__all__ = ["Engine", "artifacts", "drive", "store_of", "sync"]
+__all__ = ["Engine", "artifacts", "drive", "store_of", "sync", "tell_figures"]
 
 Engine = Literal["ray", "inline"]
 
@@ -94,11 +95,37 @@ def sync(name: str, runs: Path) -> str:
     lock = study.take_lock(history.find(name, runs))  # two writers could double a run
     try:
         told = history.load(name, runs)
-        tracker = tracker_for(told.spec, runs)
-        tracker.record(told.opening())
-        for event in told.events():
-            tracker.record(event)
-        tracker.record(told.closing(confirm.is_over(told, told.elapsed())))
-        return tracker.close(timeout=600)
+        return _tell(told, runs, told.events(), timeout=600)
     finally:
         lock.release()
+
+
+def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> str:
+    """Keeps pictures of the winner with its study and gives them to the tracker; "" or what it did
+    not write.
+
+    A study that runs gives them to its tracker at its end.
+    """
+    best = told.best()
+    if best is None or not figures or told.spec.tracking.uri == "none":
+        return ""
+    folder = told.figures_folder(best.source)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for file in figures:
+        shutil.copy(file, folder)
+    try:
+        lock = study.take_lock(told.folder)
+    except StudyBusy:
+        return ""
+    try:
+        return _tell(told, runs, ())
+    finally:
+        lock.release()
+
+
+def _tell(told: History, runs: Path, events: Iterable[Event], timeout: float = 30.0) -> str:
+    tracker = tracker_for(told.spec, runs)
+    for event in (told.opening(), *events, told.closing(confirm.is_over(told, told.elapsed()))):
+        tracker.record(event)
+    return tracker.close(timeout)

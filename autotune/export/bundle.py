@@ -1,24 +1,41 @@
-"""The winner as files a person can train from: best.yaml, model.safetensors, metrics.json."""
+"""The winner as files a person can train from, with a README.md of its scores and figures."""
 
 import json
 import os
 import platform
 import shutil
 import tempfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UserError
+from autotune.export.card import card
 from autotune.history import Best, History
+from autotune.train.config import TrainConfig
 
-__all__ = ["export"]
+if TYPE_CHECKING:
+    from autotune.interpret.draw import Picture
 
-_FILES = ("best.yaml", "metrics.json", "model.safetensors")
+__all__ = ["Exported", "export"]
+
+_MARKS = {"best.yaml", "metrics.json"}
+"""A folder that holds these is a former export."""
+_FILES = _MARKS | {"README.md", "figures", "model.safetensors"}
 
 
-def export(history: History, target: Path, force: bool = False) -> list[Path]:
+@dataclass(frozen=True)
+class Exported:
+    files: list[Path]
+    figures: list[Path]
+    """Those of them that are pictures."""
+    notes: list[str]
+    """What could not be drawn, and why."""
+
+
+def export(history: History, target: Path, force: bool = False) -> Exported:
     """Writes the winner of `history` into the folder `target`, whole or not at all.
 
     A former export is replaced; other files are not, unless `force`. Weights are those of the best
@@ -32,17 +49,17 @@ def export(history: History, target: Path, force: bool = False) -> list[Path]:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
         made = Path(scratch) / "export"
         made.mkdir()
-        _write(history, best, made)
+        notes = _write(history, best, made)
         _swap(made, target, Path(scratch) / "old")
-    return sorted(path for path in target.iterdir())
+    files = sorted(path for path in target.rglob("*") if path.is_file())
+    return Exported(files, sorted(target.glob("figures/*.png")), notes)
 
 
 def _refuse_strangers(target: Path, force: bool) -> None:
     if target.exists() and not target.is_dir():
         raise UserError(f"{target} is a file; give a folder: -o DIR")
-    strangers = (
-        [p.name for p in target.iterdir() if p.name not in _FILES] if target.exists() else []
-    )
+    there = {path.name for path in target.iterdir()} if target.exists() else set()
+    strangers = there - _FILES if there >= _MARKS else there
     if strangers and not force:
         raise UserError(
             f"{target} holds other files ({', '.join(sorted(strangers)[:3])}); "
@@ -50,7 +67,7 @@ def _refuse_strangers(target: Path, force: bool) -> None:
         )
 
 
-def _write(history: History, best: Best, folder: Path) -> None:
+def _write(history: History, best: Best, folder: Path) -> list[str]:
     (folder / "best.yaml").write_text(_header() + history.best_text(best))
     (folder / "metrics.json").write_text(json.dumps(_metrics(history, best), indent=2) + "\n")
     weights = history.run_folder(best.source) / "best.safetensors"
@@ -61,6 +78,19 @@ def _write(history: History, best: Best, folder: Path) -> None:
             f"the weights of {best.source.label} are gone ({weights}); "
             f"train them again: autotune train {history.config_file(best.source)}"
         )
+    pictures, notes = _draw(history, best, folder / "figures")
+    (folder / "README.md").write_text(card(history, best, pictures))
+    return notes
+
+
+def _draw(history: History, best: Best, folder: Path) -> "tuple[list[Picture], list[str]]":
+    """Nothing of a user's own function: only it knows what its result looks like."""
+    if "function" in history.spec.trial:
+        return [], []
+    from autotune.interpret.draw import draw
+
+    config = TrainConfig.model_validate_json(json.dumps(best.config))
+    return draw(config, history.run_folder(best.source), folder)
 
 
 def _header() -> str:

@@ -42,8 +42,8 @@ def draw(config: TrainConfig, weights: Path, folder: Path) -> tuple[list[Picture
         return [], [f"no figures without matplotlib: {INSTALL}"]
     try:
         subject = restore(config, weights)
-    except AutotuneError as error:
-        return [], [f"no figures: {error}"]
+    except Exception as error:
+        return [], [f"no figures: {_why(error)}"]
     folder.mkdir(parents=True, exist_ok=True)
     made, missing = [], []
     for name, paint in _wanted(subject):
@@ -56,7 +56,10 @@ def draw(config: TrainConfig, weights: Path, folder: Path) -> tuple[list[Picture
 
 def _why(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed: {INSTALL}"
+        package = str(error.name).partition(".")[0]
+        return f"{package} is not installed: {INSTALL}"
+    if isinstance(error, AutotuneError):
+        return str(error)
     return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
 
 

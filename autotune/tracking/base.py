@@ -84,6 +84,8 @@ class StudyFinished:
     """Seconds since the epoch; 0: unknown."""
     failure: str = ""
     """Why the study stopped itself; "" where it did not."""
+    figures: Mapping[str, str] = field(default_factory=dict)
+    """Artifact name -> its file on this machine, such as figures/confusion.png."""
 
 
 Event = StudyOpened | RunStarted | RunReported | RunFinished | StudyFinished

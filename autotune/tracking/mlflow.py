@@ -243,6 +243,9 @@ class _MlflowStore:
         texts |= change.finished.artifacts if change.finished else {}
         for name, text in texts.items():
             self._client.log_text(parent.id, text, name)
+        for name, file in (change.finished.figures if change.finished else {}).items():
+            if Path(file).is_file():  # it may have waited in the spool for long
+                self._client.log_artifact(parent.id, file, str(Path(name).parent))
 
     def _write_parent(self, parent: _Run, change: StudyChange) -> None:
         opened, ended = change.opened, change.finished

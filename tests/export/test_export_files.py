@@ -1,6 +1,8 @@
 """The winner as files: whole, replaceable, and trained from to the same score."""
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ SMALL = (
     "confirm.seeds=2",
     "tracking.uri=none",
 )
+FILES = ["README.md", "best.yaml", "figures", "metrics.json", "model.safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +36,61 @@ def contents(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_an_export_is_three_files_and_replaces_a_former_one(
+def test_an_export_is_five_things_and_replaces_a_former_one(
     finished: History, tmp_path: Path
 ) -> None:
     target = tmp_path / "deep" / "best"
     for _ in range(2):
         written = export(finished, target)
-        assert [path.name for path in written] == contents(target)
-        assert contents(target) == ["best.yaml", "metrics.json", "model.safetensors"]
+        assert written.notes == []
+        assert contents(target) == FILES
+        assert contents(target / "figures") == ["attribution.png", "confusion.png"]
+        assert written.files == sorted(path for path in target.rglob("*") if path.is_file())
+        assert written.figures == sorted((target / "figures").iterdir())
     assert contents(target.parent) == ["best"]
+
+
+def test_the_card_tells_the_scores_and_shows_every_figure(
+    finished: History, tmp_path: Path
+) -> None:
+    export(finished, tmp_path / "best")
+    text = (tmp_path / "best" / "README.md").read_text()
+    best = finished.best()
+    assert best is not None and best.mean is not None and best.test is not None
+    assert f"| on fresh seeds (2) | {best.mean:.4f} ± {best.std:.4f} |" in text
+    assert f"| on the test split, read once | {best.test:.4f} ± {best.test_std:.4f} |" in text
+    assert all(f"| `{name}` | {value} |" in text for name, value in best.params.items())
+    shown = re.findall(r"!\[\w+\]\((.*)\)", text)
+    assert sorted(shown) == ["figures/attribution.png", "figures/confusion.png"]
+    assert all((tmp_path / "best" / name).is_file() for name in shown)
+    assert f"{best.source.value:.4f} of 287 samples are right" in text
+
+
+@pytest.mark.parametrize(
+    ("package", "made", "note"),
+    [
+        ("matplotlib", [], "no figures without matplotlib"),
+        ("captum", ["confusion.png"], "no figure attribution.png: captum is not installed"),
+    ],
+)
+def test_what_is_not_installed_costs_figures_and_nothing_else(
+    finished: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package, made, note
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not there
+    monkeypatch.setitem(sys.modules, f"{package}.attr", None)
+    monkeypatch.delitem(sys.modules, "autotune.interpret.attribution", raising=False)
+    monkeypatch.delattr("autotune.interpret.attribution", raising=False)
+    written = export(finished, tmp_path / "best")
+    assert [path.name for path in written.figures] == made
+    assert written.notes == [f"{note}: pip install 'autotune[interpret]'"]
+    assert {"best.yaml", "metrics.json", "model.safetensors"} <= set(contents(tmp_path / "best"))
+
+
+def test_a_readme_of_a_users_own_is_a_strangers(finished: History, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("my project")
+    with pytest.raises(UserError, match=r"README\.md.*--force"):
+        export(finished, tmp_path)
+    assert (tmp_path / "README.md").read_text() == "my project"
 
 
 def test_the_files_say_the_same_as_the_study(finished: History, tmp_path: Path) -> None:
@@ -104,4 +153,4 @@ def test_the_journal_alone_is_enough(finished: History, tmp_path: Path) -> None:
     """Export reads a study that another process ran."""
     read = load(finished.spec.name, finished.folder.parent)
     export(read, tmp_path / "best")
-    assert contents(tmp_path / "best") == ["best.yaml", "metrics.json", "model.safetensors"]
+    assert contents(tmp_path / "best") == FILES

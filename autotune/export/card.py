@@ -1,0 +1,49 @@
+"""README.md of an export: the winner, what it scored and what it looks like, for people."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from autotune.history import Best, History
+
+if TYPE_CHECKING:
+    from autotune.interpret.draw import Picture
+
+__all__ = ["card"]
+
+
+def card(history: History, best: Best, pictures: "Sequence[Picture]") -> str:
+    """Markdown; `pictures` lie in figures/ beside it."""
+    parts = [
+        f"# {history.spec.name}: trial {best.trial}",
+        _table(history.spec.objective.metric, _scores(history, best)),
+        _table("setting", [(f"`{name}`", f"{value}") for name, value in best.params.items()]),
+        f"Train it again, to the same score on CPU: `autotune train best.yaml`. {_weights(best)}",
+    ]
+    if pictures:
+        parts.append("## Figures")
+        parts += [f"![{p.file.stem}](figures/{p.file.name})\n\n{p.caption}" for p in pictures]
+    return "\n\n".join(parts) + "\n"
+
+
+def _scores(history: History, best: Best) -> list[tuple[str, str]]:
+    trials = len(history.trials)
+    rows = [(f"in the search, the best of {trials} trials", f"{best.value:.4f}")]
+    if best.mean is not None and best.std is not None:
+        rows.append((f"on fresh seeds ({len(best.seeds)})", f"{best.mean:.4f} ± {best.std:.4f}"))
+    if best.test is not None:
+        spread = "" if best.test_std is None else f" ± {best.test_std:.4f}"
+        rows.append(("on the test split, read once", f"{best.test:.4f}{spread}"))
+    return rows
+
+
+def _weights(best: Best) -> str:
+    if "function" in best.config:
+        return "What the function kept of itself is not part of an export."
+    value = best.source.value
+    score = "" if value is None else f", {value:.4f}"
+    return f"`model.safetensors` holds the weights of its best seed, {best.source.seed}{score}."
+
+
+def _table(subject: str, rows: Sequence[tuple[str, str]]) -> str:
+    lines = [f"| {subject} | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows)]
+    return "\n".join(lines)
