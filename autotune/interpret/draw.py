@@ -13,11 +13,12 @@ from torch import Tensor
 
 from autotune.errors import AutotuneError
 from autotune.interpret.examples import mistakes, successes
-from autotune.interpret.importance import REPEATS, accuracy, of_columns, r2
+from autotune.interpret.importance import REPEATS, of_columns
+from autotune.interpret.scores import accuracy, confusion, r2
 from autotune.interpret.subject import Subject, restore
 from autotune.train.config import TrainConfig
 
-__all__ = ["INSTALL", "Picture", "draw"]
+__all__ = ["INSTALL", "Picture", "draw", "paint"]
 
 INSTALL = "pip install 'autotune[interpret]'"
 _MOST_COLUMNS = 20
@@ -35,8 +36,7 @@ class Picture:
 def draw(config: TrainConfig, weights: Path, folder: Path) -> tuple[list[Picture], list[str]]:
     """Pictures of the network that a training left in the folder `weights`, written to `folder`.
 
-    Also a line for each that there is not, with the reason: a user's own network may do what an
-    attribution cannot follow, and that must not cost them anything else.
+    Also a line for each that there is not, with the reason.
     """
     if find_spec("matplotlib") is None:
         return [], [f"no figures without matplotlib: {INSTALL}"]
@@ -44,12 +44,17 @@ def draw(config: TrainConfig, weights: Path, folder: Path) -> tuple[list[Picture
         subject = restore(config, weights)
     except Exception as error:
         return [], [f"no figures: {_why(error)}"]
+    return paint(subject, folder)
+
+
+def paint(subject: Subject, folder: Path) -> tuple[list[Picture], list[str]]:
+    """The pictures of one network, each by itself: those that fail are told in a line each."""
     folder.mkdir(parents=True, exist_ok=True)
     made, missing = [], []
-    for name, paint in _wanted(subject):
+    for name, make in _wanted(subject):
         try:
-            made.append(Picture(folder / name, paint(subject, folder / name)))
-        except Exception as error:
+            made.append(Picture(folder / name, make(subject, folder / name)))
+        except Exception as error:  # a user's network may do what an attribution cannot follow
             missing.append(f"no figure {name}: {_why(error)}")
     return made, missing
 
@@ -77,9 +82,8 @@ def _wanted(subject: Subject) -> Iterator[tuple[str, Callable[[Subject, Path], s
 def _confusion(subject: Subject, path: Path) -> str:
     from autotune.interpret import pictures
 
-    classes, labels = subject.data.classes, subject.labels
-    cells = torch.bincount(subject.y * classes + subject.said, minlength=classes**2)
-    counts = cells.view(classes, classes).cpu().numpy()
+    labels = subject.labels
+    counts = confusion(subject.said, subject.y, len(labels)).cpu().numpy()
     right = accuracy(subject.said, subject.y)
     pictures.confusion(path, counts, labels, f"{_SPLIT}: {right:.1%} of {len(subject.y):,} right")
     return (

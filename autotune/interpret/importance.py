@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from autotune.interpret.scores import accuracy, r2
 from autotune.interpret.subject import Subject, answers, predict
 
-__all__ = ["Importance", "accuracy", "of_columns", "permutation_importance", "r2"]
+__all__ = ["Importance", "of_columns", "permutation_importance"]
 
 REPEATS = 10
 _MOST = 10_000_000
@@ -65,13 +66,3 @@ def permutation_importance(
         values = torch.tensor(lost, dtype=torch.float64)
         found.append(Importance(column, float(values.mean()), float(values.std())))
     return found
-
-
-def accuracy(said: Tensor, y: Tensor) -> float:
-    return float((said == y).double().mean())
-
-
-def r2(said: Tensor, y: Tensor) -> float:
-    """The share of the variance of y that is explained: 1 is perfect, 0 is the mean's."""
-    rest = (y - said).double().square().sum()
-    return float(1 - rest / (y - y.mean()).double().square().sum())
