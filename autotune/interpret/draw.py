@@ -128,7 +128,8 @@ def _importance(subject: Subject, path: Path) -> str:
 
 
 def _column(subject: Subject, column: int) -> str:
-    return f"column {column}"
+    names: tuple[str, ...] = getattr(subject.data, "columns", ())
+    return names[column] if names else f"column {column}"
 
 
 def _attribution(subject: Subject, path: Path) -> str:

@@ -31,7 +31,7 @@ class Panel:
     signed: bool = False
     """Drawn from blue (below 0) over white to red; else as grey or colour of 0 to 1."""
     under: Array | None = None
-    """Images that shine through."""
+    """Images that shine through, in grey."""
 
 
 def confusion(path: Path, counts: Array, labels: Sequence[str], title: str) -> None:
@@ -105,7 +105,8 @@ def _image(axes: Axes, panel: Panel, which: int) -> None:
         most = float(np.abs(image).max()) or 1.0
         axes.imshow(image, cmap="RdBu_r", vmin=-most, vmax=most)
     elif panel.under is not None:
-        axes.imshow(panel.under[which], cmap="gray", vmin=0, vmax=1)
+        under = panel.under[which]
+        axes.imshow(under.mean(2) if under.ndim == 3 else under, cmap="gray", vmin=0, vmax=1)
         heat = image / (float(image.max()) or 1.0)
         axes.imshow(heat, cmap="autumn", vmin=0, vmax=1, alpha=0.75 * heat)
     else:
