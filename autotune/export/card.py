@@ -16,7 +16,7 @@ def card(history: History, best: Best, pictures: "Sequence[Picture]") -> str:
     parts = [
         f"# {history.spec.name}: trial {best.trial}",
         _table(history.spec.objective.metric, _scores(history, best)),
-        _table("setting", [(f"`{name}`", f"{value}") for name, value in best.params.items()]),
+        _table("setting", [(f"`{name}`", _shown(value)) for name, value in best.params.items()]),
         f"Train it again, to the same score on CPU: `autotune train best.yaml`. {_weights(best)}",
     ]
     if pictures:
@@ -32,7 +32,8 @@ def _scores(history: History, best: Best) -> list[tuple[str, str]]:
         rows.append((f"on fresh seeds ({len(best.seeds)})", f"{best.mean:.4f} ± {best.std:.4f}"))
     if best.test is not None:
         spread = "" if best.test_std is None else f" ± {best.test_std:.4f}"
-        rows.append(("on the test split, read once", f"{best.test:.4f}{spread}"))
+        metric = history.spec.objective.metric.removeprefix("val_")
+        rows.append((f"{metric} on the test split, read once", f"{best.test:.4f}{spread}"))
     return rows
 
 
@@ -42,6 +43,11 @@ def _weights(best: Best) -> str:
     value = best.source.value
     score = "" if value is None else f", {value:.4f}"
     return f"`model.safetensors` holds the weights of its best seed, {best.source.seed}{score}."
+
+
+def _shown(value: object) -> str:
+    """best.yaml has all digits."""
+    return f"{value:.4g}" if isinstance(value, float) else f"{value}"
 
 
 def _table(subject: str, rows: Sequence[tuple[str, str]]) -> str:
