@@ -46,3 +46,7 @@ def test_it_checks_and_copies_the_quickstart(installed: Path, tmp_path: Path) ->
     mine = ("check", "mine/studies/quickstart.yaml")
     assert run(*python, COMMAND, *mine, **there).startswith("OK: quickstart")
     assert (installed / "autotune" / "py.typed").is_file()
+    for name in ("custom-model", "custom-objective"):  # their modules are in the wheel
+        assert run(*python, COMMAND, "check", name, **there).startswith(f"OK: {name}")
+    examples = "from autotune.examples import network, objective; print(network.__file__)"
+    assert run(*python, examples, **there).startswith(str(installed))

@@ -30,8 +30,8 @@ def opened(path: Path) -> Image.Image:
     return image
 
 
-def trained(folder: Path, data: dict, model: dict, epochs: int = 2) -> TrainConfig:
-    config = TrainConfig.model_validate({"data": data, "model": model, "epochs": epochs})
+def trained(folder: Path, data: dict, model: dict, epochs: int = 2, **more: object) -> TrainConfig:
+    config = TrainConfig.model_validate({"data": data, "model": model, "epochs": epochs, **more})
     for _ in loop.train(config, folder):
         pass
     return config
@@ -77,6 +77,23 @@ def test_a_table_gets_the_importance_of_its_columns(tmp_path: Path, table: dict)
     told = made[1].caption.partition("shuffles: ")[2].rstrip(".").split(", ")
     lost = {int(word.split()[1]): float(word.split()[2]) for word in told}
     assert list(lost)[0] == 2 and lost[2] > 0.35 and lost[0] == 0 and abs(lost[1]) < 0.03
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"average": {"name": "ema"}},
+        {"average": {"name": "swa"}},
+        {"prune": {"name": "magnitude"}, "monitor": {"at": "last"}},
+        {"optimizer": {"name": "schedule_free"}},
+    ],
+)
+def test_what_is_looked_at_is_what_was_judged(tmp_path: Path, table: dict, more: dict) -> None:
+    config = trained(tmp_path, table, {"name": "mlp", "width": 8}, epochs=3, **more)
+    known = restore(config, tmp_path)
+    expected = loop.test(config, tmp_path)["val_accuracy"]
+    assert accuracy(known.said, known.y) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_matrix_is_scikit_learns_and_its_rows_sum_to_the_classes() -> None:
