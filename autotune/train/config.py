@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from autotune.errors import InvalidInput, echo, nearest
 from autotune.train.base import Config
 from autotune.train.data.config import DataConfig, Reference
+from autotune.train.distill.config import DistillConfig
 from autotune.train.invalid import misplaced, problems
 from autotune.train.models.activations import ActivationConfig
 from autotune.train.models.config import ModelConfig
@@ -76,6 +77,8 @@ class TrainConfig(Config):
     """Share of the target spread over all classes, in training only."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     """The gradient is shortened to this L2 norm. None: never."""
+    distill: DistillConfig | None = None
+    """A teacher that the network learns from, beside the labels. None: the labels alone."""
     seed: Seed = 0
     """Draws the weights, the order of samples and dropout."""
     threads: Threads = 1

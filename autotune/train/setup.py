@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.data.base import Dataset, prepare
+from autotune.train.distill.lesson import Lesson
 from autotune.train.losses.classes import CrossEntropy
 from autotune.train.models.weights import initialize
 from autotune.train.optim.groups import batch_scale, groups
@@ -69,7 +70,9 @@ def begin(config: TrainConfig) -> Run:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     data = prepare(config.data, device)
     model = build(config, data).to(device)
-    loss = CrossEntropy(config.label_smoothing).to(device)
+    loss: nn.Module = CrossEntropy(config.label_smoothing).to(device)
+    if config.distill is not None:
+        loss = config.distill.build(Lesson(config, data, model, loss)).to(device)
     samples = len(data.train.y)
     batch = samples if config.optimizer.full_batch else min(config.batch_size, samples)
     scale = batch_scale(config.lr_scaling, batch)

@@ -1,0 +1,29 @@
+"""What a distillation is built from."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from autotune.train.data.base import Dataset
+
+if TYPE_CHECKING:
+    from autotune.train.config import TrainConfig
+
+__all__ = ["Lesson"]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    config: "TrainConfig"
+    """The student's."""
+    data: Dataset
+    """The student's, on the device of the training."""
+    student: nn.Module
+    plain: nn.Module
+    """The loss on the labels: loss(output, batch)."""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the inputs are the same in every epoch, and so is what a teacher says of them."""
+        return getattr(self.config, "augment", None) is None

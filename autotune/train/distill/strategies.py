@@ -1,0 +1,58 @@
+"""Distillation by logits: a loss around the plain loss."""
+
+import torch
+from torch import Tensor, nn
+
+from autotune.errors import InvalidInput, Problem
+from autotune.train.batch import Batch
+from autotune.train.distill import losses, schedules
+from autotune.train.distill.config import Decoupled, SoftTargets, Tempered
+from autotune.train.distill.lesson import Lesson
+from autotune.train.distill.teachers import answers, find
+
+__all__ = ["DecoupledLoss", "SoftTargetsLoss"]
+
+
+class _TaughtByLogits(nn.Module):
+    def __init__(self, config: Tempered, lesson: Lesson) -> None:
+        super().__init__()
+        if lesson.data.classes == 0:
+            message = (
+                f"`distill` {config.name} compares classes, but this is a regression: "
+                "use hints or relational"
+            )
+            raise InvalidInput([Problem(message, ("distill", "name"))])
+        self.plain = lesson.plain
+        self.config = config
+        self.temperature = schedules.temperature(config, lesson.config.epochs)
+        self.teacher = answers(lesson, find(config.teacher, lesson))
+
+
+class SoftTargetsLoss(_TaughtByLogits):
+    def __init__(self, config: SoftTargets, lesson: Lesson) -> None:
+        super().__init__(config, lesson)
+        self.alpha = schedules.over_epochs(
+            config.alpha_schedule, config.alpha, config.alpha_end, lesson.config.epochs
+        )
+
+    def forward(self, output: Tensor, batch: Batch) -> Tensor:
+        """output: logits (B, C)"""
+        taught = self.teacher(batch)
+        distance = losses.soft_targets(output.float(), taught, self.temperature(batch.epoch))
+        alpha = self.alpha(batch.epoch)
+        plain: Tensor = self.plain(output, batch)
+        return (1 - alpha) * plain + alpha * distance
+
+
+class DecoupledLoss(_TaughtByLogits):
+    config: Decoupled
+
+    def forward(self, output: Tensor, batch: Batch) -> Tensor:
+        """output: logits (B, C); where labels are mixed, the class with the largest share counts"""
+        temperature = self.temperature(batch.epoch)
+        labels = batch.target.argmax(1) if batch.target.ndim == 2 else batch.target
+        taught = self.teacher(batch)
+        parts = losses.decoupled_parts(output.float(), taught, labels, temperature)
+        both = self.config.alpha * parts.target + self.config.beta * parts.non_target
+        plain: Tensor = self.plain(output, batch)
+        return plain + torch.mean(both) * temperature**2

@@ -1,0 +1,102 @@
+"""Who teaches. Every teacher is a finished network: read from disk, or trained once and cached."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from autotune.train.base import Config
+from autotune.train.models.config import ActivationConfig, InitializerConfig, ModelConfig
+from autotune.train.optim.config import AdamW, Constant, LrScheduleConfig, OptimizerConfig
+
+__all__ = [
+    "ExportedTeacher",
+    "Recipe",
+    "SelfTeacher",
+    "StudyTeacher",
+    "TeacherConfig",
+    "TorchvisionTeacher",
+    "TrainedTeacher",
+]
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class ExportedTeacher(Config):
+    """A folder that `autotune export` wrote."""
+
+    name: Literal["exported"] = "exported"
+    folder: str
+    """The folder, with its config.json and model.safetensors."""
+
+
+class StudyTeacher(Config):
+    """The best of a finished study, exported into its own folder.
+
+    `autotune export STUDY -o RUNS/STUDY/best` comes first: the winner is then fixed, whatever
+    becomes of the study.
+    """
+
+    name: Literal["study"] = "study"
+    study: str
+    """Its name."""
+    runs: str = "runs"
+    """The folder of studies that it lies in."""
+
+
+class TorchvisionTeacher(Config):
+    """One of torchvision's classifiers with weights from a file of your own."""
+
+    name: Literal["torchvision"] = "torchvision"
+    arch: str
+    """torchvision's name of it, such as resnet18."""
+    weights: str
+    """A .safetensors file, or a .pth file of plain tensors, with a head for the data's classes."""
+    inputs: Literal["data", "imagenet"] = "data"
+    """What it was trained on: images normalised as the student's are, or as torchvision's
+    ImageNet weights want them. Grey images become three equal channels."""
+
+
+class Recipe(Config):
+    """A training of its own, run once on a machine and shared by all trials that need it."""
+
+    epochs: Count = 30
+    """Passes over the train split."""
+    initializer: InitializerConfig | None = None
+    """How weights are drawn. None: as torch does it."""
+    activation: ActivationConfig | None = None
+    """Between the layers. None: the model's own."""
+    optimizer: OptimizerConfig = AdamW()
+    """What turns gradients into steps."""
+    lr_schedule: LrScheduleConfig = Constant()
+    """How the learning rate moves."""
+    batch_size: Count = 64
+    """Samples an optimizer step sees."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target spread over all classes. It makes a worse teacher of a better network
+    (Müller et al. 2019)."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of this training, whatever the trial's own seed."""
+
+
+class TrainedTeacher(Recipe):
+    """A network trained first, on the student's data; its best epoch by val_loss teaches."""
+
+    name: Literal["trained"] = "trained"
+    model: ModelConfig
+    """The network."""
+
+
+class SelfTeacher(Config):
+    """Born again, Furlanello et al. 2018: the student's own config, trained first by itself."""
+
+    name: Literal["self"] = "self"
+    generations: Count = 1
+    """Teachers in a row: each but the first was itself taught by the one before."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the teachers' trainings, whatever the trial's own seed."""
+
+
+TeacherConfig = Annotated[
+    ExportedTeacher | StudyTeacher | TorchvisionTeacher | TrainedTeacher | SelfTeacher,
+    Field(discriminator="name"),
+]

@@ -1,0 +1,213 @@
+"""Finding the teacher of a config, and what it answers.
+
+A teacher is never part of the student's training: it is in evaluation mode, has no gradients, and
+is in no checkpoint.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from autotune.errors import InvalidInput, Problem, UserError, nearest
+from autotune.train import cache, checkpoint, weights
+from autotune.train.batch import Batch
+from autotune.train.config import TrainConfig
+from autotune.train.data.base import prepare
+from autotune.train.distill.lesson import Lesson
+from autotune.train.distill.teacher_config import (
+    ExportedTeacher,
+    Recipe,
+    SelfTeacher,
+    StudyTeacher,
+    TeacherConfig,
+    TorchvisionTeacher,
+)
+from autotune.train.pretrain import digest, fingerprint, pretrained
+
+__all__ = ["Teacher", "answers", "find", "pupil_config"]
+
+AT = ("distill", "teacher")
+SPLIT = {"seed", "val_fraction", "test_fraction"}
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and std of torchvision's weights
+ELEMENTS = 2**20  # input values that a teacher takes at once
+LARGEST = 2**28  # logits kept in memory for a whole train split
+
+View = Callable[[Tensor], Tensor]
+
+
+class Teacher:
+    """A finished network, and how it wants the student's inputs."""
+
+    def __init__(self, model: nn.Module, view: View, name: str = "") -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.view = view
+        self.name = name
+        """Tells one way of seeing the inputs from another."""
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        """The teacher's output for the student's inputs (B, ...)."""
+        output: Tensor = self.model(self.view(x))
+        return output.float()
+
+
+def find(config: TeacherConfig, lesson: Lesson) -> Teacher:
+    """The teacher, on the device of the student's data.
+
+    One that is to be trained is trained here, unless the cache has it. Raises InvalidInput when
+    it does not fit the student's data.
+    """
+    if isinstance(config, TorchvisionTeacher):
+        teacher = _of_torchvision(config, lesson)
+    elif isinstance(config, ExportedTeacher | StudyTeacher):
+        teacher = _exported(_folder(config), lesson)
+    else:
+        own = _recipe(config, lesson) if isinstance(config, Recipe) else _born(config, lesson)
+        best = checkpoint.load_best(pretrained(own, lesson.data))
+        teacher = Teacher(_built(own, lesson, best.weights), _as_it_is)
+    teacher.model.to(lesson.data.train.x.device)
+    return teacher
+
+
+def answers(lesson: Lesson, teacher: Teacher) -> Callable[[Batch], Tensor]:
+    """The teacher's logits (B, C) for a batch: looked up where the inputs never change."""
+    data = lesson.data
+    if not lesson.fixed or len(data.train.y) * data.outputs > LARGEST:
+        return lambda batch: teacher(batch.x)
+    state = teacher.model.state_dict()
+    sums = [f"{name} {digest(_raw(state[name]))}" for name in sorted(state)]
+    network = (str(teacher.model), teacher.name, *sums)
+    key = digest(*network, fingerprint(data), torch.__version__, data.train.x.device.type)
+    folder = cache.once(f"logits-{key}", lambda folder: _tell_all(teacher, lesson, folder))
+    table = load_file(folder / "logits.safetensors")["logits"].to(data.train.x.device)
+    return lambda batch: table.index_select(0, batch.rows)
+
+
+def pupil_config(config: TrainConfig, values: dict[str, object]) -> TrainConfig:
+    """`config` without its teacher and start, watched by its loss, with `values` put in."""
+    alone = {"distill": None, "monitor": TrainConfig.model_fields["monitor"].default}
+    return config.model_copy(update={**alone, **values})
+
+
+def _tell_all(teacher: Teacher, lesson: Lesson, folder: Path) -> None:
+    x = lesson.data.train.x
+    parts = x.split(max(1, ELEMENTS // max(1, x[0].numel())))
+    table = torch.cat([teacher(part) for part in parts]).cpu()
+    save_file({"logits": table.contiguous()}, folder / "logits.safetensors")
+
+
+def _raw(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _recipe(recipe: Recipe, lesson: Lesson) -> TrainConfig:
+    """The student's data, threads and device with the teacher's own recipe."""
+    student = lesson.config
+    own = {name: getattr(recipe, name) for name in type(recipe).model_fields if name != "name"}
+    return TrainConfig(data=student.data, threads=student.threads, device=student.device, **own)
+
+
+def _born(config: SelfTeacher, lesson: Lesson) -> TrainConfig:
+    """The student's own config, with one generation less above it."""
+    student, above = lesson.config, None
+    if config.generations > 1:
+        older = config.model_copy(update={"generations": config.generations - 1})
+        assert student.distill is not None
+        above = student.distill.model_copy(update={"teacher": older})
+    return pupil_config(student, {"seed": config.seed, "distill": above})
+
+
+def _folder(config: ExportedTeacher | StudyTeacher) -> Path:
+    if isinstance(config, ExportedTeacher):
+        return Path(config.folder)
+    return weights.study_best(config.runs, config.study, (*AT, "study"))
+
+
+def _exported(folder: Path, lesson: Lesson) -> Teacher:
+    at = (*AT, "folder")
+    tensors = weights.exported_weights(folder, at)
+    own = weights.exported_config(folder, at)
+    if own.data == lesson.config.data:
+        return Teacher(_built(own, lesson, tensors), _as_it_is)
+    _refuse_other_splits(own, lesson)
+    return Teacher(_built(own, lesson, tensors), *_renormalised(own, lesson))
+
+
+def _built(own: TrainConfig, lesson: Lesson, tensors: weights.Weights) -> nn.Module:
+    data = lesson.data
+    model = own.model.build(data.shape, data.outputs, own.activation)
+    return _filled(model, tensors, lesson)
+
+
+def _filled(model: nn.Module, tensors: weights.Weights, lesson: Lesson) -> nn.Module:
+    top = weights.head_name(model)
+    given = tensors.get(f"{top}.bias")
+    if given is not None and len(given) != lesson.data.outputs:
+        has = f"the teacher has {len(given)} classes and `data` {lesson.data.outputs}"
+        raise _misfit(f"{has}: they must be the same")
+    weights.fill(model, tensors, AT)
+    return model
+
+
+def _refuse_other_splits(own: TrainConfig, lesson: Lesson) -> None:
+    """A teacher that has seen what the student is judged by would whisper."""
+    theirs, ours = own.data.model_dump(), lesson.config.data.model_dump()
+    differ = {key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key)}
+    if differ and differ <= SPLIT:
+        word = sorted(differ)[0]
+        split = f"`data.{word}` {theirs[word]}, here {ours[word]}"
+        raise _misfit(f"the teacher was trained on another split of the same data ({split})")
+
+
+def _renormalised(own: TrainConfig, lesson: Lesson) -> tuple[View, str]:
+    """From the student's normalisation of the inputs to the teacher's."""
+    ours = lesson.data
+    theirs = prepare(own.data, str(ours.train.x.device))
+    if theirs.shape != ours.shape:
+        raise _misfit(f"the teacher was trained on samples of {theirs.shape}, not {ours.shape}")
+    if theirs.labels and ours.labels and theirs.labels != ours.labels:
+        raise _misfit(f"the teacher's classes are {theirs.labels[:5]}, not {ours.labels[:5]}")
+    name = digest(_raw(theirs.mean), _raw(theirs.std))
+    return lambda x: (x * ours.std + ours.mean - theirs.mean) / theirs.std, name
+
+
+def _of_torchvision(config: TorchvisionTeacher, lesson: Lesson) -> Teacher:
+    from torchvision import models
+
+    if config.arch not in models.list_models(module=models):
+        hint = nearest(config.arch, models.list_models(module=models))
+        at = (*AT, "arch")
+        raise InvalidInput(
+            [Problem(f"`distill.teacher.arch` {config.arch!r} is unknown{hint}", at)]
+        )
+    if len(lesson.data.shape) != 3:
+        raise _misfit(f"torchvision's networks need images, not samples of {lesson.data.shape}")
+    tensors = weights.read(Path(config.weights), (*AT, "weights"))
+    model = models.get_model(config.arch, weights=None, num_classes=lesson.data.outputs)
+    return Teacher(_filled(model, tensors, lesson), _as_colour(config, lesson), config.inputs)
+
+
+def _as_colour(config: TorchvisionTeacher, lesson: Lesson) -> View:
+    data = lesson.data
+    if config.inputs == "data":
+        return lambda x: x.expand(-1, 3, -1, -1)
+    mean, std = (torch.tensor(v, device=data.mean.device).view(1, 3, 1, 1) for v in IMAGENET)
+    top = float((data.train.x * data.std + data.mean).max())
+    scale = top if top > 1 else 1.0
+
+    def view(x: Tensor) -> Tensor:
+        pixels = (x * data.std + data.mean) / scale  # 0 to 1
+        return (pixels.expand(-1, 3, -1, -1) - mean) / std
+
+    return view
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
+
+
+def _misfit(message: str) -> UserError:
+    return InvalidInput([Problem(f"`distill.teacher`: {message}", AT)])

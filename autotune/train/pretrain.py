@@ -1,0 +1,62 @@
+"""Trainings that others build on: run once on a machine, then shared by every trial."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from autotune.errors import AutotuneError
+from autotune.train import cache, checkpoint
+from autotune.train.data.base import Dataset
+
+if TYPE_CHECKING:
+    from autotune.train.config import TrainConfig
+
+__all__ = ["digest", "fingerprint", "pretrained"]
+
+SAMPLED = 512  # samples that tell one data set from another
+
+
+def pretrained(config: "TrainConfig", data: Dataset) -> Path:
+    """The folder with the best weights of `config` on `data`, trained now if no one has yet.
+
+    Others that need it meanwhile wait for it.
+    """
+    said = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    key = digest(said, fingerprint(data), torch.__version__, data.train.x.device.type)
+    return cache.once(f"trained-{key}", lambda folder: _train(config, folder))
+
+
+def _train(config: "TrainConfig", folder: Path) -> None:
+    from autotune.train import loop  # which begins with what is trained here
+
+    try:
+        for _ in loop.train(config, folder):
+            pass
+    except loop.NotFinite as error:
+        raise AutotuneError(f"the training of {config.model.name!r} before: {error}") from error
+    checkpoint.clear_after(folder, 0)
+
+
+def fingerprint(data: Dataset) -> str:
+    """Of the train and validation parts as they are: labels, and some samples of each."""
+    parts: list[str | bytes] = []
+    for split in (data.train, data.val):
+        every = max(1, len(split.y) // SAMPLED)
+        parts += [str(tuple(split.x.shape)), _bytes(split.y), _bytes(split.x[::every])]
+    return digest(*parts)
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().numpy().tobytes()
+
+
+def digest(*parts: str | bytes) -> str:
+    hashed = hashlib.blake2b(digest_size=12)
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        hashed.update(len(raw).to_bytes(8, "little") + raw)
+    return hashed.hexdigest()
