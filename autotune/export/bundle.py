@@ -23,7 +23,7 @@ __all__ = ["Exported", "export"]
 
 _MARKS = {"best.yaml", "metrics.json"}
 """A folder that holds these is a former export."""
-_FILES = _MARKS | {"README.md", "figures", "model.safetensors"}
+_FILES = _MARKS | {"README.md", "config.json", "figures", "model.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def _refuse_strangers(target: Path, force: bool) -> None:
 
 def _write(history: History, best: Best, folder: Path) -> list[str]:
     (folder / "best.yaml").write_text(_header() + history.best_text(best))
+    # The same config for programs: a training may take the exported network as its teacher.
+    (folder / "config.json").write_text(json.dumps(best.config, indent=2) + "\n")
     (folder / "metrics.json").write_text(json.dumps(_metrics(history, best), indent=2) + "\n")
     weights = history.run_folder(best.source) / "best.safetensors"
     if weights.exists():

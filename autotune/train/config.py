@@ -18,6 +18,7 @@ from autotune.train.optim.config import AdamW, OptimizerConfig
 from autotune.train.optim.lr_config import Constant, LrScheduleConfig
 from autotune.train.paths import merge
 from autotune.train.prune.config import NoPruning, PruneConfig
+from autotune.train.transfer.config import TransferConfig
 from autotune.trial import Goal, Scalar
 
 __all__ = ["METRICS", "FunctionConfig", "Monitor", "TrainConfig", "apply", "metrics"]
@@ -77,6 +78,8 @@ class TrainConfig(Config):
     """Share of the target spread over all classes, in training only."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     """The gradient is shortened to this L2 norm. None: never."""
+    transfer: TransferConfig | None = None
+    """Weights that the network starts from. None: they are drawn."""
     distill: DistillConfig | None = None
     """A teacher that the network learns from, beside the labels. None: the labels alone."""
     seed: Seed = 0

@@ -143,7 +143,7 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
 
     The only reader of the test split.
     """
-    run = begin(config.model_copy(update={"distill": None}))  # the teacher's work is done
+    run = begin(config.model_copy(update={"distill": None, "transfer": None}))
     run.judged.load_state_dict(checkpoint.load_best(folder).weights)
     test_loss, test_accuracy = evaluate(run, run.data.test)
     val_loss, val_accuracy = evaluate(run, run.data.val)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,13 +11,25 @@ from torch import Tensor
 from autotune.errors import AutotuneError
 from autotune.train import cache, checkpoint
 from autotune.train.data.base import Dataset
+from autotune.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from autotune.train.config import TrainConfig
 
-__all__ = ["digest", "fingerprint", "pretrained"]
+__all__ = ["digest", "fingerprint", "pretrained", "pupil"]
 
 SAMPLED = 512  # samples that tell one data set from another
+
+
+def pupil(config: "TrainConfig", recipe: Recipe, **other: Any) -> "TrainConfig":
+    """A training of the network of `config`, alone and from nothing, by `recipe`.
+
+    `other` are fields in which it differs beside. What is left, such as data and threads, is as in
+    `config`.
+    """
+    kept = ("data", "model", "initializer", "activation", "threads", "device")
+    own = {name: getattr(recipe, name) for name in type(recipe).model_fields if name != "name"}
+    return type(config)(**{name: getattr(config, name) for name in kept} | own | other)
 
 
 def pretrained(config: "TrainConfig", data: Dataset) -> Path:

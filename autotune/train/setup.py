@@ -16,6 +16,7 @@ from autotune.train.distill.lesson import Lesson
 from autotune.train.losses.classes import CrossEntropy
 from autotune.train.models.weights import initialize
 from autotune.train.optim.groups import batch_scale, groups
+from autotune.train.transfer import start as transfer
 
 __all__ = ["Average", "Run", "begin", "build", "seed_of", "whole_batches"]
 
@@ -73,14 +74,17 @@ def begin(config: TrainConfig) -> Run:
     loss: nn.Module = CrossEntropy(config.label_smoothing).to(device)
     if config.distill is not None:
         loss = config.distill.build(Lesson(config, data, model, loss)).to(device)
+    start = transfer.start(config, model, loss, device)
+    loss = start.loss
     samples = len(data.train.y)
     batch = samples if config.optimizer.full_batch else min(config.batch_size, samples)
     scale = batch_scale(config.lr_scaling, batch)
-    parameters = groups(model, config.optimizer, config.layer_decay, scale, loss.parameters())
+    decay = start.layer_decay or config.layer_decay
+    parameters = groups(model, config.optimizer, decay, scale, loss.parameters())
     optimizer = config.optimizer.build(parameters)
     per_epoch = len(whole_batches(torch.arange(samples), batch))
     factor = config.lr_schedule.build(config.epochs * per_epoch, per_epoch)
-    changes: list[Callable[[int], None]] = []
+    changes: list[Callable[[int], None]] = [*start.changes]
     after_step: list[Callable[[], None]] = []
     average = config.average.build(model, config.epochs, per_epoch, data.train.x)
     models = [model, average.model] if average else [model]

@@ -6,11 +6,10 @@ from pydantic import Field
 
 from autotune.train.base import Config
 from autotune.train.models.config import ActivationConfig, InitializerConfig, ModelConfig
-from autotune.train.optim.config import AdamW, Constant, LrScheduleConfig, OptimizerConfig
+from autotune.train.recipe import Recipe
 
 __all__ = [
     "ExportedTeacher",
-    "Recipe",
     "SelfTeacher",
     "StudyTeacher",
     "TeacherConfig",
@@ -56,34 +55,16 @@ class TorchvisionTeacher(Config):
     ImageNet weights want them. Grey images become three equal channels."""
 
 
-class Recipe(Config):
-    """A training of its own, run once on a machine and shared by all trials that need it."""
-
-    epochs: Count = 30
-    """Passes over the train split."""
-    initializer: InitializerConfig | None = None
-    """How weights are drawn. None: as torch does it."""
-    activation: ActivationConfig | None = None
-    """Between the layers. None: the model's own."""
-    optimizer: OptimizerConfig = AdamW()
-    """What turns gradients into steps."""
-    lr_schedule: LrScheduleConfig = Constant()
-    """How the learning rate moves."""
-    batch_size: Count = 64
-    """Samples an optimizer step sees."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the target spread over all classes. It makes a worse teacher of a better network
-    (Müller et al. 2019)."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Of this training, whatever the trial's own seed."""
-
-
 class TrainedTeacher(Recipe):
     """A network trained first, on the student's data; its best epoch by val_loss teaches."""
 
     name: Literal["trained"] = "trained"
     model: ModelConfig
     """The network."""
+    initializer: InitializerConfig | None = None
+    """How its weights are drawn. None: as torch does it."""
+    activation: ActivationConfig | None = None
+    """Between its layers. None: the model's own."""
 
 
 class SelfTeacher(Config):

@@ -14,20 +14,19 @@ from torch import Tensor, nn
 from autotune.errors import InvalidInput, Problem, UserError, nearest
 from autotune.train import cache, checkpoint, weights
 from autotune.train.batch import Batch
-from autotune.train.config import TrainConfig
+from autotune.train.config import Monitor, TrainConfig
 from autotune.train.data.base import prepare
 from autotune.train.distill.lesson import Lesson
 from autotune.train.distill.teacher_config import (
     ExportedTeacher,
-    Recipe,
     SelfTeacher,
     StudyTeacher,
     TeacherConfig,
     TorchvisionTeacher,
 )
-from autotune.train.pretrain import digest, fingerprint, pretrained
+from autotune.train.pretrain import digest, fingerprint, pretrained, pupil
 
-__all__ = ["Teacher", "answers", "find", "pupil_config"]
+__all__ = ["Teacher", "answers", "find"]
 
 AT = ("distill", "teacher")
 SPLIT = {"seed", "val_fraction", "test_fraction"}
@@ -65,7 +64,8 @@ def find(config: TeacherConfig, lesson: Lesson) -> Teacher:
     elif isinstance(config, ExportedTeacher | StudyTeacher):
         teacher = _exported(_folder(config), lesson)
     else:
-        own = _recipe(config, lesson) if isinstance(config, Recipe) else _born(config, lesson)
+        student = lesson.config
+        own = _born(config, student) if isinstance(config, SelfTeacher) else pupil(student, config)
         best = checkpoint.load_best(pretrained(own, lesson.data))
         teacher = Teacher(_built(own, lesson, best.weights), _as_it_is)
     teacher.model.to(lesson.data.train.x.device)
@@ -86,12 +86,6 @@ def answers(lesson: Lesson, teacher: Teacher) -> Callable[[Batch], Tensor]:
     return lambda batch: table.index_select(0, batch.rows)
 
 
-def pupil_config(config: TrainConfig, values: dict[str, object]) -> TrainConfig:
-    """`config` without its teacher and start, watched by its loss, with `values` put in."""
-    alone = {"distill": None, "monitor": TrainConfig.model_fields["monitor"].default}
-    return config.model_copy(update={**alone, **values})
-
-
 def _tell_all(teacher: Teacher, lesson: Lesson, folder: Path) -> None:
     x = lesson.data.train.x
     parts = x.split(max(1, ELEMENTS // max(1, x[0].numel())))
@@ -103,21 +97,14 @@ def _raw(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
-def _recipe(recipe: Recipe, lesson: Lesson) -> TrainConfig:
-    """The student's data, threads and device with the teacher's own recipe."""
-    student = lesson.config
-    own = {name: getattr(recipe, name) for name in type(recipe).model_fields if name != "name"}
-    return TrainConfig(data=student.data, threads=student.threads, device=student.device, **own)
-
-
-def _born(config: SelfTeacher, lesson: Lesson) -> TrainConfig:
-    """The student's own config, with one generation less above it."""
-    student, above = lesson.config, None
-    if config.generations > 1:
+def _born(config: SelfTeacher, student: TrainConfig) -> TrainConfig:
+    """The student's own config, with one generation less above it; its loss is watched."""
+    above = None
+    if config.generations > 1 and student.distill is not None:
         older = config.model_copy(update={"generations": config.generations - 1})
-        assert student.distill is not None
         above = student.distill.model_copy(update={"teacher": older})
-    return pupil_config(student, {"seed": config.seed, "distill": above})
+    values = {"seed": config.seed, "distill": above, "monitor": Monitor()}
+    return student.model_copy(update=values)
 
 
 def _folder(config: ExportedTeacher | StudyTeacher) -> Path:
