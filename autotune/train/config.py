@@ -100,6 +100,10 @@ class TrainConfig(Config):
             # The best epoch may be one before the target, or the next one, was reached.
             message = "`prune` needs `monitor.at: last` (in a study `objective: {..., at: last}`)"
             raise misplaced(message, "prune", "name")
+        start = self.transfer.strategy.name if self.transfer else ""
+        if start == "discriminative" and self.layer_decay is not None:
+            message = "`layer_decay` is what `transfer.strategy` discriminative sets: remove one"
+            raise misplaced(message, "layer_decay")
         if self.monitor.metric not in METRICS:
             metric = self.monitor.metric
             message = f"`monitor.metric` {echo(metric)} is not reported{nearest(metric, METRICS)}"

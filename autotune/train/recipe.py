@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from autotune.train.base import Config
-from autotune.train.optim.config import AdamW, Constant, LrScheduleConfig, OptimizerConfig
+from autotune.train.optim.config import AdamW, OptimizerConfig
+from autotune.train.optim.lr_config import Constant, LrScheduleConfig
 
 __all__ = ["Recipe"]
 

@@ -22,7 +22,7 @@ SMALL = (
     "confirm.seeds=2",
     "tracking.uri=none",
 )
-FILES = ["README.md", "best.yaml", "figures", "metrics.json", "model.safetensors"]
+FILES = ["README.md", "best.yaml", "config.json", "figures", "metrics.json", "model.safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def contents(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_an_export_is_five_things_and_replaces_a_former_one(
+def test_an_export_is_six_things_and_replaces_a_former_one(
     finished: History, tmp_path: Path
 ) -> None:
     target = tmp_path / "deep" / "best"
@@ -100,6 +100,7 @@ def test_the_files_say_the_same_as_the_study(finished: History, tmp_path: Path) 
     export(finished, tmp_path / "best")
     best = finished.best()
     assert best is not None
+    assert json.loads((tmp_path / "best" / "config.json").read_text()) == best.config
     metrics = json.loads((tmp_path / "best" / "metrics.json").read_text())
     assert (metrics["confirmed_mean"], metrics["test_mean"]) == (best.mean, best.test)
     assert len(metrics["seeds"]) == 2
