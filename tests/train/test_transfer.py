@@ -13,6 +13,7 @@ from autotune.testing.transfer import check_strategy, moved, started
 from autotune.train import cache, loop, setup
 from autotune.train.base import variants
 from autotune.train.transfer.config import (
+    Discriminative,
     Freeze,
     Full,
     Gradual,
@@ -111,6 +112,19 @@ def test_frozen_batch_normalisation_keeps_its_statistics(normed, tmp_path) -> No
     assert half & body == {"4.running_mean", "4.running_var"}
     assert moved(started(Gradual(), normed, tmp_path), 3) >= body
     assert moved(started(Full(), normed, tmp_path)) >= body
+
+
+def test_discriminative_rates_fall_from_the_head_down(deep, tmp_path) -> None:
+    run = setup.begin(started(Discriminative(factor=0.5), deep(), tmp_path))
+    scales = {id(p): g.get("scale", 1.0) for g in run.optimizer.param_groups for p in g["params"]}
+    own = dict(run.model.named_parameters())
+    assert [scales[id(own[f"{at}.weight"])] for at in (1, 3, 5, 7)] == [0.125, 0.25, 0.5, 1.0]
+
+
+def test_two_decays_of_rates_are_refused(deep) -> None:
+    transfer = {"source": {"name": "file", "path": "a"}, "strategy": {"name": "discriminative"}}
+    with pytest.raises(InvalidInput, match="`layer_decay` is what `transfer.strategy`"):
+        deep({"layer_decay": 0.5}, transfer=transfer)
 
 
 def test_a_probes_features_are_those_of_evaluation(normed, tmp_path) -> None:
