@@ -9,8 +9,8 @@ student at temperatures 1, 2, 4, 8 and 16, on the same splits.
 
 Everything is judged on the test part, by the last epoch. Intervals are 95 %, of paired
 differences (Student's t). That temperature matters is tested by Friedman's test over the splits
-and by the difference of the best temperature to 1, with the choice of the best made on the
-validation part.
+and by the difference of the best temperature to 1, where the best is the one that validates best
+on the other splits.
 """
 
 import argparse
