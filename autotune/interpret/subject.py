@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from autotune.train import checkpoint
 from autotune.train.config import TrainConfig
 from autotune.train.data.base import Dataset
-from autotune.train.setup import begin
+from autotune.train.setup import learnt
 
 __all__ = ["Subject", "predict", "restore"]
 
@@ -52,7 +52,7 @@ class Subject:
 
 def restore(config: TrainConfig, folder: Path) -> Subject:
     """The network whose best weights a training left in `folder`. Raises AutotuneError."""
-    run = begin(config)
+    run = learnt(config)
     model = run.judged.eval()
     model.load_state_dict(checkpoint.load_best(folder).weights)
     return Subject(model, run.data, predict(model, run.data.val.x))

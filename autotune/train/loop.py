@@ -22,7 +22,7 @@ from autotune.train.batch import Batch
 from autotune.train.checkpoint import Best, Checkpoint
 from autotune.train.config import Monitor, TrainConfig
 from autotune.train.data.base import Split
-from autotune.train.setup import Run, begin, seed_of, whole_batches
+from autotune.train.setup import Run, begin, learnt, seed_of, whole_batches
 from autotune.trial import Goal, Report
 
 __all__ = ["NotFinite", "test", "train", "warm_up"]
@@ -143,7 +143,7 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
 
     The only reader of the test split.
     """
-    run = begin(config.model_copy(update={"distill": None, "transfer": None}))
+    run = learnt(config)
     run.judged.load_state_dict(checkpoint.load_best(folder).weights)
     test_loss, test_accuracy = evaluate(run, run.data.test)
     val_loss, val_accuracy = evaluate(run, run.data.val)

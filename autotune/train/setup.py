@@ -18,7 +18,7 @@ from autotune.train.models.weights import initialize
 from autotune.train.optim.groups import batch_scale, groups
 from autotune.train.transfer import start as transfer
 
-__all__ = ["Average", "Run", "begin", "build", "seed_of", "whole_batches"]
+__all__ = ["Average", "Run", "begin", "build", "learnt", "seed_of", "whole_batches"]
 
 
 class Average(Protocol):
@@ -105,6 +105,11 @@ def begin(config: TrainConfig) -> Run:
         changes=tuple(changes),
         after_step=tuple(after_step),
     )
+
+
+def learnt(config: TrainConfig) -> Run:
+    """What a training holds whose weights are there: no teacher or start is needed any more."""
+    return begin(config.model_copy(update={"distill": None, "transfer": None}))
 
 
 def build(config: TrainConfig, data: Dataset) -> nn.Module:

@@ -24,8 +24,6 @@ SMALL = (
 )
 FILES = ["README.md", "best.yaml", "config.json", "figures", "metrics.json", "model.safetensors"]
 
-FILES = ["best.yaml", "config.json", "metrics.json", "model.safetensors"]
-
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> History:

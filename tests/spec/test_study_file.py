@@ -28,6 +28,7 @@ space:
 budget: {trials: 20}
 """
 AT_LAST = STUDY.replace("maximize}", "maximize, at: last}")  # as pruning needs it
+SOURCE = "trial:\n  transfer: {source: {name: file, path: start.safetensors}}\n"
 LR = "  - optimizer.lr: {type: float, low: 1e-4, high: 0.1, log: true}\n"
 BATCH = "batch_size: {type: int, low: 8, high: 64, log: true}\n"
 
@@ -272,12 +273,14 @@ def test_every_shipped_study_is_valid(name):
 def test_every_shipped_fragment_makes_a_valid_study_alone(name, study):
     model = name if name in MODELS else "mlp"
     text = AT_LAST.replace("name: mlp", f"name: {model}").replace(LR, f"  - {name}\n")
+    if name == "transfer":
+        text = text.replace("trial:\n", SOURCE)
     check(load(study(text)))
 
 
 def test_all_fragments_make_a_valid_study_together(study):
     names = "".join(f"  - {name}\n" for name in FRAGMENTS if name not in MODELS)
-    text = AT_LAST.replace(LR, names)
+    text = AT_LAST.replace(LR, names).replace("trial:\n", SOURCE)
     check(load(study(text)))
 
 

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from autotune.train.base import Config
-from autotune.train.models.config import ActivationConfig, InitializerConfig, ModelConfig
+from autotune.train.models.activations import ActivationConfig
+from autotune.train.models.config import ModelConfig
+from autotune.train.models.initializers import InitializerConfig
 from autotune.train.recipe import Recipe
 
 __all__ = [
