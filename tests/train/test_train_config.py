@@ -10,7 +10,11 @@ from autotune.train.config import FunctionConfig, TrainConfig, apply, metrics
 from autotune.train.paths import paths
 
 BASE = {"data": {"name": "digits"}, "model": {"name": "mlp"}, "epochs": 3}
-REQUIRED = {"arrays": {"path": "a.npz"}}
+REQUIRED = {
+    "arrays": {"path": "a.npz"},
+    "folder": {"path": "images"},
+    "table": {"path": "a.csv", "target": "y"},
+}
 CUSTOM = {"data": {"load": "my.data:load"}, "model": {"build": "my.nets:build"}}
 FAMILIES = ["data", "model", "initializer", "activation", "optimizer", "lr_schedule"]
 FAMILIES += ["average", "prune"]

@@ -8,7 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from autotune.errors import DataUnavailable, InvalidInput, Problem, nearest
-from autotune.train.data.base import Array, Arrays
+from autotune.train.data.values import Array, Arrays
 
 __all__ = ["check", "load"]
 
@@ -19,13 +19,17 @@ CHANNELS = (1, 3, 4)
 def load(path: Path) -> Arrays:
     at = ("data", "path")
     try:
+        if path.is_dir():
+            found = {file.stem: np.load(file, allow_pickle=False) for file in path.glob("*.npy")}
+            return check(found, str(path), at)
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return check({key: file[key] for key in file.files}, str(path), at)
     except FileNotFoundError:
         raise DataUnavailable(f"`data.path`: there is no file {str(path)!r}") from None
     except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
         # numpy says "allow_pickle" for object arrays and for files that are no arrays at all.
-        why = f"`data.path`: {str(path)!r} is no .npz file of plain arrays (numpy.savez writes one)"
+        cure = "numpy.savez writes one; a folder of .npy files would do too"
+        why = f"`data.path`: {str(path)!r} is no .npz file of plain arrays ({cure})"
         raise InvalidInput([Problem(why, at)]) from error
 
 
@@ -46,9 +50,10 @@ def check(given: Any, source: str, at: tuple[str, ...]) -> Arrays:
             found.append(f"samples must have one shape, got {', '.join(map(str, shapes))}")
     if found:
         raise InvalidInput([Problem(f"{source}: {message}", at) for message in found])
-    images = {key: arranged(x) for key, x in parts.items() if key.startswith("x")}
-    labels = {key: y.astype(np.int64) for key, y in parts.items() if key.startswith("y")}
-    return Arrays(**images, **labels)
+    arrays: dict[str, Any] = {
+        key: arranged(part) if key.startswith("x") else part for key, part in parts.items()
+    }
+    return Arrays(**arrays)
 
 
 def absent(given: Mapping[str, Any], parts: Mapping[str, Array]) -> list[str]:
@@ -65,8 +70,8 @@ def wrong(x: Array, y: Array, suffix: str) -> list[str]:
     found = []
     if y.ndim != 1:
         found.append(f"y{suffix} must have one dimension, got shape {y.shape}")
-    if y.dtype.kind not in "iub":
-        cure = f"y{suffix}.astype('int64')" if y.dtype.kind == "f" else "number the classes from 0"
+    if y.dtype.kind not in "iubf":
+        cure = "number the classes from 0"
         found.append(f"y{suffix} must hold whole numbers, got {y.dtype}: {cure}")
     if x.ndim not in (2, 3, 4):
         found.append(f"x{suffix} must be (N, F), (N, H, W) or (N, C, H, W), got shape {x.shape}")

@@ -1,103 +1,58 @@
-"""The data sets a trial can train on. `seed` splits them once, whatever the trial's own seed."""
+"""The data sets a trial can train on: your own, and (in known.py) those that everyone has."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from autotune.train.base import Config
+from autotune.train.data.known import (
+    Cifar10Data,
+    Cifar100Data,
+    DiabetesData,
+    DigitsData,
+    FashionMnistData,
+    MnistData,
+    SvhnData,
+)
+from autotune.train.data.parts import Fraction, Reference, SplitConfig
 
 if TYPE_CHECKING:
-    from autotune.train.data.base import Arrays
+    from autotune.train.data.values import Arrays
 
 __all__ = [
     "ArraysData",
+    "Cifar100Data",
     "Cifar10Data",
     "CustomData",
     "DataConfig",
+    "DiabetesData",
     "DigitsData",
     "FashionMnistData",
+    "FolderData",
     "MnistData",
+    "Reference",
+    "SplitConfig",
+    "SvhnData",
+    "TableData",
 ]
-
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Reference = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-
-
-class SplitConfig(Config):
-    """The train, validation and test parts: stratified by class, fixed by `seed`."""
-
-    name: str
-    seed: int = Field(default=0, ge=0)
-    """Draws the split. Not the trial's seed: all trials of a study see the same split."""
-    val_fraction: Fraction = 0.2
-    """Share of the samples left after the test part that is held out for validation."""
-
-
-class DigitsData(SplitConfig):
-    """1,797 grey images of 8 x 8 pixels in 10 classes, shipped inside scikit-learn."""
-
-    name: Literal["digits"] = "digits"
-    test_fraction: Fraction = 0.2
-    """Share of all samples kept for the test."""
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import digits
-
-        return digits.load()
-
-
-class VisionData(SplitConfig):
-    """A data set with an official test part, which is the test split."""
-
-    root: str = "data"
-    """Folder of the files, as torchvision lays them out; fetched into it when absent."""
-
-
-class MnistData(VisionData):
-    """70,000 grey images of 28 x 28 pixels, 10 handwritten digits."""
-
-    name: Literal["mnist"] = "mnist"
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import mnist
-
-        return mnist.load(Path(self.root), "MNIST")
-
-
-class FashionMnistData(VisionData):
-    """70,000 grey images of 28 x 28 pixels, 10 kinds of clothing."""
-
-    name: Literal["fashion_mnist"] = "fashion_mnist"
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import mnist
-
-        return mnist.load(Path(self.root), "FashionMNIST")
-
-
-class Cifar10Data(VisionData):
-    """60,000 colour images of 32 x 32 pixels in 10 classes."""
-
-    name: Literal["cifar10"] = "cifar10"
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import cifar10
-
-        return cifar10.load(Path(self.root))
 
 
 class ArraysData(SplitConfig):
-    """Your own data in one .npz file: x, y, and, if you split them, x_val, y_val, x_test, y_test.
+    """Your own arrays: x, y, and, if you split them, x_val, y_val, x_test, y_test.
 
-    x is (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C); y holds N integer class labels.
+    x is (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C); y holds N integer class labels, or the
+    numbers of a regression.
     """
 
     name: Literal["arrays"] = "arrays"
     path: str
-    """The .npz file, written by numpy.savez."""
+    """An .npz file, written by numpy.savez, or a folder with x.npy, y.npy and so on."""
     test_fraction: Fraction = 0.2
-    """Share of all samples kept for the test, when the file has no x_test."""
+    """Share of all samples kept for the test, when there is no x_test."""
+
+    def files(self) -> "list[Path]":
+        path = Path(self.path)
+        return sorted(path.glob("*.npy")) if path.is_dir() else [path] * path.exists()
 
     def build(self) -> "Arrays":
         from autotune.train.data import arrays
@@ -105,8 +60,69 @@ class ArraysData(SplitConfig):
         return arrays.load(Path(self.path))
 
 
+class FolderData(SplitConfig):
+    """Your own images, each in the folder of its class: path/cat/1.png, path/dog/a.jpg.
+
+    Where there are folders path/train and path/val or path/test, these hold the parts, with the
+    folders of the classes in them.
+    """
+
+    name: Literal["folder"] = "folder"
+    path: str
+    """The folder that holds the folders of the classes, or of the parts."""
+    size: Annotated[int, Field(ge=1)] | None = None
+    """Images are resized to so many pixels in height and width. None: all must have one size."""
+    channels: Literal[1, 3] = 3
+    """3: colour; 1: grey."""
+    test_fraction: Fraction = 0.2
+    """Share of all samples kept for the test, when there is no folder `test`."""
+
+    def files(self) -> "list[Path]":
+        from autotune.train.data import folder
+
+        return folder.images(Path(self.path))
+
+    def build(self) -> "Arrays":
+        from autotune.train.data import folder
+
+        return folder.load(Path(self.path), self.size, self.channels)
+
+
+class TableData(SplitConfig):
+    """Your own table: one row a sample, columns of numbers, of categories, and the target.
+
+    Text, and columns named in `categorical`, are categories: each gets a learned vector. A missing
+    category is a category. A missing number becomes the median of the train part, and a column
+    that tells so is added. Numbers are standardised on the train part.
+    """
+
+    name: Literal["table"] = "table"
+    path: str
+    """A .csv, .tsv or .parquet file, with a header."""
+    target: str
+    """The column to learn: classes, or the numbers of a regression."""
+    categorical: list[str] = []
+    """Columns of numbers that name categories, such as a postcode."""
+    drop: list[str] = []
+    """Columns that are not to be learnt from, such as an id."""
+    test_fraction: Fraction = 0.2
+    """Share of all rows kept for the test."""
+
+    def files(self) -> "list[Path]":
+        path = Path(self.path)
+        return [path] if path.exists() else []
+
+    def build(self) -> "Arrays":
+        from autotune.train.data import tables
+
+        return tables.load(self)
+
+
 class CustomData(SplitConfig):
-    """Your own function: it answers a mapping of arrays or tensors, keyed as in an .npz file."""
+    """Your own function: it answers a mapping of arrays or tensors, keyed as in an .npz file.
+
+    It is called once in each worker.
+    """
 
     name: Literal["custom"] = "custom"
     load: Reference
@@ -125,6 +141,16 @@ class CustomData(SplitConfig):
 
 
 DataConfig = Annotated[
-    DigitsData | MnistData | FashionMnistData | Cifar10Data | ArraysData | CustomData,
+    DigitsData
+    | MnistData
+    | FashionMnistData
+    | Cifar10Data
+    | Cifar100Data
+    | SvhnData
+    | DiabetesData
+    | FolderData
+    | TableData
+    | ArraysData
+    | CustomData,
     Field(discriminator="name"),
 ]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from autotune.train.data.base import Array, Arrays
 from autotune.train.data.fetch import fetch, unavailable
+from autotune.train.data.values import Array, Arrays
 
-__all__ = ["load"]
+__all__ = ["files", "load"]
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -18,8 +18,8 @@ FILES = (
 )
 
 
-def load(root: Path, kind: str) -> Arrays:
-    """`kind` is torchvision's class: its files stand in root/kind/raw, or in `root` itself."""
+def files(root: Path, kind: str) -> list[Path]:
+    """Those of torchvision's class `kind`, in root/kind/raw or in `root` itself; else fetched."""
     folder = there(root, kind)
     if folder is None:
         wanted = f"{kind}/raw/{FILES[0]}.gz, with its three companions,"
@@ -27,8 +27,13 @@ def load(root: Path, kind: str) -> Arrays:
         folder = there(root, kind)
     if folder is None:
         raise unavailable(root, f"{kind}/raw/{FILES[0]}.gz", "its files are not what was expected")
+    both = ((folder / name, folder / f"{name}.gz") for name in FILES)
+    return [plain if plain.exists() else packed for plain, packed in both]
+
+
+def load(root: Path, kind: str) -> Arrays:
     try:
-        x, y, x_test, y_test = (read(folder, name) for name in FILES)
+        x, y, x_test, y_test = (read(path) for path in files(root, kind))
     except (OSError, EOFError, ValueError) as error:
         raise unavailable(root, f"a whole set of {kind} files", str(error)) from error
     return Arrays(
@@ -44,13 +49,11 @@ def there(root: Path, kind: str) -> Path | None:
     return None
 
 
-def read(folder: Path, name: str) -> Array:
+def read(path: Path) -> Array:
     """One idx file: two zero bytes, the type (8: bytes), the number of dimensions, their sizes."""
-    path = folder / name
-    packed = folder / f"{name}.gz"
-    raw = path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
+    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     if raw[:3] != b"\x00\x00\x08" or len(raw) < 4:
-        raise ValueError(f"{name} is not an idx file of bytes")
+        raise ValueError(f"{path.name} is not an idx file of bytes")
     dimensions = raw[3]
     sizes = np.frombuffer(raw, ">i4", dimensions, 4)
     values = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
