@@ -1,0 +1,46 @@
+"""A loss that is NaN or infinite ends the training in the step that made it."""
+
+import math
+from collections import deque
+
+import torch
+from torch import Tensor
+
+__all__ = ["NotFinite", "Watch"]
+
+BEHIND = 16  # steps that a GPU may be behind before it is waited for
+
+
+class NotFinite(ArithmeticError):
+    """The loss became NaN or infinite in epoch `step`."""
+
+    def __init__(self, step: int, name: str, value: float) -> None:
+        super().__init__(f"{name} is {value} in epoch {step}")
+        self.step = step
+
+
+class Watch:
+    """Looks at each loss. The CPU knows it at once, before the step is taken. On a GPU the value
+    is copied while the training goes on, and looked at when it has arrived, a few steps later."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.coming: deque[tuple[torch.cuda.Event, Tensor]] = deque()
+
+    def __call__(self, epoch: int, loss: Tensor) -> None:
+        if self.device.type == "cpu":
+            look(epoch, loss.item())
+            return
+        value = loss.detach().to("cpu", non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+        self.coming.append((event, value))
+        while self.coming and (len(self.coming) > BEHIND or self.coming[0][0].query()):
+            event, value = self.coming.popleft()
+            event.synchronize()
+            look(epoch, value.item())
+
+
+def look(epoch: int, value: float) -> None:
+    if not math.isfinite(value):
+        raise NotFinite(epoch, "train_loss", value)

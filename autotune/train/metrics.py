@@ -1,0 +1,153 @@
+"""What a training reports: its names, and how each is computed. Free of torch until one is.
+
+Shapes: N samples of a split, C classes.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, get_args
+
+from autotune.errors import nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from autotune.train.data.values import Dataset, Task
+
+__all__ = ["MetricName", "Scores", "advice", "misfits", "reported"]
+
+ForClasses = Literal["balanced_accuracy", "f1", "auroc", "log_loss", "ece"]
+ForNumbers = Literal["rmse", "mae", "r2"]
+OfTraining = Literal["grad_norm", "memory"]
+MetricName = ForClasses | ForNumbers | OfTraining
+
+STANDARD: dict["Task", tuple[str, ...]] = {
+    "classification": ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"),
+    "regression": ("train_loss", "val_loss", "val_rmse", "val_r2", "lr"),
+}
+MORE: dict["Task", tuple[str, ...]] = {
+    "classification": get_args(ForClasses),
+    "regression": get_args(ForNumbers),
+}
+BINS = 15  # of confidence, for the calibration error: Guo et al. 2017
+
+
+def reported(task: "Task", more: Iterable[str]) -> tuple[str, ...]:
+    """The names in each report; `more` are those asked for beyond the standard ones."""
+    names = [name if name in get_args(OfTraining) else f"val_{name}" for name in more]
+    return tuple(dict.fromkeys([*STANDARD[task], *names]))
+
+
+def misfits(task: "Task", more: Iterable[str]) -> list[str]:
+    """Which of `more` make no sense for the task."""
+    return [name for name in more if name not in (*MORE[task], *get_args(OfTraining))]
+
+
+def advice(metric: str, task: "Task", more: Sequence[str], section: str = "") -> str:
+    """What to do about `metric`, which is not reported: the end of a message."""
+    name = metric.removeprefix("val_")
+    asked = name in MORE[task] and metric != name
+    if asked or metric in get_args(OfTraining):
+        return f": add `{name}` to `{section}metrics`"
+    return nearest(metric, reported(task, more))
+
+
+class Scores:
+    """Turns the outputs of a model on a split into numbers. A regression's are in the target's own
+    units, but for the loss."""
+
+    def __init__(
+        self, total: "Callable[[Tensor, Tensor], Tensor]", data: "Dataset", more: Sequence[str]
+    ) -> None:
+        self.total = total
+        self.data = data
+        task: Task = "classification" if data.classes else "regression"
+        standard = [name.removeprefix("val_") for name in STANDARD[task] if "val_" in name]
+        wanted = [*standard, *more]
+        self.names = list(dict.fromkeys(name for name in wanted if name in FUNCTIONS))
+
+    def __call__(self, outputs: "Sequence[Tensor]", y: "Tensor") -> dict[str, float]:
+        """outputs: of the parts that the split was judged in, each (rows, C)"""
+        import torch
+
+        parts = y.to(outputs[0].device).split([len(output) for output in outputs])
+        losses = [self.total(*pair) for pair in zip(outputs, parts, strict=True)]
+        scores = {"loss": float(torch.stack(losses).sum()) / len(y)}
+        if self.data.classes:
+            pairs = zip(outputs, parts, strict=True)
+            right = [(output.argmax(1) == part).sum() for output, part in pairs]
+            scores["accuracy"] = int(torch.stack(right).sum()) / len(y)
+        if self.names:
+            scores |= self.more(torch.cat(list(outputs)), torch.cat(parts))
+        return scores
+
+    def more(self, output: "Tensor", y: "Tensor") -> dict[str, float]:
+        if not self.data.classes:
+            output = output.squeeze(1).double() * self.data.y_std + self.data.y_mean
+            y = y.double() * self.data.y_std + self.data.y_mean
+        return {name: float(FUNCTIONS[name](output, y)) for name in self.names}
+
+
+# Of classification: the means are over the classes that the split holds, as in scikit-learn.
+
+
+def balanced_accuracy(output: "Tensor", y: "Tensor") -> "Tensor":
+    from torchmetrics.functional.classification import multiclass_recall
+
+    recall = multiclass_recall(output, y, output.shape[1], average="none")
+    return recall[y.unique()].mean()
+
+
+def f1(output: "Tensor", y: "Tensor") -> "Tensor":
+    """Macro: over the classes that are there or are guessed."""
+    from torchmetrics.functional.classification import multiclass_f1_score
+
+    return multiclass_f1_score(output, y, output.shape[1], average="macro")
+
+
+def auroc(output: "Tensor", y: "Tensor") -> "Tensor":
+    """Each class against the rest; 1/2 where a split holds one class only."""
+    import torch
+    from torchmetrics.functional.classification import binary_auroc
+
+    chances = output.softmax(1)
+    there = [c for c in y.unique().tolist() if not bool((y == c).all())]
+    scores = [binary_auroc(chances[:, c], (y == c).long()) for c in there]
+    return torch.stack(scores).mean() if scores else torch.tensor(0.5)
+
+
+def log_loss(output: "Tensor", y: "Tensor") -> "Tensor":
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(output, y)
+
+
+def ece(output: "Tensor", y: "Tensor") -> "Tensor":
+    """How far confidence is from being right, on average."""
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    return multiclass_calibration_error(output.softmax(1), y, output.shape[1], n_bins=BINS)
+
+
+def rmse(output: "Tensor", y: "Tensor") -> "Tensor":
+    from torchmetrics.functional.regression import mean_squared_error
+
+    return mean_squared_error(output, y, squared=False)
+
+
+def mae(output: "Tensor", y: "Tensor") -> "Tensor":
+    from torchmetrics.functional.regression import mean_absolute_error
+
+    return mean_absolute_error(output, y)
+
+
+def r2(output: "Tensor", y: "Tensor") -> "Tensor":
+    """The share of the variance that is explained; below 0 when the mean would do better."""
+    from torchmetrics.functional.regression import r2_score
+
+    return r2_score(output, y)
+
+
+FUNCTIONS: dict[str, "Callable[[Tensor, Tensor], Tensor]"] = {
+    function.__name__: function
+    for function in (balanced_accuracy, f1, auroc, log_loss, ece, rmse, mae, r2)
+}
