@@ -5,11 +5,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from autotune.errors import InvalidInput, echo, nearest
+from autotune.errors import InvalidInput, echo
 from autotune.train.base import Config
 from autotune.train.data.config import DataConfig, Reference
 from autotune.train.distill.config import DistillConfig
 from autotune.train.invalid import misplaced, problems
+from autotune.train.losses.config import CrossEntropyLoss, LossConfig
+from autotune.train.metrics import MetricName, advice, misfits, reported
 from autotune.train.models.activations import ActivationConfig
 from autotune.train.models.config import ModelConfig
 from autotune.train.models.initializers import InitializerConfig
@@ -23,7 +25,7 @@ from autotune.trial import Goal, Scalar
 
 __all__ = ["METRICS", "FunctionConfig", "Monitor", "TrainConfig", "apply", "metrics"]
 
-METRICS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr")
+METRICS = reported("classification", ())
 
 Seed = Annotated[int, Field(ge=0)]
 Threads = Annotated[int, Field(ge=1)]
@@ -42,7 +44,7 @@ class Monitor(Config):
 
 
 class TrainConfig(Config):
-    """One training of a classifier, complete: the same config and threads give the same curve."""
+    """One training, complete: the same config and threads give the same curve."""
 
     data: DataConfig
     """What is learnt from."""
@@ -55,6 +57,9 @@ class TrainConfig(Config):
     activation: ActivationConfig | None = None
     """Between the layers. None: relu, gelu in vit and convnext; custom and torchvision models
     bring their own."""
+    loss: LossConfig = CrossEntropyLoss()
+    """What is made small. It decides between classes and numbers: mse, mae and huber predict
+    numbers, which are standardised while they are learnt and judged in their own units."""
     optimizer: OptimizerConfig = AdamW()
     """What turns gradients into steps."""
     lr_schedule: LrScheduleConfig = Constant()
@@ -78,6 +83,21 @@ class TrainConfig(Config):
     """Share of the target spread over all classes, in training only."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     """The gradient is shortened to this L2 norm. None: never."""
+    metrics: Annotated[tuple[MetricName, ...], Field(strict=False)] = ()
+    """What is reported beyond the standard ones. Of the validation split: balanced_accuracy, f1,
+    auroc (all three: the mean over the classes), log_loss, ece; in a regression mae. Of the
+    training: grad_norm (the mean over an epoch, before clipping) and memory (the peak in MB: of
+    the epoch on a GPU, of the process on a CPU)."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    """What a network computes in; its weights are fp32. tf32: products on a GPU are rounded. bf16
+    and fp16: so is all that can bear it; fp16 needs a GPU."""
+    channels_last: bool = False
+    """Images lie in memory pixel by pixel: convolutions in bf16 and fp16 are faster so."""
+    compile: bool = False
+    """By torch.compile: a minute or so at first, then faster steps. Needs a C++ compiler."""
+    cudnn_benchmark: bool = False
+    """On a GPU, convolutions are timed and the fastest taken: another run may take others, whose
+    last bits differ."""
     transfer: TransferConfig | None = None
     """Weights that the network starts from. None: they are drawn."""
     distill: DistillConfig | None = None
@@ -104,9 +124,16 @@ class TrainConfig(Config):
         if start == "discriminative" and self.layer_decay is not None:
             message = "`layer_decay` is what `transfer.strategy` discriminative sets: remove one"
             raise misplaced(message, "layer_decay")
-        if self.monitor.metric not in METRICS:
-            metric = self.monitor.metric
-            message = f"`monitor.metric` {echo(metric)} is not reported{nearest(metric, METRICS)}"
+        task, metric = self.loss.task, self.monitor.metric
+        if task == "regression" and self.label_smoothing > 0:
+            message = f"`label_smoothing` has no effect with loss {self.loss.name}: remove it"
+            raise misplaced(message, "label_smoothing")
+        if strange := misfits(task, self.metrics):
+            message = f"`metrics`: {strange[0]} does not fit a {task} (loss {self.loss.name})"
+            raise misplaced(message, "metrics")
+        if metric not in reported(task, self.metrics):
+            cure = advice(metric, task, self.metrics)
+            message = f"`monitor.metric` {echo(metric)} is not reported{cure}"
             raise misplaced(message, "monitor", "metric")
         return self
 
@@ -130,7 +157,7 @@ class FunctionConfig(Config):
 
 def metrics(config: TrainConfig | FunctionConfig) -> tuple[str, ...] | None:
     """The metrics that each report will carry; None where only the first report can tell."""
-    return METRICS if isinstance(config, TrainConfig) else None
+    return reported(config.loss.task, config.metrics) if isinstance(config, TrainConfig) else None
 
 
 def apply(base: Mapping[str, Any], values: Mapping[str, Scalar]) -> TrainConfig | FunctionConfig:

@@ -14,7 +14,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from autotune.train import checkpoint
@@ -22,6 +21,8 @@ from autotune.train.batch import Batch
 from autotune.train.checkpoint import Best, Checkpoint
 from autotune.train.config import Monitor, TrainConfig
 from autotune.train.data.base import Split
+from autotune.train.finite import NotFinite
+from autotune.train.metrics import Tally
 from autotune.train.setup import Run, begin, learnt, seed_of, whole_batches
 from autotune.trial import Goal, Report
 
@@ -29,14 +30,6 @@ __all__ = ["NotFinite", "test", "train", "warm_up"]
 
 CHECKPOINT_EVERY = 10.0  # seconds of training between two checkpoints
 EVAL_ELEMENTS = 2**20  # input values that evaluation takes at once
-
-
-class NotFinite(ArithmeticError):
-    """The loss became NaN or infinite in epoch `step`."""
-
-    def __init__(self, step: int, name: str, value: float) -> None:
-        super().__init__(f"{name} is {value} in epoch {step}")
-        self.step = step
 
 
 def train(
@@ -65,7 +58,7 @@ def train(
         began = time.perf_counter()
         metrics = learn(run, epoch)
         turn(run.optimizer, "eval")
-        metrics["val_loss"], metrics["val_accuracy"] = evaluate(run, run.data.val)
+        metrics |= evaluate(run, run.data.val, "val")
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise NotFinite(epoch, name, value)
@@ -91,7 +84,7 @@ def learn(run: Run, epoch: int) -> dict[str, float]:
     torch.manual_seed(seed_of(config.seed, epoch, "dropout"))
     draws = torch.Generator(data.x.device).manual_seed(seed_of(config.seed, epoch, "augment"))
     order = permutation(len(data.y), seed_of(config.seed, epoch, "order")).to(data.y.device)  # (N,)
-    losses, sizes, guesses = [], [], []
+    tally = Tally(run.data, config.metrics)
     batches = whole_batches(order, run.batch)
     for step, rows in enumerate(batches, start=(epoch - 1) * len(batches)):
         lr = config.optimizer.lr * run.factor(step)
@@ -99,43 +92,30 @@ def learn(run: Run, epoch: int) -> dict[str, float]:
             group["lr"] = lr * group.get("scale", 1.0)
         # A batch is one part, unless memory is short.
         for part in rows.split(math.ceil(len(rows) / config.accumulate)):
-            x, y = data.x.index_select(0, part), data.y.index_select(0, part)
+            x, y = data.take(part, run.device)
             batch = Batch(part, x, y, y, epoch)
             if run.augment is not None:
                 batch = run.augment(batch, draws)
-            output = run.model(batch.x)  # (B, C)
+            output = run.forward(batch.x)  # (B, C)
             loss = run.loss(output, batch)
+            run.watch(epoch, loss)
             share = loss if len(part) == len(rows) else loss * (len(part) / len(rows))
-            share.backward()
-            losses.append(loss.detach())
-            sizes.append(len(part))
-            guesses.append(output.detach().argmax(1))  # (B,)
-        if config.clip_norm is not None:
-            nn.utils.clip_grad_norm_(run.model.parameters(), config.clip_norm)
-        run.optimizer.step()
+            run.precision.backward(share)
+            tally.add(loss, output, y)
+        tally.norms.append(run.precision.step(run.optimizer, run.model))
         run.optimizer.zero_grad()
         for act in run.after_step:
             act()
-    # Only here do numbers leave the device: no step waits for them.
-    mean = (
-        torch.stack(losses).double().cpu() @ torch.tensor(sizes, dtype=torch.float64) / len(order)
-    )
-    right = (torch.cat(guesses) == data.y[order]).sum()
-    return {"train_loss": float(mean), "train_accuracy": int(right) / len(order), "lr": lr}
+    return {**tally.metrics(), "lr": lr}
 
 
 @torch.no_grad()
-def evaluate(run: Run, split: Split) -> tuple[float, float]:
-    """Mean loss (without label smoothing) and accuracy over a split."""
-    model = run.judged.eval()
+def evaluate(run: Run, split: Split, name: str) -> dict[str, float]:
+    """The plain loss, without smoothing or weights, and the other metrics of a split."""
+    forward = run.precision.forward(run.judged.eval(), learning=False)
     rows = max(1, EVAL_ELEMENTS // max(1, split.x[0].numel()) // run.config.accumulate)
-    losses, right = [], []
-    for x, y in zip(split.x.split(rows), split.y.split(rows), strict=True):
-        logits = model(x)  # (B, C)
-        losses.append(cross_entropy(logits, y, reduction="sum"))
-        right.append((logits.argmax(1) == y).sum())
-    samples = len(split.y)
-    return float(torch.stack(losses).sum()) / samples, int(torch.stack(right).sum()) / samples
+    outputs = [forward(x.to(run.device)) for x in split.x.split(rows)]  # (B, C) each
+    return {f"{name}_{metric}": value for metric, value in run.scores(outputs, split.y).items()}
 
 
 def test(config: TrainConfig, folder: Path) -> dict[str, float]:
@@ -145,14 +125,7 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
     """
     run = learnt(config)
     run.judged.load_state_dict(checkpoint.load_best(folder).weights)
-    test_loss, test_accuracy = evaluate(run, run.data.test)
-    val_loss, val_accuracy = evaluate(run, run.data.val)
-    return {
-        "test_loss": test_loss,
-        "test_accuracy": test_accuracy,
-        "val_loss": val_loss,
-        "val_accuracy": val_accuracy,
-    }
+    return evaluate(run, run.data.test, "test") | evaluate(run, run.data.val, "val")
 
 
 def better(

@@ -3,17 +3,18 @@
 Shapes: N samples of a split, C classes.
 """
 
+import resource
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
 from autotune.errors import nearest
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, device
 
     from autotune.train.data.values import Dataset, Task
 
-__all__ = ["MetricName", "Scores", "advice", "misfits", "reported"]
+__all__ = ["MetricName", "Scores", "Tally", "advice", "misfits", "reported"]
 
 ForClasses = Literal["balanced_accuracy", "f1", "auroc", "log_loss", "ece"]
 ForNumbers = Literal["rmse", "mae", "r2"]
@@ -85,6 +86,53 @@ class Scores:
             output = output.squeeze(1).double() * self.data.y_std + self.data.y_mean
             y = y.double() * self.data.y_std + self.data.y_mean
         return {name: float(FUNCTIONS[name](output, y)) for name in self.names}
+
+
+class Tally:
+    """Adds up an epoch of learning. Numbers leave the device only at its end."""
+
+    def __init__(self, data: "Dataset", more: Sequence[str]) -> None:
+        self.classes = data.classes
+        self.asked = more
+        self.losses: list[Tensor] = []
+        self.guesses: list[Tensor] = []
+        self.truths: list[Tensor] = []
+        self.norms: list[Tensor | None] = []
+
+    def add(self, loss: "Tensor", output: "Tensor", y: "Tensor") -> None:
+        """loss: the mean over the batch; output: (B, C); y: (B,)"""
+        self.losses.append(loss.detach())
+        self.truths.append(y)
+        if self.classes:
+            self.guesses.append(output.detach().argmax(1))
+
+    def metrics(self) -> dict[str, float]:
+        import torch
+
+        sizes = torch.tensor([len(y) for y in self.truths], dtype=torch.float64)
+        samples = int(sizes.sum())
+        found = {"train_loss": float(torch.stack(self.losses).double().cpu() @ sizes / samples)}
+        if self.classes:
+            right = (torch.cat(self.guesses) == torch.cat(self.truths)).sum()
+            found["train_accuracy"] = int(right) / samples
+        if "grad_norm" in self.asked:
+            norms = torch.stack([norm for norm in self.norms if norm is not None])
+            # fp16 leaves out the steps whose gradients overflowed.
+            found["grad_norm"] = float(norms[norms.isfinite()].mean())
+        if "memory" in self.asked:
+            found["memory"] = peak(self.truths[0].device)
+        return found
+
+
+def peak(device: "device") -> float:
+    """MB: of a GPU, the most that was allocated since the last call; else of the process so far."""
+    import torch
+
+    if device.type == "cuda":
+        most = torch.cuda.max_memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        return most / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 # Of classification: the means are over the classes that the split holds, as in scikit-learn.

@@ -1,7 +1,8 @@
 """How numbers are rounded while a network learns and is judged, and how its code is run."""
 
+import math
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -25,6 +26,8 @@ class Precision:
         self.device = device
         self.channels_last = config.channels_last
         self.compiled = config.compile
+        self.clip_norm = config.clip_norm
+        self.measured = config.clip_norm is not None or "grad_norm" in config.metrics
         if config.precision == "fp16" and device.type != "cuda":
             message = "`precision` fp16 needs a GPU: use bf16 or fp32 on the CPU"
             raise InvalidInput([Problem(message, ("precision",))])
@@ -35,7 +38,7 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device.type) if config.precision == "fp16" else None
         flags = "tf32" if config.precision == "tf32" else "ieee"
         torch.backends.cuda.matmul.fp32_precision = flags
-        torch.backends.cudnn.conv.fp32_precision = flags  # type: ignore[attr-defined]
+        torch.backends.cudnn.conv.fp32_precision = flags
         torch.backends.cudnn.benchmark = config.cudnn_benchmark
 
     def forward(self, model: nn.Module, learning: bool = True) -> Callable[[Tensor], Tensor]:
@@ -63,20 +66,14 @@ class Precision:
     def backward(self, loss: Tensor) -> None:
         (loss if self.scaler is None else self.scaler.scale(loss)).backward()
 
-    def step(
-        self,
-        optimizer: Optimizer,
-        parameters: Iterable[Tensor],
-        clip_norm: float | None,
-        measure: bool = False,
-    ) -> Tensor | None:
-        """One step, and the norm of the gradient before it was clipped, if it was looked at."""
+    def step(self, optimizer: Optimizer, model: nn.Module) -> Tensor | None:
+        """One step, and the norm of the gradient before it was clipped, where it is looked at."""
         norm = None
-        if clip_norm is not None or measure:
+        if self.measured:
             if self.scaler is not None:
                 self.scaler.unscale_(optimizer)
-            longest = float("inf") if clip_norm is None else clip_norm
-            norm = nn.utils.clip_grad_norm_(parameters, longest)
+            longest = math.inf if self.clip_norm is None else self.clip_norm
+            norm = nn.utils.clip_grad_norm_(model.parameters(), longest)
         if self.scaler is None:
             optimizer.step()
         else:

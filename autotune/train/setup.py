@@ -13,9 +13,11 @@ from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.data.base import Dataset, prepare
 from autotune.train.distill.lesson import Lesson
-from autotune.train.losses.classes import CrossEntropy
+from autotune.train.finite import Watch
+from autotune.train.metrics import Scores
 from autotune.train.models.weights import initialize
 from autotune.train.optim.groups import batch_scale, groups
+from autotune.train.precision import Precision
 from autotune.train.transfer import start as transfer
 
 __all__ = ["Average", "Run", "begin", "build", "learnt", "seed_of", "whole_batches"]
@@ -44,6 +46,13 @@ class Run:
     """optimizer.lr is multiplied by factor(step), steps counted from 0 over all epochs."""
     batch: int
     """Samples of an optimizer step."""
+    forward: Callable[[Tensor], Tensor]
+    """The model, called in its precision."""
+    precision: Precision
+    watch: Watch
+    """Told the epoch and the loss of each step; raises NotFinite."""
+    scores: Scores
+    device: torch.device
     augment: Callable[[Batch, torch.Generator], Batch] | None = None
     average: Average | None = None
     changes: tuple[Callable[[int], None], ...] = ()
@@ -59,6 +68,7 @@ class Run:
     def learners(self) -> dict[str, Any]:
         """What a checkpoint holds the state of, beside the weights."""
         parts = {"optimizer": self.optimizer, "loss": self.loss, "average": self.average}
+        parts["precision"] = self.precision if self.precision.scaler else None
         parts["factor"] = self.factor if hasattr(self.factor, "state_dict") else None
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -69,9 +79,12 @@ def begin(config: TrainConfig) -> Run:
     device = config.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    data = prepare(config.data, device)
+    data = prepare(config.data, device, config.loss.task)
     model = build(config, data).to(device)
-    loss: nn.Module = CrossEntropy(config.label_smoothing).to(device)
+    precision = Precision(config, torch.device(device))
+    forward = precision.forward(model)
+    plain = config.loss.build(data, config.label_smoothing).to(device)
+    loss: nn.Module = plain
     if config.distill is not None:
         loss = config.distill.build(Lesson(config, data, model, loss)).to(device)
     start = transfer.start(config, model, loss, device)
@@ -101,6 +114,11 @@ def begin(config: TrainConfig) -> Run:
         optimizer,
         factor,
         batch,
+        forward,
+        precision,
+        Watch(precision.device),
+        Scores(plain.total, data, config.metrics),
+        precision.device,
         average=average,
         changes=tuple(changes),
         after_step=tuple(after_step),
@@ -115,7 +133,7 @@ def learnt(config: TrainConfig) -> Run:
 def build(config: TrainConfig, data: Dataset) -> nn.Module:
     """The model of a config before its first step, on the CPU."""
     torch.manual_seed(seed_of(config.seed, 0, "weights"))
-    model = config.model.build(data.shape, data.classes, config.activation)
+    model = config.model.build(data.shape, data.outputs, config.activation)
     if config.initializer is not None:
         gain = (config.activation or config.model.usual).gain
         initialize(model, config.initializer.build(gain))
