@@ -38,7 +38,7 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device.type) if config.precision == "fp16" else None
         flags = "tf32" if config.precision == "tf32" else "ieee"
         torch.backends.cuda.matmul.fp32_precision = flags
-        torch.backends.cudnn.conv.fp32_precision = flags
+        torch.backends.cudnn.conv.fp32_precision = flags  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = config.cudnn_benchmark
 
     def forward(self, model: nn.Module, learning: bool = True) -> Callable[[Tensor], Tensor]:
@@ -47,7 +47,7 @@ class Precision:
         Only what learns is compiled: judging is too short, and would be compiled anew.
         """
         if self.channels_last:
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model.to(memory_format=torch.channels_last)
         call: Callable[[Tensor], Tensor] = model
         if self.compiled and learning:
             torch.compiler.reset()  # or the networks of earlier trials would fill its cache
