@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from autotune.errors import InvalidInput, Problem, echo, nearest
+from autotune.errors import InvalidInput, Problem, echo
 from autotune.space import Categorical, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
-from autotune.train.config import METRICS, apply
+from autotune.train.config import apply
+from autotune.train.losses.config import task_of
+from autotune.train.metrics import advice, reported
 from autotune.trial import Scalar
 
 __all__ = ["rules", "walk"]
@@ -24,7 +26,13 @@ _SAME_FOR_ALL = {
     "data.seed": "trials must be judged on the same split",
     "data.val_fraction": "trials must be judged on the same split",
     "data.test_fraction": "trials must be judged on the same split",
+    "data.folds": "trials must be judged on the same split",
+    "data.target": "trials must be judged on the same data",
+    "data.path": "trials must be judged on the same data",
+    "data.root": "trials must be judged on the same data",
+    "metrics": "every trial reports the same",
 }
+_LOSSES = ("train_loss", "val_loss")
 _BY_RULES = {("trial", key) for key in _DECIDED_BY_STUDY}
 """Where `rules` speaks, so that the walk need not."""
 Values = dict[str, Scalar]
@@ -37,22 +45,46 @@ def rules(spec: StudySpec) -> list[Problem]:
         for key, instead in _DECIDED_BY_STUDY.items()
         if key in spec.trial
     ]
-    metric = spec.objective.metric
-    if "function" not in spec.trial and metric not in METRICS:
-        message = f"`objective.metric` must be one that a trial reports, got {echo(metric)}"
-        problems.append(Problem(message + nearest(metric, METRICS), ("objective", "metric")))
+    if "function" not in spec.trial:
+        problems += _objective(spec)
     epochs = spec.trial.get("epochs")
     problems += spec.schedule.check(epochs if type(epochs) is int and epochs > 0 else None)
     return problems + _fixed(spec.space) + spec.search.check(spec.space)
 
 
+def _objective(spec: StudySpec) -> list[Problem]:
+    """The metric must be one that every trial reports, and the same for all of them."""
+    at, metric = ("objective", "metric"), spec.objective.metric
+    given, more = spec.trial.get("loss"), spec.trial.get("metrics")
+    losses: list[object] = [given.get("name") if isinstance(given, Mapping) else "cross_entropy"]
+    searched = spec.space.parameters.get("loss.name")
+    if isinstance(searched, Categorical):
+        losses = list(searched.choices)
+    more = [name for name in more if isinstance(name, str)] if isinstance(more, list) else []
+    for task in map(task_of, losses):
+        if task and metric not in reported(task, more):
+            cure = advice(metric, task, more, section="trial.")
+            law = "`objective.metric` must be one that a trial reports, got"
+            return [Problem(f"{law} {echo(metric)}{cure}", at)]
+    if metric in _LOSSES and {"loss.name", "loss.delta"} & set(spec.space.parameters):
+        cure = "such as val_rmse"
+        message = "`objective.metric` must mean the same for all trials, but the loss is searched"
+        return [Problem(f"{message}: choose another than {echo(metric)}, {cure}", at)]
+    return []
+
+
 def _fixed(space: Space) -> list[Problem]:
-    return [
+    problems = [
         Problem(f"`{name}` cannot be searched: {why}", ("space", name))
         for name in space.parameters
         for fixed, why in _SAME_FOR_ALL.items()
         if name == fixed or name.startswith(f"{fixed}.")
     ]
+    if "data.fold" in space.parameters and len(space.parameters) > 1:
+        why = "trials must be judged on one split; alone, it cross-validates one configuration"
+        message = f"`data.fold` can only be searched alone: {why}"
+        problems.append(Problem(message, ("space", "data.fold")))
+    return problems
 
 
 def walk(spec: StudySpec) -> list[Problem]:

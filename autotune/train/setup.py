@@ -15,6 +15,7 @@ from autotune.train.data.base import Dataset, prepare
 from autotune.train.distill.lesson import Lesson
 from autotune.train.finite import Watch
 from autotune.train.metrics import Scores
+from autotune.train.models.embedding import embedded
 from autotune.train.models.weights import initialize
 from autotune.train.optim.groups import batch_scale, groups
 from autotune.train.precision import Precision
@@ -133,11 +134,23 @@ def learnt(config: TrainConfig) -> Run:
 def build(config: TrainConfig, data: Dataset) -> nn.Module:
     """The model of a config before its first step, on the CPU."""
     torch.manual_seed(seed_of(config.seed, 0, "weights"))
-    model = config.model.build(data.shape, data.outputs, config.activation)
+    model = network(config, data)
     if config.initializer is not None:
         gain = (config.activation or config.model.usual).gain
         initialize(model, config.initializer.build(gain))
     return model
+
+
+def network(config: TrainConfig, data: Dataset) -> nn.Module:
+    """The model for the samples of `data`; the categories of a table become vectors first."""
+
+    def fitting(shape: tuple[int, ...]) -> nn.Module:
+        return config.model.build(shape, data.outputs, config.activation)
+
+    if not data.categories:
+        return fitting(data.shape)
+    width = getattr(config.model, "embedding", None)
+    return embedded(data.shape[0], data.categories, width, fitting)
 
 
 def whole_batches(order: Tensor, size: int) -> list[Tensor]:

@@ -92,6 +92,9 @@ class MlpModel(ConnectedModel):
     """Hidden layers."""
     width: Count = 128
     """Units of each hidden layer."""
+    embedding: Count | None = None
+    """Length of the vector that is learnt for a category of a table. None: it grows with the number
+    of the categories of a column. Without effect on other data."""
     norm: Norm = "none"
     """Normalisation of every hidden layer, before its activation."""
     dropout: Dropout = 0.0
