@@ -19,7 +19,7 @@ __all__ = ["MetricName", "Scores", "Tally", "advice", "misfits", "reported"]
 ForClasses = Literal["balanced_accuracy", "f1", "auroc", "log_loss", "ece"]
 ForNumbers = Literal["rmse", "mae", "r2"]
 OfTraining = Literal["grad_norm", "memory"]
-MetricName = ForClasses | ForNumbers | OfTraining
+MetricName = Literal[ForClasses, ForNumbers, OfTraining]
 
 STANDARD: dict["Task", tuple[str, ...]] = {
     "classification": ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"),
@@ -176,23 +176,20 @@ def ece(output: "Tensor", y: "Tensor") -> "Tensor":
     return multiclass_calibration_error(output.softmax(1), y, output.shape[1], n_bins=BINS)
 
 
-def rmse(output: "Tensor", y: "Tensor") -> "Tensor":
-    from torchmetrics.functional.regression import mean_squared_error
+# Of regression. They are always reported, and importing torchmetrics takes seconds: not for these.
 
-    return mean_squared_error(output, y, squared=False)
+
+def rmse(output: "Tensor", y: "Tensor") -> "Tensor":
+    return (output - y).square().mean().sqrt()
 
 
 def mae(output: "Tensor", y: "Tensor") -> "Tensor":
-    from torchmetrics.functional.regression import mean_absolute_error
-
-    return mean_absolute_error(output, y)
+    return (output - y).abs().mean()
 
 
 def r2(output: "Tensor", y: "Tensor") -> "Tensor":
     """The share of the variance that is explained; below 0 when the mean would do better."""
-    from torchmetrics.functional.regression import r2_score
-
-    return r2_score(output, y)
+    return 1 - (output - y).square().sum() / (y - y.mean()).square().sum()
 
 
 FUNCTIONS: dict[str, "Callable[[Tensor, Tensor], Tensor]"] = {
