@@ -56,6 +56,11 @@ EDITS = [
     ("objective: {metric: val_accuracy, goal: maximize}\n", "", 1, ["`objective` is required"]),
     ("goal: maximize", "goal: max", 3, ["`objective.goal` must be maximize or minimize", "'max'"]),
     ("metric: val_accuracy", "metric: val_acc", 3, ["'val_acc'", "did you mean 'val_accuracy'"]),
+    ("metric: val_accuracy", "metric: val_f1", 3, ["got 'val_f1': add `f1` to `trial.metrics`"]),
+    ("metric: val_accuracy", "metric: val_rmse", 3, ["must be one that a trial reports"]),
+    ("epochs: 9", "epochs: 9\n  loss: {name: mse}", 3, ["got 'val_accuracy'", "val_rmse"]),
+    ("    model.depth: {", "    data.fold: {", 11, ["`data.fold` can only be searched alone"]),
+    ("    model.depth: {", "    data.folds: {", 11, ["`data.folds` cannot be searched"]),
     ("goal: maximize", "goal: maximize, at: end", 3, ["`objective.at` must be one of", "'end'"]),
     ("goal: maximize", "goal: maximize, met: 1", 3, ["unknown key `objective.met`"]),
     (

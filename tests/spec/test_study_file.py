@@ -272,15 +272,30 @@ def test_every_shipped_study_is_valid(name):
 @pytest.mark.parametrize("name", FRAGMENTS)
 def test_every_shipped_fragment_makes_a_valid_study_alone(name, study):
     model = name if name in MODELS else "mlp"
-    text = AT_LAST.replace("name: mlp", f"name: {model}").replace(LR, f"  - {name}\n")
+    study_text = STUDY.replace("val_accuracy", "val_r2") if name == "regression" else AT_LAST
+    text = study_text.replace("name: mlp", f"name: {model}").replace(LR, f"  - {name}\n")
     if name == "transfer":
         text = text.replace("trial:\n", SOURCE)
     check(load(study(text)))
 
 
 def test_all_fragments_make_a_valid_study_together(study):
-    names = "".join(f"  - {name}\n" for name in FRAGMENTS if name not in MODELS)
+    alone = (*MODELS, "regression")
+    names = "".join(f"  - {name}\n" for name in FRAGMENTS if name not in alone)
     text = AT_LAST.replace(LR, names).replace("trial:\n", SOURCE)
+    check(load(study(text)))
+
+
+def test_the_fragments_of_a_regression(study):
+    text = STUDY.replace("val_accuracy, goal: maximize", "val_rmse, goal: minimize")
+    check(load(study(text.replace(LR, "  - regression\n  - table\n"))))
+    with pytest.raises(InvalidInput, match="the loss is searched: choose another than 'val_loss'"):
+        load(study(text.replace(LR, "  - regression\n").replace("val_rmse", "val_loss")))
+
+
+def test_a_fold_searched_alone_cross_validates(study):
+    folds = "  - data.fold: {type: int, low: 0, high: 4}\n"
+    text = STUDY.replace(LR, folds).replace("name: digits", "name: digits, folds: 5")
     check(load(study(text)))
 
 

@@ -13,11 +13,22 @@ from autotune.train.data.base import prepare, stratified
 from autotune.train.data.config import (
     ArraysData,
     Cifar10Data,
+    Cifar100Data,
     CustomData,
+    DiabetesData,
     DigitsData,
     FashionMnistData,
     MnistData,
+    SvhnData,
 )
+
+
+def test_diabetes_is_scikit_learns() -> None:
+    from sklearn.datasets import load_diabetes
+
+    theirs, ours = load_diabetes(scaled=False), DiabetesData().build()
+    assert np.allclose(ours.x, theirs.data) and np.array_equal(ours.y, theirs.target)
+    assert list(ours.columns) == theirs.feature_names
 
 
 def test_digits_are_scikit_learns() -> None:
@@ -113,6 +124,10 @@ ROWS, LABELS = np.zeros((8, 2)), np.tile([0, 1], 4)
         ({"x": ROWS, "y": LABELS, "x_val": ROWS[:, :1], "y_val": LABELS}, "one shape, got"),
         ({"x": ROWS, "y": LABELS, "x_val": ROWS, "y_val": LABELS + 1}, "the train part lacks: 2"),
         ({"x": ROWS[:2], "y": LABELS[:2]}, "part would be empty"),
+        ({"x": ROWS, "y": LABELS * 0}, "there must be 2 classes or more, but all labels are 0"),
+        ({"x": ROWS[:0], "y": LABELS[:0]}, "part would be empty"),
+        ({"x": np.zeros((9, 2)), "y": [*LABELS, 7]}, "2 samples or more, but has 1: 7"),
+        ({"x": ROWS, "y": LABELS * np.nan}, "whole numbers, got float64"),
     ],
 )
 def test_bad_arrays(tmp_path, parts: dict, words: str) -> None:
@@ -195,7 +210,9 @@ def test_a_cut_file_is_named(tmp_path) -> None:
         MnistData(root=str(tmp_path)).build()
 
 
-@pytest.mark.parametrize("config", [MnistData, FashionMnistData, Cifar10Data])
+@pytest.mark.parametrize(
+    "config", [MnistData, FashionMnistData, Cifar10Data, Cifar100Data, SvhnData]
+)
 def test_absent_files_end_in_one_clear_line(tmp_path, monkeypatch, config) -> None:
     # Every mirror is a port of this machine that nobody listens at.
     for name in ("http_proxy", "https_proxy"):

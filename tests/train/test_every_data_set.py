@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import pickle
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,13 @@ import scipy.io
 from PIL import Image
 from torchvision import datasets
 
-from autotune.errors import DataUnavailable
+from autotune.errors import DataUnavailable, InvalidInput
 from autotune.testing.data import check_data
 from autotune.train.base import variants
-from autotune.train.data.config import DataConfig, FolderData, SvhnData
+from autotune.train.config import apply
+from autotune.train.data.base import prepare
+from autotune.train.data.config import ArraysData, DataConfig, FolderData, SvhnData
+from autotune.train.data.splits import fold_of
 
 DRAW = np.random.default_rng(0)
 
@@ -184,3 +188,96 @@ def test_images_of_one_channel_and_another_size(tmp_path) -> None:
 def test_folders_of_parts(tmp_path) -> None:
     read = FolderData(**write_images(tmp_path, ("train", "test"))).build()
     assert len(read.x) == len(read.x_test) == 20 and read.x_val is None
+
+
+def test_images_of_mixed_sizes_need_a_size(tmp_path) -> None:
+    given = write_images(tmp_path)
+    Image.new("RGB", (9, 7)).save(tmp_path / "dog" / "3.png")
+    with pytest.raises(InvalidInput) as caught:
+        FolderData(**given).build()
+    assert str(caught.value) == (
+        "`data.size` must be set where images differ in size: "
+        "0.png has 5 x 6 pixels, 3.png has 9 x 7"
+    )
+    assert FolderData(**given, size=6).build().x.shape == (20, 3, 6, 6)
+
+
+def break_nothing_there(folder: Path) -> None:
+    shutil.rmtree(folder / "cat")
+    shutil.rmtree(folder / "dog")
+
+
+def break_empty_class(folder: Path) -> None:
+    (folder / "bird").mkdir()
+
+
+def break_no_image(folder: Path) -> None:
+    (folder / "cat" / "2.png").write_text("no image")
+
+
+def break_cut_image(folder: Path) -> None:
+    path = folder / "cat" / "2.png"
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (break_nothing_there, "must hold a folder for each class, but holds none"),
+        (break_empty_class, "bird' must hold the images of a class, but holds none"),
+        (break_no_image, "cat/2.png' is no image"),
+        (break_cut_image, "cat/2.png' is no whole image"),
+    ],
+)
+def test_bad_folders(tmp_path, harm: Callable[[Path], None], words: str) -> None:
+    given = write_images(tmp_path)
+    harm(tmp_path)
+    with pytest.raises(InvalidInput) as caught:
+        FolderData(**given).build()
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_folders_that_are_not_there(tmp_path) -> None:
+    with pytest.raises(DataUnavailable, match="there is no folder"):
+        FolderData(path=str(tmp_path / "none")).build()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"folds": 1}, "`data.folds` must be >= 2, got 1"),
+        ({"fold": 2}, "`data.fold` has no effect without `data.folds`"),
+        ({"folds": 3, "fold": 3}, "`data.fold` must be < `data.folds` = 3, got 3"),
+    ],
+)
+def test_bad_folds(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        apply({"data": {"name": "digits", **given}, "model": {"name": "mlp"}, "epochs": 1}, {})
+    assert str(caught.value) == words
+
+
+def test_the_folds_make_up_the_whole() -> None:
+    y = np.repeat([0, 1, 2], [31, 20, 9])
+    parts = [fold_of(y, 4, fold, seed=0) for fold in range(4)]
+    assert np.array_equal(np.sort(np.concatenate([held for _, held in parts])), np.arange(60))
+    for kept, held in parts:
+        assert np.array_equal(np.sort(np.concatenate([kept, held])), np.arange(60))
+        counts = np.bincount(y[held])
+        assert (abs(counts - np.array([31, 20, 9]) / 4) < 1).all() and len(held) == 15
+
+
+def test_folds_of_data_with_its_own_validation_part(tmp_path) -> None:
+    x, y = DRAW.normal(size=(20, 3)), np.arange(20) % 2
+    np.savez(tmp_path / "a.npz", x=x, y=y, x_val=x, y_val=y)
+    with pytest.raises(InvalidInput, match="brings a validation part of its own"):
+        prepare(ArraysData(path=str(tmp_path / "a.npz"), folds=2), "cpu")
+
+
+def test_arrays_in_a_folder(tmp_path) -> None:
+    x, y = DRAW.normal(size=(20, 3)), np.arange(20) % 2
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(InvalidInput, match="array 'y' is missing"):
+        ArraysData(path=str(tmp_path)).build()
+    np.save(tmp_path / "y.npy", y)
+    read = ArraysData(path=str(tmp_path)).build()
+    assert np.array_equal(read.x, x) and np.array_equal(read.y, y)

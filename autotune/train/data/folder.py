@@ -66,7 +66,8 @@ def common_size(paths: list[Path]) -> tuple[int, int]:
         with opened(path) as image:
             first = first or (image.size, path)
             if image.size != first[0]:
-                shown = f"{first[1].name} has {first[0]} pixels, {path.name} has {image.size}"
+                one, other = ("{} x {}".format(*size) for size in (first[0], image.size))
+                shown = f"{first[1].name} has {one} pixels, {path.name} has {other}"
                 message = f"`data.size` must be set where images differ in size: {shown}"
                 raise InvalidInput([Problem(message, ("data", "size"))])
     assert first is not None

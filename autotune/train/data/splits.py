@@ -19,6 +19,7 @@ def split(config: SplitConfig, read: Arrays, task: Task) -> Arrays:
     if read.x_val is not None and config.folds is not None:
         message = "`data.folds` has no effect: the data brings a validation part of its own"
         raise InvalidInput([Problem(message, ("data", "folds"))])
+    part_not_empty("train", read.y)
     drawn = read.x_val is None or read.x_test is None
     strata = strata_of(read.y, task)
     if read.x_test is None:
@@ -32,7 +33,8 @@ def split(config: SplitConfig, read: Arrays, task: Task) -> Arrays:
         else:
             kept, held = fold_of(strata, config.folds, config.fold, config.seed + 1)
         read = with_part(read, "val", kept, held)
-    not_empty(read)
+    for name, part in (("train", read.y), ("validation", read.y_val), ("test", read.y_test)):
+        part_not_empty(name, part)
     if drawn and task == "classification":
         no_lonely_class(read)
     return read
@@ -70,11 +72,10 @@ def fold_of(y: Array, folds: int, fold: int, seed: int) -> tuple[Indices, Indice
     return np.sort(dealt[np.arange(len(y)) % folds != fold]), np.sort(dealt[fold::folds])
 
 
-def not_empty(read: Arrays) -> None:
-    for name, part in (("train", read.y), ("validation", read.y_val), ("test", read.y_test)):
-        if part is None or len(part) == 0:
-            message = f"`data`: the {name} part would be empty: there are too few samples"
-            raise InvalidInput([Problem(message, ("data",))])
+def part_not_empty(name: str, part: Array | None) -> None:
+    if part is None or len(part) == 0:
+        message = f"`data`: the {name} part would be empty: there are too few samples"
+        raise InvalidInput([Problem(message, ("data",))])
 
 
 def no_lonely_class(read: Arrays) -> None:
