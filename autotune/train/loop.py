@@ -82,7 +82,7 @@ def learn(run: Run, epoch: int) -> dict[str, float]:
     for change in run.changes:
         change(epoch)
     torch.manual_seed(seed_of(config.seed, epoch, "dropout"))
-    draws = torch.Generator(data.x.device).manual_seed(seed_of(config.seed, epoch, "augment"))
+    draws = torch.Generator(run.device).manual_seed(seed_of(config.seed, epoch, "augment"))
     order = permutation(len(data.y), seed_of(config.seed, epoch, "order")).to(data.y.device)  # (N,)
     tally = Tally(run.data, config.metrics)
     batches = whole_batches(order, run.batch)

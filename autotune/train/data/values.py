@@ -44,7 +44,7 @@ class Split:
     def take(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
         """The samples `rows` on `device`; a data set too large for it stays in main memory."""
         x, y = self.x.index_select(0, rows), self.y.index_select(0, rows)
-        if x.device == device:
+        if x.device.type == device.type:
             return x, y
         return x.pin_memory().to(device, non_blocking=True), y.to(device, non_blocking=True)
 

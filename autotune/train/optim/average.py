@@ -74,7 +74,8 @@ class Swa:
     def batches(self) -> Iterator[Tensor]:
         """The train split in parts; a sample alone has no variance and is left out."""
         rows = max(2, REFRESH_ELEMENTS // max(1, self.x[0].numel()))
-        return (part for part in self.x.split(rows) if len(part) > 1)
+        device = next(self.model.parameters()).device  # the data may be too large for it
+        return (part.to(device) for part in self.x.split(rows) if len(part) > 1)
 
     def state_dict(self) -> dict[str, Any]:
         return {"model": self.model.state_dict(), "steps": self.steps}
