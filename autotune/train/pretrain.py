@@ -27,7 +27,7 @@ def pupil(config: "TrainConfig", recipe: Recipe, **other: Any) -> "TrainConfig":
     `other` are fields in which it differs beside. What is left, such as data and threads, is as in
     `config`.
     """
-    kept = ("data", "model", "initializer", "activation", "threads", "device")
+    kept = ("data", "model", "loss", "initializer", "activation", "threads", "device")
     own = {name: getattr(recipe, name) for name in type(recipe).model_fields if name != "name"}
     return type(config)(**{name: getattr(config, name) for name in kept} | own | other)
 

@@ -28,7 +28,7 @@ space:
 budget: {trials: 20}
 """
 AT_LAST = STUDY.replace("maximize}", "maximize, at: last}")  # as pruning needs it
-SOURCE = "trial:\n  transfer: {source: {name: file, path: start.safetensors}}\n"
+SOURCE = "trial: {transfer: {source: {name: file, path: start.safetensors}}, "
 LR = "  - optimizer.lr: {type: float, low: 1e-4, high: 0.1, log: true}\n"
 BATCH = "batch_size: {type: int, low: 8, high: 64, log: true}\n"
 
@@ -275,14 +275,14 @@ def test_every_shipped_fragment_makes_a_valid_study_alone(name, study):
     study_text = STUDY.replace("val_accuracy", "val_r2") if name == "regression" else AT_LAST
     text = study_text.replace("name: mlp", f"name: {model}").replace(LR, f"  - {name}\n")
     if name == "transfer":
-        text = text.replace("trial:\n", SOURCE)
+        text = text.replace("trial: {", SOURCE)
     check(load(study(text)))
 
 
 def test_all_fragments_make_a_valid_study_together(study):
     alone = (*MODELS, "regression")
     names = "".join(f"  - {name}\n" for name in FRAGMENTS if name not in alone)
-    text = AT_LAST.replace(LR, names).replace("trial:\n", SOURCE)
+    text = AT_LAST.replace(LR, names).replace("trial: {", SOURCE)
     check(load(study(text)))
 
 

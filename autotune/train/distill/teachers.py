@@ -29,7 +29,7 @@ from autotune.train.pretrain import digest, fingerprint, pretrained, pupil
 __all__ = ["Teacher", "answers", "find"]
 
 AT = ("distill", "teacher")
-SPLIT = {"seed", "val_fraction", "test_fraction"}
+SPLIT = {"seed", "val_fraction", "test_fraction", "folds", "fold"}
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and std of torchvision's weights
 ELEMENTS = 2**20  # input values that a teacher takes at once
 LARGEST = 2**28  # logits kept in memory for a whole train split
@@ -152,7 +152,7 @@ def _refuse_other_splits(own: TrainConfig, lesson: Lesson) -> None:
 def _renormalised(own: TrainConfig, lesson: Lesson) -> tuple[View, str]:
     """From the student's normalisation of the inputs to the teacher's."""
     ours = lesson.data
-    theirs = prepare(own.data, str(ours.train.x.device))
+    theirs = prepare(own.data, str(ours.mean.device), own.loss.task)
     if theirs.shape != ours.shape:
         raise _misfit(f"the teacher was trained on samples of {theirs.shape}, not {ours.shape}")
     if theirs.labels and ours.labels and theirs.labels != ours.labels:

@@ -45,4 +45,5 @@ def _weights(source: SourceConfig, config: TrainConfig, device: str) -> weights.
         at = (*AT, "study")
         return weights.exported_weights(weights.study_best(source.runs, source.study, at), at)
     own = pupil(config, source, data=source.data)
-    return checkpoint.load_best(pretrained(own, prepare(source.data, device))).weights
+    data = prepare(source.data, device, own.loss.task)
+    return checkpoint.load_best(pretrained(own, data)).weights
