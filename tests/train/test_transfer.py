@@ -190,6 +190,15 @@ def test_every_kind_of_file_is_read(deep, tmp_path) -> None:
         assert torch.equal(own["3.weight"], start["3.weight"])
 
 
+def test_a_file_within_a_package(deep, tmp_path, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    start = load_file(write_export(deep(seed=5), tmp_path / "nets") / "model.safetensors")
+    (tmp_path / "nets" / "__init__.py").touch()
+    source = {"name": "file", "path": "nets:model.safetensors"}
+    own = setup.begin(deep(transfer={"source": source})).model.state_dict()
+    assert torch.equal(own["3.weight"], start["3.weight"])
+
+
 def test_a_source_is_trained_once_on_other_data_with_other_classes(make, tmp_path) -> None:
     draw = np.random.default_rng(0)
     y = np.repeat([0, 1], 40)
@@ -260,6 +269,8 @@ def test_a_head_that_is_kept_must_fit(refused, make, deep, blobs, tmp_path) -> N
 
 def test_files_that_are_no_weights(refused, tmp_path) -> None:
     assert "there is no file" in refused({"name": "file", "path": str(tmp_path / "no.pth")})
+    said = refused({"name": "file", "path": "no_such_package:a.pth"})
+    assert "there is no package 'no_such_package': pip install it" in said
     for name in ("a.pth", "a.safetensors"):
         (tmp_path / name).write_bytes(b"nothing of the kind")
         said = refused({"name": "file", "path": str(tmp_path / name)})

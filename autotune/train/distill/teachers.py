@@ -172,7 +172,7 @@ def _of_torchvision(config: TorchvisionTeacher, lesson: Lesson) -> Teacher:
         )
     if len(lesson.data.shape) != 3:
         raise _misfit(f"torchvision's networks need images, not samples of {lesson.data.shape}")
-    tensors = weights.read(Path(config.weights), (*AT, "weights"))
+    tensors = weights.read(config.weights, (*AT, "weights"))
     model = models.get_model(config.arch, weights=None, num_classes=lesson.data.outputs)
     return Teacher(_filled(model, tensors, lesson), _as_colour(config, lesson), config.inputs)
 

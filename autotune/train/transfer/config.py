@@ -42,7 +42,8 @@ class FileSource(Config):
 
     name: Literal["file"] = "file"
     path: str
-    """A .safetensors file, or a .pth file of plain tensors."""
+    """A .safetensors file, or a .pth file of plain tensors; package:file for one that an
+    installed package carries."""
 
 
 class ExportedSource(Config):

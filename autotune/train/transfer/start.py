@@ -38,7 +38,7 @@ def start(config: TrainConfig, model: nn.Module, loss: nn.Module, device: str) -
 
 def _weights(source: SourceConfig, config: TrainConfig, device: str) -> weights.Weights:
     if isinstance(source, FileSource):
-        return weights.read(Path(source.path), (*AT, "path"))
+        return weights.read(source.path, (*AT, "path"))
     if isinstance(source, ExportedSource):
         return weights.exported_weights(Path(source.folder), (*AT, "folder"))
     if isinstance(source, StudySource):
