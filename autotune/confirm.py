@@ -54,7 +54,8 @@ def outstanding(history: History) -> Todo | None:
 
 def is_over(history: History, elapsed: float) -> bool:
     """Nothing is left to do within the budget, `elapsed` seconds into the study."""
-    idle = all(run.state.finished for run in history.runs())
+    retrained = all(run.state.finished for run in [*history.confirms, *history.tests])
+    idle = history.searched and retrained
     return idle and not history.searching(elapsed) and outstanding(history) is None
 
 

@@ -5,7 +5,8 @@ Everything here is derived. `load` opens a study that another process may be dri
 
 import platform
 import statistics
-from collections.abc import Iterator, Mapping
+from bisect import insort
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -85,24 +86,53 @@ class History:
     """The sampler has proposed all there is."""
     driven: bool = False
     """A process is running the study now."""
-    _past: dict[int, Trial] = field(default_factory=dict, repr=False)
-    """Snapshots of finished trials, which no longer change."""
+    finished_trials: int = 0
+    seconds: float = 0.0
+    """Working time of all trials."""
+    _told: list[Trial] = field(default_factory=list, repr=False)
+    """Snapshots of the trials; those in `_stale` are out of date."""
+    _stale: set[int] = field(default_factory=set, repr=False)
+    _ranked: dict[State, list[tuple[float, int]]] = field(default_factory=dict, repr=False)
+    """Finished trials with a value, the best first: (`better` of the value, number)."""
+
+    # What a study does is one call a record: nothing here may grow with the number of trials.
 
     def add(self, run: Run) -> None:
+        """A run begins, or is read from the journal."""
         rooms = {Purpose.SEARCH: self.trials, Purpose.CONFIRM: self.confirms}
         rooms.get(run.purpose, self.tests).append(run)
+        if run.purpose == Purpose.SEARCH:
+            self.seconds += run.seconds
+        self.changed(run)
+        if run.state.finished:
+            self.ended(run)
+
+    def changed(self, run: Run, seconds: float = 0.0) -> None:
+        """`run` has another state, or a report that cost `seconds`."""
+        if run.purpose == Purpose.SEARCH:
+            self.seconds += seconds
+            self._stale.add(run.trial)
+
+    def ended(self, run: Run) -> None:
+        """The outcome of `run` is known."""
+        if run.purpose != Purpose.SEARCH:
+            return
+        self._stale.add(run.trial)
+        self.finished_trials += 1
+        if run.value is not None:
+            place = (self.better(run.value), run.trial)
+            insort(self._ranked.setdefault(run.state, []), place)
 
     def runs(self) -> list[Run]:
         return [*self.trials, *self.confirms, *self.tests]
 
-    def snapshots(self) -> list[Trial]:
-        return [self._past.get(run.trial) or self._snapshot(run) for run in self.trials]
-
-    def _snapshot(self, run: Run) -> Trial:
-        told = run.snapshot(self.spec.objective.metric)
-        if run.state.finished:
-            self._past[run.trial] = told
-        return told
+    def snapshots(self) -> Sequence[Trial]:
+        """Every trial as it stands now. The list is kept up to date, not made: do not keep it."""
+        for number in sorted(self._stale):
+            told = self.trials[number].snapshot(self.spec.objective.metric)
+            self._told[number : number + 1] = [told]
+        self._stale.clear()
+        return self._told
 
     def elapsed(self) -> float:
         """Seconds the study has run, over all its sessions, by its last record."""
@@ -117,15 +147,23 @@ class History:
 
     def searching(self, elapsed: float) -> bool:
         """Whether the budget still allows a new trial, `elapsed` seconds into the study."""
-        budget = self.spec.budget
-        if self.exhausted or (budget.trials is not None and len(self.trials) >= budget.trials):
+        most = self.spec.budget.trials
+        if self.exhausted or (most is not None and len(self.trials) >= most):
             return False
+        return self.affordable(elapsed)
+
+    def affordable(self, elapsed: float) -> bool:
+        """Whether the budget's time and GPU hours are not spent, `elapsed` seconds into it."""
+        budget = self.spec.budget
         if budget.time is not None and elapsed >= budget.time:
             return False
-        if budget.gpu_hours is None:
-            return True
-        seconds = sum(run.seconds for run in self.trials)
-        return seconds * self.spec.worker.gpus < budget.gpu_hours * 3600
+        spent = self.seconds * self.spec.worker.gpus
+        return budget.gpu_hours is None or spent < budget.gpu_hours * 3600
+
+    @property
+    def searched(self) -> bool:
+        """Every trial begun is finished."""
+        return self.finished_trials == len(self.trials)
 
     def config(self, run: Run) -> dict[str, Any]:
         """The complete training config of `run` as plain JSON values."""
@@ -167,10 +205,10 @@ class History:
 
     def standing(self, value: float | None) -> dict[str, Any]:
         """The count of finished trials and their best value when one more ends with `value`."""
-        done = [run for run in self.trials if run.state.finished]
-        values = [v for v in (value, *(run.value for run in done)) if v is not None]
+        first = [self.trials[ranked[0][1]].value for ranked in self._ranked.values()]
+        values = [v for v in (value, *first) if v is not None]
         best = min(values, key=self.better) if values else None
-        return {"finished": len(done) + 1, "best": best}
+        return {"finished": self.finished_trials + 1, "best": best}
 
     def closing(self, complete: bool, failure: str = "") -> StudyFinished:
         """The study as it stands, with its winner if it has one."""
@@ -210,9 +248,8 @@ class History:
 
     def top(self, k: int) -> list[Run]:
         """The k best complete trials; where none is complete, the best of the pruned."""
-        scored = [run for run in self.trials if run.value is not None]
-        complete = [run for run in scored if run.state == State.COMPLETE] or scored
-        return sorted(complete, key=lambda run: (self.better(run.value or 0.0), run.trial))[:k]
+        ranked = self._ranked.get(State.COMPLETE) or self._ranked.get(State.PRUNED, [])
+        return [self.trials[number] for _, number in ranked[:k]]
 
     def confirmed(self) -> list[Confirmed]:
         """Configurations with every retraining finished, the winner first.

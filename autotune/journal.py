@@ -19,7 +19,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, TrialState
@@ -28,7 +28,7 @@ from autotune.errors import StudyNotFound, UserError
 from autotune.files import FileLock
 from autotune.trial import Goal, Purpose, Reason, Report, Scalar, State, Trial
 
-__all__ = ["Journal", "Run", "open_storage"]
+__all__ = ["Journal", "Run", "memory_storage", "open_storage"]
 
 _OPTUNA_STATE = {
     State.COMPLETE: TrialState.COMPLETE,
@@ -263,6 +263,11 @@ def open_storage(url: str | None, folder: Path, create: bool = True) -> BaseStor
         raise StudyNotFound(f"{path} does not exist: the study was never started.")
     folder.mkdir(parents=True, exist_ok=True)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=_KernelLock(path)))
+
+
+def memory_storage() -> BaseStorage:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return InMemoryStorage()
 
 
 def _open_database(url: str) -> BaseStorage:

@@ -5,9 +5,7 @@ decision. Every step is journaled before it is answered, so a study killed anywh
 journal: the same trial numbers, the same proposals (one worker), nothing lost and nothing twice.
 """
 
-import os
 import shutil
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +16,13 @@ from pydantic import TypeAdapter
 
 from autotune import confirm, failures
 from autotune import spec as specs
-from autotune.errors import AutotuneError, StudyBusy, StudyChanged
-from autotune.files import FileLock, write_atomically
+from autotune.clock import Clock, WallClock
+from autotune.errors import AutotuneError, StudyChanged
+from autotune.files import write_atomically
+from autotune.folder import Folder, Nowhere, take_lock
 from autotune.history import History, load
-from autotune.journal import Journal, Run, open_storage
+from autotune.journal import Journal, Run, memory_storage, open_storage
+from autotune.schedule import Curves
 from autotune.search import SamplerConfig, SamplerSettings
 from autotune.search.base import Sampler, derive
 from autotune.search.distributions import distribution
@@ -39,7 +40,17 @@ from autotune.trial import (
     State,
 )
 
-__all__ = ["Done", "Listener", "Study", "Wait", "delete", "refuse_changes", "start", "take_lock"]
+__all__ = [
+    "Done",
+    "Listener",
+    "Study",
+    "Wait",
+    "delete",
+    "in_memory",
+    "refuse_changes",
+    "start",
+    "take_lock",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +80,17 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
             refuse_changes(specs.load(stored), spec)
         write_atomically(stored, specs.dump(spec))
         journal = Journal(open_storage(spec.storage, folder), spec.name, spec.objective.goal)
-        return Study(History(spec, folder, journal.uid), journal, lock, listeners)
+        history = History(spec, folder, journal.uid)
+        return Study(history, journal, Folder(history, lock), listeners)
     except BaseException:
         lock.release()
         raise
 
 
-def take_lock(folder: Path) -> FileLock:
-    """The driver's lock of the study in `folder`, held. Raises StudyBusy, naming who holds it."""
-    lock = FileLock(folder / "driver.lock")
-    for _ in range(10):  # a reader holds it for an instant to see whether anyone drives
-        if lock.acquire(blocking=False):
-            lock.note(str(os.getpid()))
-            return lock
-        time.sleep(0.05)
-    raise StudyBusy(
-        f"study {folder.name!r} is being run by process {lock.holder or '?'}. "
-        "Wait for it, or stop it with Ctrl-C there."
-    )
+def in_memory(spec: StudySpec, listeners: Sequence[Listener] = ()) -> "Study":
+    """A new study that writes nothing: for simulations, which are done again, not resumed."""
+    journal = Journal(memory_storage(), spec.name, spec.objective.goal)
+    return Study(History(spec, Path(spec.name), journal.uid), journal, Nowhere(), listeners)
 
 
 def refuse_changes(old: StudySpec, new: StudySpec) -> None:
@@ -104,27 +108,28 @@ class Study:
         self,
         history: History,
         journal: Journal,
-        lock: FileLock,
+        folder: Folder | Nowhere,
         listeners: Sequence[Listener] = (),
     ) -> None:
         """Takes over a journaled study: finished runs are told again, unfinished ones queued.
 
-        Made by `start`; `lock` is released by `close`.
+        Made by `start` or `in_memory`; `folder` is released by `close`.
         """
         self.history, self.spec = history, history.spec
         self.slots = 1
         """How many assignments may be out at once; the engine sets it."""
-        self._journal, self._lock, self._listeners = journal, lock, listeners
+        self.clock: Clock = WallClock()
+        """Passes the study's time; an engine may set another before the first `next`."""
+        self._journal, self._folder, self._listeners = journal, folder, listeners
         self._sampler = self._build_sampler()
         self._scheduler = self.spec.schedule.build(self.spec.trial.get("epochs"))
         self._working: dict[int, Run] = {}
         self._queue: deque[tuple[Run, str]] = deque()
-        self._curves: dict[int, dict[int, float]] = {}
-        self._kept: set[int] = set()
+        self._curves = Curves()
         self._stopping = self._closed = False
         self.history.exhausted = bool(journal.note("exhausted"))
         self._error: AutotuneError | None = None
-        self._opened, self._before = time.monotonic(), 0.0
+        self._before = 0.0
         self._take_over(journal.runs())
 
     def _build_sampler(self) -> Sampler:
@@ -193,7 +198,7 @@ class Study:
             return
         if not run.state.finished:
             self._settle(run, failure)
-        self._tidy(run)
+        self._folder.tidy(run)
 
     def stop(self) -> None:
         """Hand out nothing more. What runs may be abandoned: it goes on at the next start."""
@@ -205,7 +210,7 @@ class Study:
             return
         self._closed = True
         self._tell(self.history.closing(self.complete, str(self._error or "")))
-        self._lock.release()
+        self._folder.release()
 
     # What the caller asks
 
@@ -220,7 +225,7 @@ class Study:
 
     def elapsed(self) -> float:
         """Seconds the study has run, all its sessions together."""
-        return self._before + time.monotonic() - self._opened
+        return self._before + self.clock.passed()
 
     def raise_error(self) -> None:
         """Raises what made the study stop itself, if anything did."""
@@ -234,7 +239,7 @@ class Study:
             return self._hand_out_again(*self._queue.popleft())
         if self.history.searching(self.elapsed()) and (assignment := self._propose()):
             return assignment
-        if all(run.state.finished for run in self.history.trials):
+        if self.history.searched:
             if todo := confirm.outstanding(self.history):
                 return self._begin(todo.about(), todo.params)
         return None
@@ -256,13 +261,12 @@ class Study:
         parameters = self.spec.space.parameters
         distributions = {name: distribution(parameters[name]) for name in params}
         record = {"why": "start", "from": 0}
-        about = {**about, "at": time.time()}
+        about = {**about, "at": self.clock.at()}
         run = self._journal.begin(about, params, distributions, (number, record))
         self.history.add(run)
         if run.purpose != Purpose.TEST:
-            started = self.history.started(run)
-            write_atomically(self.history.config_file(run), self.history.config_text(run))
-            self._tell(started)
+            self._folder.begin(run)
+            self._tell(self.history.started(run))
         return self._assignment(run, number)
 
     def _hand_out_again(self, run: Run, why: str) -> Assignment:
@@ -297,11 +301,12 @@ class Study:
         value = report.metrics.get(self.spec.objective.metric)
         self._journal.report(run, report, value, {**who, **self._stamp()})
         self._draw(run, report.step)
+        self.history.changed(run, report.seconds)
         if run.purpose != Purpose.TEST:
             self._tell(self.history.reported(run, report.step))
 
     def _stamp(self) -> dict[str, float]:
-        return {"at": time.time(), "elapsed": self.elapsed()}
+        return {"at": self.clock.at(), "elapsed": self.elapsed()}
 
     def _draw(self, run: Run, step: int) -> None:
         """Adds a point to the curve the scheduler sees: lower is better, the best so far where
@@ -310,10 +315,10 @@ class Study:
             return
         value = run.reports[step].metrics[self.spec.objective.metric]
         loss = -value if self.spec.objective.goal == Goal.MAXIMIZE else value
-        curve = self._curves.setdefault(run.trial, {})
-        if self.spec.objective.at == "best":
-            loss = min(loss, *curve.values()) if curve else loss
-        curve[step] = loss
+        curve = self._curves.get(run.trial, {})
+        if self.spec.objective.at == "best" and curve:
+            loss = min(loss, curve[max(curve)])
+        self._curves.add(run.trial, step, loss)
 
     def _verdict(self, run: Run, step: int) -> State | None:
         """How the run ends after `step`; None when it goes on."""
@@ -345,6 +350,7 @@ class Study:
         if run.purpose == Purpose.SEARCH:
             record |= self.history.standing(value)
         self._journal.finish(run, state, value, record)
+        self.history.ended(run)
         self._tell(self.history.finished(run))
         self._give_up(failures.hopeless(self.history))
 
@@ -353,16 +359,6 @@ class Study:
         if error and not self._error:
             self._error = error
             self.stop()
-
-    def _tidy(self, run: Run) -> None:
-        """Keeps the checkpoints of unfinished trials and of the best k alone."""
-        if run.purpose != Purpose.SEARCH or not run.state.finished:
-            return
-        best = self.history.top(max(self.spec.confirm.top, 1))
-        keep = {kept.trial for kept in best if kept.state == State.COMPLETE}
-        for gone in {run.trial, *self._kept} - keep:
-            shutil.rmtree(self.history.trial_folder(gone), ignore_errors=True)
-        self._kept = keep
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:

@@ -77,7 +77,7 @@ def kill_after(count: int) -> Callable[[], None]:
 
 def abandon(study: Study) -> None:
     """As the kernel does for a killed process: the lock is free, nothing else happens."""
-    study._lock.release()
+    study._folder.release()
 
 
 def picture(history: History) -> list[tuple[Any, ...]]:

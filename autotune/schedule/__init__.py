@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from autotune.schedule.asha import Asha
-from autotune.schedule.base import Curves, Scheduler, SchedulerSettings
+from autotune.schedule.base import Scheduler, SchedulerSettings
+from autotune.schedule.curves import Curves
 from autotune.schedule.median import Median
 from autotune.schedule.none import NoStopping
 

@@ -1,13 +1,14 @@
 """Asynchronous successive halving, in its stopping form."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.schedule.base import Curves, SchedulerSettings
+from autotune.schedule.base import SchedulerSettings
+from autotune.schedule.curves import Curves
 from autotune.schedule.median import beyond
 from autotune.trial import Decision
 
@@ -51,8 +52,7 @@ class AshaScheduler:
         own = curves[trial]
         before = max((at for at in own if at < step), default=0)
         for rung in self._rungs(before, step):
-            rivals = [loss for curve in curves.values() if (loss := _at(curve, rung)) is not None]
-            if not self._in_best(own[step], rivals):
+            if not self._in_best(own[step], curves.rung(rung).ranked):
                 return Decision.STOP
         return Decision.CONTINUE
 
@@ -65,14 +65,7 @@ class AshaScheduler:
             power += 1
             rung = max(rung + 1, round(self.config.grace * self.config.eta**power))
 
-    def _in_best(self, loss: float, rivals: list[float]) -> bool:
-        """Whether `loss`, one of `rivals`, is in their best 1/eta, or the best of a few."""
-        going_on = max(1, int(len(rivals) // self.config.eta))
-        return bisect_left(sorted(rivals), loss) < going_on
-
-
-def _at(curve: Mapping[int, float], rung: int) -> float | None:
-    """The loss at the first reported step from `rung` on."""
-    if rung in curve:
-        return curve[rung]
-    return curve.get(min((step for step in curve if step >= rung), default=-1))
+    def _in_best(self, loss: float, ranked: list[tuple[float, int]]) -> bool:
+        """Whether `loss`, one of `ranked`, is in its best 1/eta, or the best of a few."""
+        going_on = max(1, int(len(ranked) // self.config.eta))
+        return bisect_left(ranked, (loss, -1)) < going_on

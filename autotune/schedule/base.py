@@ -1,17 +1,14 @@
 """What a scheduler is: it decides, from the curves alone, whether a trial goes on."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from autotune.errors import Problem
+from autotune.schedule.curves import Curves
 from autotune.trial import Decision
 
-__all__ = ["Curves", "Scheduler", "SchedulerSettings"]
-
-Curves = Mapping[int, Mapping[int, float]]
-"""trial number -> step -> loss: lower is better whatever the objective's goal, never NaN."""
+__all__ = ["Scheduler", "SchedulerSettings"]
 
 
 class Scheduler(Protocol):
@@ -21,7 +18,8 @@ class Scheduler(Protocol):
         `curves` holds the trials that reported anything, finished ones included; failed trials
         keep the steps they reached. A pure function: no memory, no clock.
 
-            decide(7, 3, {6: {1: 0.9, 3: 0.2}, 7: {1: 0.8, 3: 0.7}})  -> Decision.STOP
+            curves = Curves({6: {1: 0.9, 3: 0.2}, 7: {1: 0.8, 3: 0.7}})
+            decide(7, 3, curves)  -> Decision.STOP
         """
         ...
 

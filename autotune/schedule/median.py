@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.schedule.base import Curves, SchedulerSettings
+from autotune.schedule.base import SchedulerSettings
+from autotune.schedule.curves import Curves
 from autotune.trial import Decision
 
 __all__ = ["Median", "MedianScheduler"]

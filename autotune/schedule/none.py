@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from autotune.schedule.base import Curves, SchedulerSettings
+from autotune.schedule.base import SchedulerSettings
+from autotune.schedule.curves import Curves
 from autotune.trial import Decision
 
 __all__ = ["Never", "NoStopping"]

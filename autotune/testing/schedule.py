@@ -60,9 +60,9 @@ def arrivals(
 
 def run(
     scheduler: Scheduler, source: Iterator[Arrival]
-) -> tuple[dict[int, dict[int, float]], dict[int, int]]:
+) -> tuple[Curves, dict[int, int]]:
     """The curves of a study under `scheduler`, and where it stopped which trial."""
-    curves: dict[int, dict[int, float]] = {}
+    curves = Curves()
     stopped: dict[int, int] = {}
     answer: bool | None = None
     while True:
@@ -70,7 +70,7 @@ def run(
             number, step, loss = source.send(answer)  # type: ignore[attr-defined]
         except StopIteration:
             return curves, stopped
-        curves.setdefault(number, {})[step] = loss
+        curves.add(number, step, loss)
         answer = scheduler.decide(number, step, curves) == Decision.STOP
         if answer:
             stopped[number] = step
@@ -85,7 +85,7 @@ def never_before_grace(config: SchedulerSettings) -> None:
 
 def never_at_the_last_step(config: SchedulerSettings) -> None:
     """A trial that came to its end is complete, whatever its loss."""
-    curves = {number: {MAX_STEP: float(number)} for number in range(20)}
+    curves = Curves({number: {MAX_STEP: float(number)} for number in range(20)})
     assert config.build(MAX_STEP).decide(19, MAX_STEP, curves) == Decision.CONTINUE
 
 
@@ -125,8 +125,8 @@ def gaps_and_extremes_are_survived(config: SchedulerSettings) -> None:
         scheduler = config.build(max_step)
         for number, curve in curves.items():
             for step in curve:
-                assert scheduler.decide(number, step, curves) in (Decision.CONTINUE, Decision.STOP)
-        assert scheduler.decide(0, 26, {0: {26: math.inf}}) == Decision.CONTINUE
+                assert scheduler.decide(number, step, Curves(curves)) in (Decision.CONTINUE, Decision.STOP)
+        assert scheduler.decide(0, 26, Curves({0: {26: math.inf}})) == Decision.CONTINUE
 
 
 def _shuffled(curves: Curves) -> Curves:
@@ -135,7 +135,7 @@ def _shuffled(curves: Curves) -> Curves:
         number: dict(rng.sample(sorted(curve.items()), len(curve)))
         for number, curve in curves.items()
     }
-    return dict(rng.sample(sorted(inner.items()), len(inner)))
+    return Curves(dict(rng.sample(sorted(inner.items()), len(inner))))
 
 
 SCHEDULER_CHECKS: Sequence[Callable[[SchedulerSettings], None]] = (

@@ -6,7 +6,7 @@ from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
-from autotune.schedule import Asha, Median
+from autotune.schedule import Asha, Curves, Median
 from autotune.testing.schedule import SCHEDULER_CHECKS, schedulers
 from autotune.trial import Decision
 
@@ -40,14 +40,14 @@ def assert_same_decisions(scheduler, pruner: BasePruner, study, stride: int = 1)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     oracle = optuna.create_study(direction="minimize", pruner=pruner)
     theirs = [oracle.ask() for _ in curves]
-    ours: dict[int, dict[int, float]] = {}
+    ours = Curves()
     open_trials = set(range(len(curves)))
     for number in order:
         if number not in open_trials:
             continue
         step = max(ours.get(number, {}), default=0) + stride
         loss = curves[number][step - 1]
-        ours.setdefault(number, {})[step] = loss
+        ours.add(number, step, loss)
         theirs[number].report(loss, step)
         stopped = step < STEPS and theirs[number].should_prune()
         decision = scheduler.decide(number, step, ours)
@@ -84,7 +84,7 @@ def test_median_decides_as_the_median_pruner_of_optuna(study, grace, startup):
 
 def test_one_report_past_several_rungs_is_one_comparison():
     """Three trials that report every ninth step only: one in three goes on, not one in 27."""
-    curves = {number: {9: float(number)} for number in range(9)}
+    curves = Curves({number: {9: float(number)} for number in range(9)})
     scheduler = Asha(grace=1, eta=3).build(27)
     decisions = [scheduler.decide(number, 9, curves) for number in curves]
     assert decisions.count(Decision.CONTINUE) == 3
@@ -92,7 +92,7 @@ def test_one_report_past_several_rungs_is_one_comparison():
 
 def test_rungs_of_a_broken_eta_never_stand_still():
     scheduler = Asha(grace=1, eta=1.1).build(None)
-    curves = {number: {step: float(number) for step in range(1, 20)} for number in range(3)}
+    curves = Curves({n: {step: float(n) for step in range(1, 20)} for n in range(3)})
     assert scheduler.decide(2, 1, curves) == Decision.STOP
     assert scheduler.decide(0, 19, curves) == Decision.CONTINUE
 

@@ -1,0 +1,156 @@
+"""Runs a study on a virtual clock: many workers in one process, in the order of simulated time.
+
+The work is what any engine is given, an iterator of reports; each report's `seconds` is how long
+its step takes. Reports reach the study in the order in which the simulated workers would bring
+them, and the study's time (`budget.time`, elapsed, stamps) is that of the clock. With work that
+depends on its assignment alone, the same spec gives the same study for the same number of workers.
+
+    def curve(config, seed):                      # a table, a surrogate, a formula
+        for step in range(1, 51):
+            yield {"loss": config["lr"] / step}, 2.5     # metrics and seconds of the step
+
+    simulate.run(study.in_memory(spec), workers=16, work=simulate.recorded(curve))
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from autotune.clock import VirtualClock
+from autotune.engine import worker
+from autotune.engine.interrupt import Interrupts
+from autotune.trial import Assignment, Decision, Failure, Report
+
+if TYPE_CHECKING:
+    from autotune.study import Study
+
+__all__ = ["Curve", "Work", "recorded", "run"]
+
+Work = Callable[[Assignment], Iterator[Report | Failure]]
+"""What `autotune.engine.worker.work` is: the reports, and a Failure where the work ends in one."""
+
+Curve = Callable[[Mapping[str, Any], int], Iterable[tuple[Mapping[str, float], float]]]
+"""(config, seed) -> metrics and seconds of step 1, 2, 3, ..."""
+
+_POLL = 0.05
+"""Real seconds between two questions while nothing runs and the study has nothing to hand out."""
+
+
+def recorded(curve: Curve) -> Work:
+    """Work that is looked up: an assignment gets the steps of the curve that it is to run.
+
+    Going on from a checkpoint costs nothing for the steps before it.
+    """
+
+    def work(assignment: Assignment) -> Iterator[Report | Failure]:
+        steps = enumerate(curve(assignment.config, assignment.seed), 1)
+        for step, (metrics, seconds) in steps:
+            if assignment.to_step is not None and step > assignment.to_step:
+                return
+            if step > assignment.from_step:
+                yield Report(step, metrics, seconds)
+
+    return work
+
+
+def run(study: "Study", workers: int = 1, work: Work = worker.work) -> None:
+    """Run `study` to its end with `workers`, or fewer where `worker.max` says so.
+
+    The default `work` trains in this process, one step of one worker at a time, and takes the
+    measured seconds for the costs. Raises KeyboardInterrupt after Ctrl-C, as inline does.
+    """
+    study.slots = min(workers, study.spec.worker.max or workers)
+    study.clock = clock = VirtualClock()
+    with Interrupts() as interrupts:
+        simulation = _Simulation(study, clock, work, interrupts)
+        try:
+            simulation.run()
+        except KeyboardInterrupt:
+            study.stop()
+            raise
+        finally:
+            simulation.close()
+
+
+@dataclass(slots=True)
+class _Job:
+    """What one simulated worker is at."""
+
+    assignment: Assignment
+    replies: Iterator[Report | Failure]
+    reply: Report | Failure | None = None
+    """Comes when the clock stands at the job's time; None: the work ends then by itself."""
+    worker: int = 0
+
+    def advance(self) -> float:
+        """Does the next step; the simulated seconds that it takes."""
+        self.reply = next(self.replies, None)
+        return self.reply.seconds if isinstance(self.reply, Report) else 0.0
+
+    def close(self) -> None:
+        if close := getattr(self.replies, "close", None):
+            close()
+
+
+class _Simulation:
+    """Jobs wait in a heap by time; those of the same instant come in the order they were put in."""
+
+    def __init__(
+        self, study: "Study", clock: VirtualClock, work: Work, interrupts: Interrupts
+    ) -> None:
+        self._study, self._clock, self._work, self._interrupts = study, clock, work, interrupts
+        self._jobs: list[tuple[float, int, _Job]] = []
+        self._order = count()
+        self._idle = list(range(study.slots - 1, -1, -1))
+
+    def run(self) -> None:
+        while self._hand_out():
+            if self._jobs:
+                self._clock.seconds, _, job = heappop(self._jobs)
+                try:
+                    self._step(job)
+                except BaseException:
+                    job.close()
+                    raise
+            else:
+                time.sleep(_POLL)
+
+    def close(self) -> None:
+        """Ends the work under way, on the way out."""
+        while self._jobs:
+            self._jobs.pop()[2].close()
+
+    def _hand_out(self) -> bool:
+        """Gives work to idle workers; False when the study is done."""
+        from autotune.study import Done
+
+        while self._idle:
+            with self._interrupts.deferred():
+                answer = self._study.next()
+            if not isinstance(answer, Assignment):
+                return not isinstance(answer, Done)
+            self._put(_Job(answer, self._work(answer), worker=self._idle.pop()))
+        return True
+
+    def _put(self, job: _Job) -> None:
+        seconds = job.advance()
+        heappush(self._jobs, (self._clock.seconds + seconds, next(self._order), job))
+
+    def _step(self, job: _Job) -> None:
+        failure, decision = None, Decision.STOP
+        if isinstance(job.reply, Report):
+            with self._interrupts.deferred():
+                name = f"simulated:{job.worker}"
+                decision = self._study.report(job.assignment, job.reply, name)
+        elif isinstance(job.reply, Failure):
+            failure = job.reply
+        if decision is Decision.CONTINUE:
+            self._put(job)
+            return
+        job.close()
+        with self._interrupts.deferred():
+            self._study.finish(job.assignment, failure)
+        self._idle.append(job.worker)

@@ -1,0 +1,66 @@
+"""What a study leaves on disk beside its journal: its lock, its trials' configs and checkpoints."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from autotune.errors import StudyBusy
+from autotune.files import FileLock, write_atomically
+from autotune.history import History
+from autotune.journal import Run
+from autotune.trial import Purpose, State
+
+__all__ = ["Folder", "Nowhere", "take_lock"]
+
+
+def take_lock(folder: Path) -> FileLock:
+    """The driver's lock of the study in `folder`, held. Raises StudyBusy, naming who holds it."""
+    lock = FileLock(folder / "driver.lock")
+    for _ in range(10):  # a reader holds it for an instant to see whether anyone drives
+        if lock.acquire(blocking=False):
+            lock.note(str(os.getpid()))
+            return lock
+        time.sleep(0.05)
+    raise StudyBusy(
+        f"study {folder.name!r} is being run by process {lock.holder or '?'}. "
+        "Wait for it, or stop it with Ctrl-C there."
+    )
+
+
+class Folder:
+    """The folder of a study whose lock is held; `release` lets the next driver in."""
+
+    def __init__(self, history: History, lock: FileLock) -> None:
+        self._history, self._lock = history, lock
+        self._kept: set[int] = set()
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def begin(self, run: Run) -> None:
+        """`autotune train` on the file that is written here reruns `run` alone."""
+        write_atomically(self._history.config_file(run), self._history.config_text(run))
+
+    def tidy(self, run: Run) -> None:
+        """Keeps the checkpoints of unfinished trials and of the best k alone."""
+        if run.purpose != Purpose.SEARCH or not run.state.finished:
+            return
+        best = self._history.top(max(self._history.spec.confirm.top, 1))
+        keep = {kept.trial for kept in best if kept.state == State.COMPLETE}
+        for gone in {run.trial, *self._kept} - keep:
+            shutil.rmtree(self._history.trial_folder(gone), ignore_errors=True)
+        self._kept = keep
+
+
+class Nowhere:
+    """In place of a Folder: a study that lives in memory leaves nothing."""
+
+    def release(self) -> None:
+        pass
+
+    def begin(self, run: Run) -> None:
+        pass
+
+    def tidy(self, run: Run) -> None:
+        pass
