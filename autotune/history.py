@@ -6,7 +6,7 @@ Everything here is derived. `load` opens a study that another process may be dri
 import platform
 import statistics
 from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +26,7 @@ from autotune.tracking.base import (
     StudyOpened,
 )
 from autotune.train.config import apply
-from autotune.trial import Goal, Purpose, State, Trial
+from autotune.trial import Goal, Purpose, State, Trials
 
 __all__ = ["Best", "Confirmed", "History", "find", "load", "names"]
 
@@ -89,7 +89,7 @@ class History:
     finished_trials: int = 0
     seconds: float = 0.0
     """Working time of all trials."""
-    _told: list[Trial] = field(default_factory=list, repr=False)
+    _told: Trials = field(default_factory=Trials, repr=False)
     """Snapshots of the trials; those in `_stale` are out of date."""
     _stale: set[int] = field(default_factory=set, repr=False)
     _ranked: dict[State, list[tuple[float, int]]] = field(default_factory=dict, repr=False)
@@ -126,7 +126,7 @@ class History:
     def runs(self) -> list[Run]:
         return [*self.trials, *self.confirms, *self.tests]
 
-    def snapshots(self) -> Sequence[Trial]:
+    def snapshots(self) -> Trials:
         """Every trial as it stands now. The list is kept up to date, not made: do not keep it."""
         for number in sorted(self._stale):
             told = self.trials[number].snapshot(self.spec.objective.metric)

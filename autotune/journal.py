@@ -19,7 +19,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, TrialState
@@ -28,7 +28,7 @@ from autotune.errors import StudyNotFound, UserError
 from autotune.files import FileLock
 from autotune.trial import Goal, Purpose, Reason, Report, Scalar, State, Trial
 
-__all__ = ["Journal", "Run", "memory_storage", "open_storage"]
+__all__ = ["Journal", "Run", "Unwritten", "open_storage"]
 
 _OPTUNA_STATE = {
     State.COMPLETE: TrialState.COMPLETE,
@@ -153,7 +153,7 @@ class Journal:
         return _replay(self._storage.get_trial(self._storage.create_new_trial(study, template)))
 
     def assign(self, run: Run, number: int, record: Mapping[str, Any]) -> None:
-        self._storage.set_trial_user_attr(run.id, f"assignment/{number}", dict(record))
+        self._write(run, f"assignment/{number}", record)
         run.assignments[number] = record
 
     def report(
@@ -161,9 +161,9 @@ class Journal:
     ) -> None:
         """One record with all metrics of a step; `record` holds who, when and the elapsed time."""
         content = {**record, "metrics": dict(report.metrics), "seconds": report.seconds}
-        self._storage.set_trial_user_attr(run.id, f"report/{report.step}", content)
+        self._write(run, f"report/{report.step}", content)
         if value is not None:
-            self._storage.set_trial_intermediate_value(run.id, report.step, value)
+            self._point(run, report.step, value)
         run.reports[report.step] = report
         run.stamps[report.step] = record
 
@@ -171,11 +171,19 @@ class Journal:
         self, run: Run, state: State, value: float | None, record: Mapping[str, Any]
     ) -> None:
         content = {**record, "state": state, "value": value}
-        self._storage.set_trial_user_attr(run.id, "outcome", content)
-        self._storage.set_trial_state_values(
-            run.id, _OPTUNA_STATE[state], None if value is None else [value]
-        )
+        self._write(run, "outcome", content)
+        self._conclude(run, state, value)
         run.state, run.value, run.outcome = state, value, content
+
+    def _write(self, run: Run, key: str, record: Mapping[str, Any]) -> None:
+        self._storage.set_trial_user_attr(run.id, key, dict(record))
+
+    def _point(self, run: Run, step: int, value: float) -> None:
+        self._storage.set_trial_intermediate_value(run.id, step, value)
+
+    def _conclude(self, run: Run, state: State, value: float | None) -> None:
+        values = None if value is None else [value]
+        self._storage.set_trial_state_values(run.id, _OPTUNA_STATE[state], values)
 
     def repair(self, run: Run, metric: str) -> None:
         """Completes a pair of records that a crash cut in two."""
@@ -184,7 +192,7 @@ class Journal:
             return
         for step, report in sorted(run.reports.items()):
             if step not in frozen.intermediate_values and metric in report.metrics:
-                self._storage.set_trial_intermediate_value(run.id, step, report.metrics[metric])
+                self._point(run, step, report.metrics[metric])
         if run.outcome:
             self.finish(run, State(run.outcome["state"]), run.outcome["value"], run.outcome)
 
@@ -193,8 +201,51 @@ class Journal:
             self._storage.delete_study(study)
 
 
+class Unwritten(Journal):
+    """A journal that keeps nothing but the runs it is asked to change, for simulations: the copies
+    that a storage in memory makes would be most of their cost."""
+
+    def __init__(self) -> None:
+        self.uid = uuid.uuid4().hex
+        self._notes: dict[str, Any] = {}
+        self._begun = 0
+
+    def runs(self) -> list[Run]:
+        return []
+
+    def note(self, key: str) -> Any:
+        return self._notes.get(key)
+
+    def write_note(self, key: str, value: Any) -> None:
+        self._notes[key] = value
+
+    def begin(
+        self,
+        run: Mapping[str, Any],
+        params: Mapping[str, Scalar],
+        distributions: Mapping[str, BaseDistribution],
+        assignment: tuple[int, Mapping[str, Any]],
+    ) -> Run:
+        number, record = assignment
+        attrs = {"run": run, f"assignment/{number}": record}
+        self._begun += 1
+        return _run(self._begun - 1, dict(params), attrs)
+
+    def _write(self, run: Run, key: str, record: Mapping[str, Any]) -> None:
+        pass
+
+    def _conclude(self, run: Run, state: State, value: float | None) -> None:
+        pass
+
+    def _point(self, run: Run, step: int, value: float) -> None:
+        pass
+
+
 def _replay(frozen: FrozenTrial) -> Run:
-    attrs = frozen.user_attrs
+    return _run(frozen._trial_id, frozen.params, frozen.user_attrs)
+
+
+def _run(id: int, params: Mapping[str, Scalar], attrs: Mapping[str, Any]) -> Run:
     about, outcome = attrs["run"], attrs.get("outcome", {})
     reports, stamps = {}, {}
     for key in sorted((k for k in attrs if k.startswith("report/")), key=_tail):
@@ -202,12 +253,12 @@ def _replay(frozen: FrozenTrial) -> Run:
         reports[_tail(key)] = Report(_tail(key), record["metrics"], record["seconds"])
         stamps[_tail(key)] = record
     return Run(
-        id=frozen._trial_id,
+        id=id,
         label=about["label"],
         purpose=Purpose(about["purpose"]),
         trial=about["trial"],
         seed=about["seed"],
-        params=frozen.params,
+        params=params,
         started=about["at"],
         assignments={_tail(k): v for k, v in attrs.items() if k.startswith("assignment/")},
         reports=reports,
@@ -263,11 +314,6 @@ def open_storage(url: str | None, folder: Path, create: bool = True) -> BaseStor
         raise StudyNotFound(f"{path} does not exist: the study was never started.")
     folder.mkdir(parents=True, exist_ok=True)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=_KernelLock(path)))
-
-
-def memory_storage() -> BaseStorage:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return InMemoryStorage()
 
 
 def _open_database(url: str) -> BaseStorage:

@@ -21,7 +21,7 @@ from autotune.errors import AutotuneError, StudyChanged
 from autotune.files import write_atomically
 from autotune.folder import Folder, Nowhere, take_lock
 from autotune.history import History, load
-from autotune.journal import Journal, Run, memory_storage, open_storage
+from autotune.journal import Journal, Run, Unwritten, open_storage
 from autotune.schedule import Curves
 from autotune.search import SamplerConfig, SamplerSettings
 from autotune.search.base import Sampler, derive
@@ -89,7 +89,7 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
 
 def in_memory(spec: StudySpec, listeners: Sequence[Listener] = ()) -> "Study":
     """A new study that writes nothing: for simulations, which are done again, not resumed."""
-    journal = Journal(memory_storage(), spec.name, spec.objective.goal)
+    journal = Unwritten()
     return Study(History(spec, Path(spec.name), journal.uid), journal, Nowhere(), listeners)
 
 
@@ -148,9 +148,10 @@ class Study:
                 self._draw(run, step)
         self._before = self.history.elapsed()
         self._numbers = 1 + max((n for run in runs for n in run.assignments), default=-1)
-        self._tell(self.history.opening())
-        for event in self.history.events():
-            self._tell(event)
+        self._tell(self.history.opening)
+        for listener in self._listeners:
+            for event in self.history.events():
+                listener(event)
         for run in [run for run in runs if not run.state.finished]:
             if run.reports and (state := self._verdict(run, run.step)):
                 self._end(run, state)
@@ -209,7 +210,7 @@ class Study:
         if self._closed:
             return
         self._closed = True
-        self._tell(self.history.closing(self.complete, str(self._error or "")))
+        self._tell(lambda: self.history.closing(self.complete, str(self._error or "")))
         self._folder.release()
 
     # What the caller asks
@@ -266,7 +267,7 @@ class Study:
         self.history.add(run)
         if run.purpose != Purpose.TEST:
             self._folder.begin(run)
-            self._tell(self.history.started(run))
+            self._tell(lambda: self.history.started(run))
         return self._assignment(run, number)
 
     def _hand_out_again(self, run: Run, why: str) -> Assignment:
@@ -303,7 +304,7 @@ class Study:
         self._draw(run, report.step)
         self.history.changed(run, report.seconds)
         if run.purpose != Purpose.TEST:
-            self._tell(self.history.reported(run, report.step))
+            self._tell(lambda: self.history.reported(run, report.step))
 
     def _stamp(self) -> dict[str, float]:
         return {"at": self.clock.at(), "elapsed": self.elapsed()}
@@ -351,7 +352,7 @@ class Study:
             record |= self.history.standing(value)
         self._journal.finish(run, state, value, record)
         self.history.ended(run)
-        self._tell(self.history.finished(run))
+        self._tell(lambda: self.history.finished(run))
         self._give_up(failures.hopeless(self.history))
 
     def _give_up(self, error: AutotuneError | None) -> None:
@@ -360,9 +361,11 @@ class Study:
             self._error = error
             self.stop()
 
-    def _tell(self, event: Event) -> None:
-        for listener in self._listeners:
-            listener(event)
+    def _tell(self, event: Callable[[], Event]) -> None:
+        if self._listeners:
+            told = event()
+            for listener in self._listeners:
+                listener(told)
 
 
 def delete(name: str, runs: Path) -> Path:

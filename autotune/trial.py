@@ -5,7 +5,7 @@ training of one trial. A worker answers an assignment with *reports*, the study 
 with a *decision*, and what the worker could not finish ends in a *failure*.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,7 @@ __all__ = [
     "Scalar",
     "State",
     "Trial",
+    "Trials",
 ]
 
 Scalar = str | int | float | bool | None
@@ -130,3 +131,24 @@ class Trial:
     """The objective by step, as reported."""
     seconds: float = 0.0
     seed: int = 0
+
+
+class Trials(list[Trial]):
+    """A study's trials in order of number."""
+
+    def __init__(self, trials: Iterable[Trial] = ()) -> None:
+        super().__init__(trials)
+        self._tried: set[tuple[tuple[str, Scalar], ...]] = set()
+        self._seen = 0
+
+    def tried(self, params: Mapping[str, Scalar]) -> bool:
+        """Whether any trial has these parameters. A number keeps its parameters for ever, so each
+        is looked at once."""
+        for trial in self[self._seen :]:
+            self._tried.add(_key(trial.params))
+        self._seen = len(self)
+        return _key(params) in self._tried
+
+
+def _key(params: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
+    return tuple(sorted(params.items()))

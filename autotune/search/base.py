@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from autotune.errors import Problem
-from autotune.trial import Goal, Scalar, Trial
+from autotune.trial import Goal, Scalar, Trial, Trials
 
 if TYPE_CHECKING:
     from autotune.space import Space
@@ -69,9 +69,10 @@ def distinct(
     second measurement, not an error.
     """
     params: dict[str, Scalar] = {}
+    known = trials if isinstance(trials, Trials) else Trials(trials)
     at_random: Draw = partial(space.sample, rng)
     for draw in (*draws, *[at_random] * _RANDOM_DRAWS):
         params = draw()
-        if all(trial.params != params for trial in trials):
+        if not known.tried(params):
             break
     return params

@@ -58,9 +58,7 @@ def arrivals(
                 started += 1
 
 
-def run(
-    scheduler: Scheduler, source: Iterator[Arrival]
-) -> tuple[Curves, dict[int, int]]:
+def run(scheduler: Scheduler, source: Iterator[Arrival]) -> tuple[Curves, dict[int, int]]:
     """The curves of a study under `scheduler`, and where it stopped which trial."""
     curves = Curves()
     stopped: dict[int, int] = {}
@@ -125,7 +123,10 @@ def gaps_and_extremes_are_survived(config: SchedulerSettings) -> None:
         scheduler = config.build(max_step)
         for number, curve in curves.items():
             for step in curve:
-                assert scheduler.decide(number, step, Curves(curves)) in (Decision.CONTINUE, Decision.STOP)
+                assert scheduler.decide(number, step, Curves(curves)) in (
+                    Decision.CONTINUE,
+                    Decision.STOP,
+                )
         assert scheduler.decide(0, 26, Curves({0: {26: math.inf}})) == Decision.CONTINUE
 
 

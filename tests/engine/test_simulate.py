@@ -1,14 +1,157 @@
 """The simulated engine keeps the contract; its clock, its order and its determinism."""
 
+import hashlib
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autotune import spec as specs
 from autotune.engine import simulate
-from autotune.testing.engine import EngineContract
+from autotune.engine.drive import drive
+from autotune.errors import StudyFailed
+from autotune.history import History
+from autotune.spec import StudySpec
+from autotune.study import Study, in_memory
+from autotune.testing.engine import EngineContract, ScriptedStudy, assign
+from autotune.trial import Assignment, Decision, Reason, Report, State
 
 
 class TestSimulate(EngineContract):
     @pytest.fixture
     def run(self) -> Any:
         return simulate.run
+
+
+TEXT = """
+name: s
+seed: 3
+objective: {metric: loss, goal: minimize}
+trial: {function: "autotune.testing.trials:learns", epochs: 9}
+space:
+  - lr: {type: float, low: 1e-3, high: 1, log: true}
+  - kind: {type: categorical, choices: [a, b]}
+  - y: {type: float, low: 0, high: 1, when: {kind: a}}
+search: {name: tpe}
+schedule: {name: asha, grace: 1, eta: 3}
+budget: {trials: 12}
+confirm: {top: 2, seeds: 2}
+tracking: {uri: none}
+"""
+
+
+def study_spec(*overrides: str) -> StudySpec:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "study.yaml"
+        path.write_text(TEXT)
+        return specs.load(path, overrides)
+
+
+def curve(config: Mapping[str, Any], seed: int) -> Iterator[tuple[dict[str, float], float]]:
+    """The same losses as `learns`; the larger lr, the slower."""
+    for step in range(1, 10):
+        yield {"loss": config["lr"] / step, "depth": float(step)}, 0.1 + config["lr"]
+
+
+def simulated(workers: int, *overrides: str) -> Study:
+    study = in_memory(study_spec(*overrides))
+    simulate.run(study, workers, simulate.recorded(curve))
+    study.close()
+    study.raise_error()
+    return study
+
+
+def picture(history: History) -> list[tuple[Any, ...]]:
+    return [
+        (
+            run.label,
+            run.seed,
+            dict(run.params),
+            run.state,
+            run.value,
+            {step: dict(report.metrics) for step, report in run.reports.items()},
+        )
+        for run in history.runs()
+    ]
+
+
+def test_one_simulated_worker_gives_the_study_that_inline_gives(tmp_path: Path) -> None:
+    inline = drive(study_spec(), tmp_path, engine="inline")[0]
+    assert picture(simulated(1).history) == picture(inline)
+    assert {run.state for run in inline.trials} == {State.COMPLETE, State.PRUNED}
+
+
+def digest(workers: int) -> str:
+    """Of all that was simulated, the times as well."""
+    history = simulated(workers).history
+    stamps = [[dict(stamp) for stamp in run.stamps.values()] for run in history.runs()]
+    return hashlib.sha256(repr((picture(history), stamps)).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("workers", [1, 4, 16])
+def test_another_process_gives_the_same_study(workers: int) -> None:
+    code = f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]; import test_simulate as t"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(t.digest({workers}))"],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == digest(workers)
+
+
+def test_reports_come_in_the_order_of_simulated_time() -> None:
+    study = simulated(4, "search.name=random")
+    stamps = [stamp for run in study.history.trials for stamp in run.stamps.values()]
+    assert len({stamp["worker"] for stamp in stamps}) == 4
+    for run in study.history.trials:
+        times = [stamp["elapsed"] for stamp in run.stamps.values()]
+        cost = 0.1 + float(run.params["lr"])  # type: ignore[arg-type]
+        assert times[0] == pytest.approx(run.started + cost)
+        assert all(b - a == pytest.approx(cost) for a, b in pairwise(times))
+    per_worker: dict[str, float] = {}
+    for run in [*study.history.trials, *study.history.confirms]:
+        worker = run.outcome["worker"]
+        per_worker[worker] = per_worker.get(worker, 0.0) + run.seconds
+    assert max(per_worker.values()) <= study.elapsed()
+    assert study.elapsed() == max(stamp["elapsed"] for stamp in _stamps(study))
+
+
+def _stamps(study: Study) -> list[Mapping[str, Any]]:
+    return [stamp for run in study.history.runs() for stamp in run.stamps.values()]
+
+
+def test_the_budget_counts_simulated_seconds() -> None:
+    study = simulated(2, "budget={time: 30s}", "schedule.name=none", "confirm.top=0")
+    started = [run.started for run in study.history.trials]
+    assert 25 < max(started) < 30 <= study.elapsed() < 40
+    assert study.complete
+
+
+def test_what_cannot_be_computed_fails_its_trial() -> None:
+    def diverges(config: Mapping[str, Any], seed: int) -> Iterator[tuple[dict[str, float], float]]:
+        yield {"loss": 1.0}, 1.0
+        yield {"loss": math.nan if config["lr"] > 0.1 else 0.5}, 1.0
+
+    study = in_memory(study_spec("search.name=random"))
+    simulate.run(study, 3, simulate.recorded(diverges))
+    reasons = {run.outcome.get("reason") for run in study.history.trials}
+    assert reasons == {None, Reason.NAN}
+
+
+def test_an_error_of_the_study_ends_the_work_under_way(tmp_path: Path) -> None:
+    def decide(assignment: Assignment, report: Report) -> Decision:
+        raise StudyFailed("enough")
+
+    study = ScriptedStudy([assign(n, tmp_path, "goes_on", None) for n in range(3)], decide)
+    with pytest.raises(StudyFailed):
+        simulate.run(study, 3)
+    assert all((tmp_path / str(n) / "stopped").exists() for n in range(3))
