@@ -7,11 +7,11 @@ from pathlib import Path
 
 from autotune.errors import StudyBusy
 from autotune.files import FileLock, write_atomically
-from autotune.history import History
-from autotune.journal import Run
+from autotune.history import History, load
+from autotune.journal import Journal, Run, open_storage
 from autotune.trial import Purpose, State
 
-__all__ = ["Folder", "Nowhere", "take_lock"]
+__all__ = ["Folder", "Nowhere", "delete", "take_lock"]
 
 
 def take_lock(folder: Path) -> FileLock:
@@ -28,6 +28,23 @@ def take_lock(folder: Path) -> FileLock:
     )
 
 
+def delete(name: str, runs: Path) -> Path:
+    """Removes the study's folder, and its records where `storage` keeps them elsewhere.
+
+    What the tracker remembers of it stays. Raises StudyNotFound, or StudyBusy while it runs.
+    """
+    found = load(name, runs)
+    lock = take_lock(found.folder)
+    try:
+        if found.spec.storage is not None:
+            storage = open_storage(found.spec.storage, found.folder)
+            Journal(storage, name, found.spec.objective.goal).delete()
+        shutil.rmtree(found.folder)
+    finally:
+        lock.release()
+    return found.folder
+
+
 class Folder:
     """The folder of a study whose lock is held; `release` lets the next driver in."""
 
@@ -41,6 +58,14 @@ class Folder:
     def begin(self, run: Run) -> None:
         """`autotune train` on the file that is written here reruns `run` alone."""
         write_atomically(self._history.config_file(run), self._history.config_text(run))
+
+    def inherit(self, number: int, parent: Run) -> None:
+        """Gives trial `number`, which is about to begin, the checkpoints of `parent`."""
+        target = self._history.trial_folder(number)
+        shutil.rmtree(target, ignore_errors=True)
+        source = self._history.trial_folder(parent.trial)
+        if source.is_dir():
+            shutil.copytree(source, target)
 
     def tidy(self, run: Run) -> None:
         """Keeps the checkpoints of unfinished trials and of the best k alone."""
@@ -60,6 +85,9 @@ class Nowhere:
         pass
 
     def begin(self, run: Run) -> None:
+        pass
+
+    def inherit(self, number: int, parent: Run) -> None:
         pass
 
     def tidy(self, run: Run) -> None:

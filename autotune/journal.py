@@ -6,6 +6,7 @@ with the trials, and `<name>:confirm` with the retrainings and test readings. A 
     created         params, distributions, "run" and the first "assignment/<n>", in one record
     assignment/<n>  the run is handed to a worker (again)
     report/<step>   all metrics of the step; then Optuna's intermediate value
+    pause/<step>    the run waits there until it is assigned again
     outcome         state, reason, cost; then Optuna's own state and value
 
 A crash between two records that belong together is mended by `repair` at the next start.
@@ -56,6 +57,10 @@ class Run:
     reports: dict[int, Report] = field(default_factory=dict)
     stamps: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     """Step -> who reported it and when: assignment, worker, at, elapsed."""
+    parent: int | None = None
+    """The trial that it is a clone of."""
+    start: int = 0
+    """The step of the parent's checkpoint that it began with."""
     state: State = State.RUNNING
     value: float | None = None
     outcome: Mapping[str, Any] = field(default_factory=dict)
@@ -68,8 +73,13 @@ class Run:
 
     @property
     def step(self) -> int:
-        """The last step journaled; 0 before the first."""
-        return max(self.reports, default=0)
+        """The last step journaled; before the first, that from which it started."""
+        return max(self.reports, default=self.start)
+
+    @property
+    def just_assigned(self) -> bool:
+        """Nothing was reported since it was handed out last."""
+        return bool(self.assignments[max(self.assignments)]["from"] == self.step)
 
     @property
     def accumulate(self) -> int:
@@ -89,6 +99,7 @@ class Run:
             curve={s: r.metrics[metric] for s, r in self.reports.items() if metric in r.metrics},
             seconds=self.seconds,
             seed=self.seed,
+            parent=self.parent,
         )
 
 
@@ -155,6 +166,12 @@ class Journal:
     def assign(self, run: Run, number: int, record: Mapping[str, Any]) -> None:
         self._write(run, f"assignment/{number}", record)
         run.assignments[number] = record
+        run.state = State.RUNNING
+
+    def pause(self, run: Run, record: Mapping[str, Any]) -> None:
+        """`record` says of which assignment it is the end."""
+        self._write(run, f"pause/{run.step}", record)
+        run.state = State.PAUSED
 
     def report(
         self, run: Run, report: Report, value: float | None, record: Mapping[str, Any]
@@ -252,6 +269,9 @@ def _run(id: int, params: Mapping[str, Scalar], attrs: Mapping[str, Any]) -> Run
         record = attrs[key]
         reports[_tail(key)] = Report(_tail(key), record["metrics"], record["seconds"])
         stamps[_tail(key)] = record
+    assignments = {_tail(k): v for k, v in attrs.items() if k.startswith("assignment/")}
+    pauses = [record["assignment"] for key, record in attrs.items() if key.startswith("pause/")]
+    unfinished = State.PAUSED if max(assignments) in pauses else State.RUNNING
     return Run(
         id=id,
         label=about["label"],
@@ -260,10 +280,12 @@ def _run(id: int, params: Mapping[str, Scalar], attrs: Mapping[str, Any]) -> Run
         seed=about["seed"],
         params=params,
         started=about["at"],
-        assignments={_tail(k): v for k, v in attrs.items() if k.startswith("assignment/")},
+        assignments=assignments,
         reports=reports,
         stamps=stamps,
-        state=State(outcome["state"]) if outcome else State.RUNNING,
+        parent=about.get("parent"),
+        start=about.get("from", 0),
+        state=State(outcome["state"]) if outcome else unfinished,
         value=outcome.get("value"),
         outcome=outcome,
     )

@@ -5,26 +5,23 @@ decision. Every step is journaled before it is answered, so a study killed anywh
 journal: the same trial numbers, the same proposals (one worker), nothing lost and nothing twice.
 """
 
-import shutil
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from autotune import confirm, failures
+from autotune import chosen, confirm, failures
 from autotune import spec as specs
 from autotune.clock import Clock, WallClock
 from autotune.errors import AutotuneError, StudyChanged
 from autotune.files import write_atomically
-from autotune.folder import Folder, Nowhere, take_lock
-from autotune.history import History, load
+from autotune.folder import Folder, Nowhere, delete, take_lock
+from autotune.history import History
 from autotune.journal import Journal, Run, Unwritten, open_storage
-from autotune.schedule import Curves
-from autotune.search import SamplerConfig, SamplerSettings
-from autotune.search.base import Sampler, derive
+from autotune.race import Race
+from autotune.schedule.field import Clone, Fresh, Hold, Resume
+from autotune.search.base import derive
 from autotune.search.distributions import distribution
 from autotune.spec import StudySpec
 from autotune.tracking.base import Event
@@ -32,7 +29,6 @@ from autotune.trial import (
     Assignment,
     Decision,
     Failure,
-    Goal,
     Purpose,
     Reason,
     Report,
@@ -121,40 +117,31 @@ class Study:
         self.clock: Clock = WallClock()
         """Passes the study's time; an engine may set another before the first `next`."""
         self._journal, self._folder, self._listeners = journal, folder, listeners
-        self._sampler = self._build_sampler()
-        self._scheduler = self.spec.schedule.build(self.spec.trial.get("epochs"))
+        self._sampler = chosen.sampler(self.spec, journal)
+        self._race = Race(self.spec, chosen.scheduler(self.spec, journal))
         self._working: dict[int, Run] = {}
         self._queue: deque[tuple[Run, str]] = deque()
-        self._curves = Curves()
         self._stopping = self._closed = False
         self.history.exhausted = bool(journal.note("exhausted"))
         self._error: AutotuneError | None = None
         self._before = 0.0
         self._take_over(journal.runs())
 
-    def _build_sampler(self) -> Sampler:
-        noted = self._journal.note("search")
-        if noted is None:
-            noted = self.spec.chosen_search().model_dump(mode="json")
-            self._journal.write_note("search", noted)
-        config: SamplerSettings = TypeAdapter(SamplerConfig).validate_python(noted)
-        return config.build(self.spec.space, self.spec.objective.goal, self.spec.seed)
-
     def _take_over(self, runs: Sequence[Run]) -> None:
         for run in runs:
             self._journal.repair(run, self.spec.objective.metric)
             self.history.add(run)
-            for step in sorted(run.reports):
-                self._draw(run, step)
+            self._race.enter(run)
         self._before = self.history.elapsed()
         self._numbers = 1 + max((n for run in runs for n in run.assignments), default=-1)
         self._tell(self.history.opening)
         for listener in self._listeners:
             for event in self.history.events():
                 listener(event)
-        for run in [run for run in runs if not run.state.finished]:
-            if run.reports and (state := self._verdict(run, run.step)):
-                self._end(run, state)
+        for run in [run for run in runs if run.state == State.RUNNING]:
+            verdict = None if run.just_assigned else self._race.verdict(run, run.step)
+            if verdict:
+                self._part(run, verdict, max(run.assignments))
             else:
                 self._queue.append((run, "resume"))
 
@@ -169,15 +156,16 @@ class Study:
         return Wait() if self._working else Done()
 
     def report(self, assignment: Assignment, report: Report, worker: str = "") -> Decision:
-        """Journals the report and answers it; on STOP the outcome is journaled as well.
+        """Journals the report and answers it; on STOP the outcome is journaled as well, on PAUSE
+        that the trial waits.
 
-        A step that is journaled already is dropped. After STOP the engine ends the work and calls
-        `finish`.
+        A step that is journaled already is dropped. After STOP and PAUSE the engine ends the work
+        and calls `finish`.
         """
         run = self._working.get(assignment.number)
         if run is None or run.state.finished:
             return Decision.STOP
-        if report.step < run.step:
+        if report.step <= assignment.from_step or report.step < run.step:
             return Decision.CONTINUE
         if failure := failures.unusable(run, report, self.spec.objective.metric):
             self._give_up(failures.unreported(self.history, report))
@@ -185,10 +173,11 @@ class Study:
             return Decision.STOP
         if report.step not in run.reports:
             self._record(run, report, {"assignment": assignment.number, "worker": worker})
-        if state := self._verdict(run, report.step):
-            self._end(run, state, worker=worker)
-            return Decision.STOP
-        return Decision.CONTINUE
+        verdict = self._race.verdict(run, report.step)
+        if verdict is None:
+            return Decision.CONTINUE
+        self._part(run, verdict, assignment.number, worker)
+        return Decision.PAUSE if verdict == State.PAUSED else Decision.STOP
 
     def finish(self, assignment: Assignment, failure: Failure | None = None) -> None:
         """The worker no longer works on `assignment`: it obeyed STOP or ended by itself (failure
@@ -197,7 +186,7 @@ class Study:
         run = self._working.pop(assignment.number, None)
         if run is None:
             return
-        if not run.state.finished:
+        if run.state == State.RUNNING:
             self._settle(run, failure)
         self._folder.tidy(run)
 
@@ -238,33 +227,69 @@ class Study:
     def _next_assignment(self) -> Assignment | None:
         if self._queue:
             return self._hand_out_again(*self._queue.popleft())
-        if self.history.searching(self.elapsed()) and (assignment := self._propose()):
+        if assignment := self._search():
             return assignment
         if self.history.searched:
             if todo := confirm.outstanding(self.history):
                 return self._begin(todo.about(), todo.params)
         return None
 
+    def _search(self) -> Assignment | None:
+        """The scheduler says whether a paused trial goes on, or a clone or a new one begins. Those
+        still paused when nothing is left to do have ended: they were not good enough."""
+        elapsed = self.elapsed()
+        if self.history.affordable(elapsed):
+            closing = not self.history.searching(elapsed)
+            move = self._race.move(closing)
+            match move:
+                case Resume(trial):
+                    return self._hand_out_again(self.history.trials[trial], "promotion")
+                case Clone(parent, replaces):
+                    return self._clone(self.history.trials[parent], replaces)
+                case Fresh() if not closing:
+                    return self._propose() or self._search()
+                case Hold() if self._race.idle and not closing:
+                    self._exhausted()
+        if self._race.idle:
+            for number in self._race.paused:
+                self._end(self.history.trials[number], State.PRUNED)
+                self._folder.tidy(self.history.trials[number])
+        return None
+
+    def _exhausted(self) -> None:
+        self.history.exhausted = True
+        self._journal.write_note("exhausted", True)
+
     def _propose(self) -> Assignment | None:
         number = len(self.history.trials)
         params = self._sampler.propose(self.history.snapshots(), number)
         if params is None:
-            self.history.exhausted = True
-            self._journal.write_note("exhausted", True)
+            self._exhausted()
             return None
-        label = f"trial-{number:04d}"
-        seed = derive(self.spec.seed, number, 0)
-        about = {"label": label, "purpose": Purpose.SEARCH, "trial": number, "seed": seed}
-        return self._begin(about, params)
+        return self._begin(self._trial(number), params)
+
+    def _trial(self, number: int) -> dict[str, Any]:
+        label, seed = f"trial-{number:04d}", derive(self.spec.seed, number, 0)
+        return {"label": label, "purpose": Purpose.SEARCH, "trial": number, "seed": seed}
+
+    def _clone(self, parent: Run, replaces: int | None) -> Assignment:
+        if replaces is not None:
+            self._end(self.history.trials[replaces], State.PRUNED)
+            self._folder.tidy(self.history.trials[replaces])
+        number = len(self.history.trials)
+        self._folder.inherit(number, parent)
+        about = {**self._trial(number), "parent": parent.trial, "from": parent.step}
+        return self._begin(about, self._race.perturb(parent.params, number))
 
     def _begin(self, about: Mapping[str, Any], params: Mapping[str, Scalar]) -> Assignment:
         number = self._next_number()
         parameters = self.spec.space.parameters
         distributions = {name: distribution(parameters[name]) for name in params}
-        record = {"why": "start", "from": 0}
+        record = {"why": "start", "from": about.get("from", 0)}
         about = {**about, "at": self.clock.at()}
         run = self._journal.begin(about, params, distributions, (number, record))
         self.history.add(run)
+        self._race.enter(run)
         if run.purpose != Purpose.TEST:
             self._folder.begin(run)
             self._tell(lambda: self.history.started(run))
@@ -275,6 +300,8 @@ class Study:
         accumulate = run.accumulate * 2 if why == Reason.OOM else run.accumulate
         record = {"why": why, "from": run.step, "accumulate": accumulate}
         self._journal.assign(run, number, record)
+        self._race.place(run)
+        self.history.changed(run)
         return self._assignment(run, number)
 
     def _next_number(self) -> int:
@@ -291,9 +318,10 @@ class Study:
             config=config,
             seed=run.seed,
             from_step=run.step,
-            to_step=config.get("epochs"),
+            to_step=self._race.until(run, config),
             folder=str(self.history.run_folder(run)),
             label=run.label,
+            parent=run.parent,
         )
 
     # What becomes of a run
@@ -301,7 +329,7 @@ class Study:
     def _record(self, run: Run, report: Report, who: Mapping[str, Any]) -> None:
         value = report.metrics.get(self.spec.objective.metric)
         self._journal.report(run, report, value, {**who, **self._stamp()})
-        self._draw(run, report.step)
+        self._race.report(run, report.step)
         self.history.changed(run, report.seconds)
         if run.purpose != Purpose.TEST:
             self._tell(lambda: self.history.reported(run, report.step))
@@ -309,27 +337,14 @@ class Study:
     def _stamp(self) -> dict[str, float]:
         return {"at": self.clock.at(), "elapsed": self.elapsed()}
 
-    def _draw(self, run: Run, step: int) -> None:
-        """Adds a point to the curve the scheduler sees: lower is better, the best so far where
-        the objective counts the best step."""
-        if run.purpose != Purpose.SEARCH:
+    def _part(self, run: Run, state: State, assignment: int, worker: str = "") -> None:
+        """The run leaves its worker, for good or to wait."""
+        if state != State.PAUSED:
+            self._end(run, state, worker=worker)
             return
-        value = run.reports[step].metrics[self.spec.objective.metric]
-        loss = -value if self.spec.objective.goal == Goal.MAXIMIZE else value
-        curve = self._curves.get(run.trial, {})
-        if self.spec.objective.at == "best" and curve:
-            loss = min(loss, curve[max(curve)])
-        self._curves.add(run.trial, step, loss)
-
-    def _verdict(self, run: Run, step: int) -> State | None:
-        """How the run ends after `step`; None when it goes on."""
-        end = self.spec.trial.get("epochs")
-        if run.purpose == Purpose.TEST or (end is not None and step >= end):
-            return State.COMPLETE
-        if run.purpose == Purpose.SEARCH:
-            decision = self._scheduler.decide(run.trial, step, self._curves)
-            return State.PRUNED if decision == Decision.STOP else None
-        return None
+        self._journal.pause(run, {"assignment": assignment, "worker": worker, **self._stamp()})
+        self._race.place(run)
+        self.history.changed(run)
 
     def _settle(self, run: Run, failure: Failure | None) -> None:
         if failure is None and run.reports:
@@ -352,6 +367,7 @@ class Study:
             record |= self.history.standing(value)
         self._journal.finish(run, state, value, record)
         self.history.ended(run)
+        self._race.place(run)
         self._tell(lambda: self.history.finished(run))
         self._give_up(failures.hopeless(self.history))
 
@@ -366,20 +382,3 @@ class Study:
             told = event()
             for listener in self._listeners:
                 listener(told)
-
-
-def delete(name: str, runs: Path) -> Path:
-    """Removes the study's folder, and its records where `storage` keeps them elsewhere.
-
-    What the tracker remembers of it stays. Raises StudyNotFound, or StudyBusy while it runs.
-    """
-    found = load(name, runs)
-    lock = take_lock(found.folder)
-    try:
-        if found.spec.storage is not None:
-            storage = open_storage(found.spec.storage, found.folder)
-            Journal(storage, name, found.spec.objective.goal).delete()
-        shutil.rmtree(found.folder)
-    finally:
-        lock.release()
-    return found.folder

@@ -93,6 +93,8 @@ class Assignment:
     folder: str
     label: str
     """`trial-0007` or `confirm-0007-s1`: the name of the run it belongs to."""
+    parent: int | None = None
+    """The trial whose checkpoint it started from, where it is a clone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ class Trial:
     """The objective by step, as reported."""
     seconds: float = 0.0
     seed: int = 0
+    parent: int | None = None
+    """The trial that it is a clone of: its curve begins where it left the parent's."""
 
 
 class Trials(list[Trial]):

@@ -5,19 +5,33 @@ from typing import Annotated
 from pydantic import Field
 
 from autotune.schedule.asha import Asha
-from autotune.schedule.base import Scheduler, SchedulerSettings
+from autotune.schedule.auto import AutoSchedule
+from autotune.schedule.base import Frame, Scheduler, SchedulerSettings
 from autotune.schedule.curves import Curves
+from autotune.schedule.hyperband import Hyperband
 from autotune.schedule.median import Median
 from autotune.schedule.none import NoStopping
+from autotune.schedule.patience import Patience
+from autotune.schedule.pbt import Pbt
+from autotune.schedule.threshold import Threshold
 
 __all__ = [
     "Asha",
+    "AutoSchedule",
     "Curves",
+    "Frame",
+    "Hyperband",
     "Median",
     "NoStopping",
+    "Patience",
+    "Pbt",
     "Scheduler",
     "SchedulerConfig",
     "SchedulerSettings",
+    "Threshold",
 ]
 
-SchedulerConfig = Annotated[NoStopping | Median | Asha, Field(discriminator="name")]
+SchedulerConfig = Annotated[
+    AutoSchedule | NoStopping | Median | Asha | Hyperband | Patience | Threshold | Pbt,
+    Field(discriminator="name"),
+]

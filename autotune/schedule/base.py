@@ -1,27 +1,75 @@
-"""What a scheduler is: it decides, from the curves alone, whether a trial goes on."""
+"""What a scheduler is: it decides, from the curves alone, which trials go on."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from autotune.errors import Problem
 from autotune.schedule.curves import Curves
-from autotune.trial import Decision
+from autotune.schedule.field import Field, Fresh, Move
+from autotune.space import Space
+from autotune.trial import Decision, Goal, Scalar
 
-__all__ = ["Scheduler", "SchedulerSettings"]
+__all__ = ["Frame", "Scheduler", "SchedulerSettings", "Stopping", "beyond"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a scheduler may know of its study."""
+
+    max_step: int | None
+    """The step at which a trial is complete; None: a trial ends by itself."""
+    space: Space
+    goal: Goal
 
 
 class Scheduler(Protocol):
+    """A pure function of its arguments: no memory, no clock, no order of arrival."""
+
     def decide(self, trial: int, step: int, curves: Curves) -> Decision:
         """What becomes of `trial` after its report at `step`, which is in `curves` already.
 
         `curves` holds the trials that reported anything, finished ones included; failed trials
-        keep the steps they reached. A pure function: no memory, no clock.
+        keep the steps they reached.
 
             curves = Curves({6: {1: 0.9, 3: 0.2}, 7: {1: 0.8, 3: 0.7}})
             decide(7, 3, curves)  -> Decision.STOP
         """
         ...
+
+    def move(self, field: Field) -> Move:
+        """What a free worker is to do: go on with a paused trial, clone one, or take a new one."""
+        ...
+
+    def until(self, trial: int, step: int) -> int | None:
+        """The next step after `step` at which `trial` is paused, or else its end: an assignment
+        of our own training ends there, with a checkpoint."""
+        ...
+
+    def perturb(self, params: dict[str, Scalar], seed: int) -> dict[str, Scalar]:
+        """The parameters of a clone of a trial with `params`."""
+        ...
+
+
+class Stopping:
+    """The part of a scheduler that is the same for all that only stop trials."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.max_step = frame.max_step
+
+    def at_end(self, step: int) -> bool:
+        """A trial at its last step is complete, whatever its loss."""
+        return self.max_step is not None and step >= self.max_step
+
+    def move(self, field: Field) -> Move:
+        return Fresh()
+
+    def until(self, trial: int, step: int) -> int | None:
+        return self.max_step
+
+    def perturb(self, params: dict[str, Scalar], seed: int) -> dict[str, Scalar]:
+        raise NotImplementedError("it never answers Clone")
 
 
 class SchedulerSettings(BaseModel):
@@ -29,14 +77,21 @@ class SchedulerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    def build(self, max_step: int | None) -> Scheduler:
-        """`max_step` is the step at which a trial is complete; None: a trial ends by itself."""
+    def build(self, frame: Frame) -> Scheduler:
         raise NotImplementedError
 
-    def check(self, max_step: int | None) -> list[Problem]:
-        """Which settings do not fit trials of `max_step` steps, found before anything starts."""
+    def check(self, frame: Frame) -> list[Problem]:
+        """Which settings do not fit the study, found before anything starts."""
         return []
 
     @property
     def stops_early(self) -> bool:
         return True
+
+
+def beyond(key: str, value: int, max_step: int | None) -> list[Problem]:
+    """What stands at step `value` must leave something to stop."""
+    if max_step is None or value < max_step:
+        return []
+    law = f"`schedule.{key}` must be below the trial's {max_step} epochs"
+    return [Problem(f"{law}, but got {value}", ("schedule", key))]

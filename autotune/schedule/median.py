@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.schedule.base import SchedulerSettings
+from autotune.schedule.base import Frame, SchedulerSettings, Stopping, beyond
 from autotune.schedule.curves import Curves
 from autotune.trial import Decision
 
@@ -26,41 +26,33 @@ class Median(SchedulerSettings):
     startup: int = Field(default=5, ge=1)
     """Complete trials before any trial is stopped."""
 
-    def build(self, max_step: int | None) -> "MedianScheduler":
-        return MedianScheduler(self, max_step)
+    def build(self, frame: Frame) -> "MedianScheduler":
+        return MedianScheduler(self, frame)
 
-    def check(self, max_step: int | None) -> list[Problem]:
-        return beyond(self.grace, max_step)
+    def check(self, frame: Frame) -> list[Problem]:
+        return beyond("grace", self.grace, frame.max_step)
 
 
-class MedianScheduler:
+class MedianScheduler(Stopping):
     """A trial counts as complete when it reached `max_step`.
 
     Where that is unknown (None), the trials that reported this step are the ones compared with.
     """
 
-    def __init__(self, config: Median, max_step: int | None) -> None:
+    def __init__(self, config: Median, frame: Frame) -> None:
+        super().__init__(frame)
         self.config = config
-        self.max_step = max_step
 
     def decide(self, trial: int, step: int, curves: Curves) -> Decision:
-        if step < self.config.grace or (self.max_step is not None and step >= self.max_step):
+        if step < self.config.grace or self.at_end(step):
             return Decision.CONTINUE
         needed = step if self.max_step is None else self.max_step
-        complete = [c for number, c in curves.items() if number != trial and needed in c]
-        rivals = [curve[step] for curve in complete if step in curve]
-        if len(complete) < self.config.startup or not rivals:
+        whole = [n for n in curves.rung(needed).losses if n != trial and needed in curves[n]]
+        rivals = [curves[number][step] for number in whole if step in curves[number]]
+        if len(whole) < self.config.startup or not rivals:
             return Decision.CONTINUE
         best = min(loss for at, loss in curves[trial].items() if at <= step)
         return Decision.STOP if best > _median(rivals) else Decision.CONTINUE
-
-
-def beyond(grace: int, max_step: int | None) -> list[Problem]:
-    """`grace` must leave something to stop."""
-    if max_step is None or grace < max_step:
-        return []
-    message = f"`schedule.grace` must be below the trial's {max_step} epochs, but got {grace}"
-    return [Problem(message, ("schedule", "grace"))]
 
 
 def _median(losses: Sequence[float]) -> float:

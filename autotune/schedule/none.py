@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from autotune.schedule.base import SchedulerSettings
+from autotune.schedule.base import Frame, SchedulerSettings, Stopping
 from autotune.schedule.curves import Curves
 from autotune.trial import Decision
 
@@ -14,14 +14,14 @@ class NoStopping(SchedulerSettings):
 
     name: Literal["none"] = "none"
 
-    def build(self, max_step: int | None) -> "Never":
-        return Never()
+    def build(self, frame: Frame) -> "Never":
+        return Never(frame)
 
     @property
     def stops_early(self) -> bool:
         return False
 
 
-class Never:
+class Never(Stopping):
     def decide(self, trial: int, step: int, curves: Curves) -> Decision:
         return Decision.CONTINUE

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from autotune.errors import InvalidInput, Problem, echo
+from autotune.schedule import Frame
 from autotune.space import Categorical, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
 from autotune.train.config import apply
@@ -48,7 +49,8 @@ def rules(spec: StudySpec) -> list[Problem]:
     if "function" not in spec.trial:
         problems += _objective(spec)
     epochs = spec.trial.get("epochs")
-    problems += spec.schedule.check(epochs if type(epochs) is int and epochs > 0 else None)
+    whole = epochs if type(epochs) is int and epochs > 0 else None
+    problems += spec.schedule.check(Frame(whole, spec.space, spec.objective.goal))
     return problems + _fixed(spec.space) + spec.search.check(spec.space)
 
 

@@ -61,7 +61,7 @@ def check(spec: StudySpec) -> list[str]:
     """
     if problems := walk(spec):
         raise InvalidInput([replace(p, where=spec.locate(p.path)) for p in problems])
-    return spec.chosen_search().limits(spec.space, stops_early=spec.schedule.stops_early)
+    return spec.chosen_search().limits(spec.space, stops_early=spec.chosen_schedule().stops_early)
 
 
 def dump(spec: StudySpec) -> str:

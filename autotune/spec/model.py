@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from autotune.schedule import NoStopping, SchedulerConfig
+from autotune.schedule import AutoSchedule, SchedulerConfig
 from autotune.search import Auto, SamplerConfig
 from autotune.space import Space
 from autotune.spec.reader import Node
@@ -177,7 +177,7 @@ class StudySpec(Config):
     """What is searched: dotted paths into `trial`."""
     search: SamplerConfig = Auto()
     """Who proposes."""
-    schedule: SchedulerConfig = NoStopping()
+    schedule: SchedulerConfig = AutoSchedule()
     """Who stops a trial early."""
     budget: Budget
     """When the search ends."""
@@ -241,6 +241,12 @@ class StudySpec(Config):
     def chosen_search(self) -> SamplerConfig:
         """`search`, with auto resolved by its rule."""
         if isinstance(self.search, Auto):
-            stops = self.schedule.stops_early
+            stops = self.chosen_schedule().stops_early
             return self.search.choose(self.space, self.budget.trials, stops_early=stops)
         return self.search
+
+    def chosen_schedule(self) -> SchedulerConfig:
+        """`schedule`, with auto resolved by its rule."""
+        if isinstance(self.schedule, AutoSchedule):
+            return self.schedule.choose(self.trial.get("epochs"))
+        return self.schedule

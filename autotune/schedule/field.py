@@ -1,0 +1,91 @@
+"""What a scheduler sees of a study, and what it may answer."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from autotune.schedule.curves import Curves
+
+__all__ = ["Clone", "Field", "Fresh", "Hold", "Move", "Paused", "Resume"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A paused trial goes on from its checkpoint."""
+
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """A new trial goes on from the checkpoint of the paused trial `parent`, with parameters that
+    differ a little from the parent's; the paused trial `replaces`, if any, is stopped for it."""
+
+    parent: int
+    replaces: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """No trial goes on now; the sampler may propose a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing is to begin before a running trial has come farther. With none running, the
+    search has ended."""
+
+
+Move = Resume | Clone | Fresh | Hold
+
+
+class Paused(Mapping[int, int]):
+    """trial number -> the step at which it is paused, with the trials of each step in order."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, int] = {}
+        self._losses: dict[int, float] = {}
+        self._ranked: dict[int, list[tuple[float, int]]] = {}
+
+    def add(self, trial: int, step: int, loss: float) -> None:
+        self._steps[trial], self._losses[trial] = step, loss
+        insort(self._ranked.setdefault(step, []), (loss, trial))
+
+    def remove(self, trial: int) -> None:
+        step = self._steps.pop(trial)
+        ranked = self._ranked[step]
+        del ranked[bisect_left(ranked, (self._losses.pop(trial), trial))]
+        if not ranked:
+            del self._ranked[step]
+
+    @property
+    def steps(self) -> list[int]:
+        """At which trials are paused, in order."""
+        return sorted(self._ranked)
+
+    def at(self, step: int) -> list[tuple[float, int]]:
+        """(loss, trial) of those paused at `step`, the best first."""
+        return self._ranked.get(step, [])
+
+    def __getitem__(self, trial: int) -> int:
+        return self._steps[trial]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Where the trials of a study stand."""
+
+    curves: Curves
+    paused: Paused
+    running: Mapping[int, int]
+    """trial -> the step it stands at; those that wait to be handed out again as well."""
+    begun: int
+    """Trials begun so far; the next one has this number."""
+    closing: bool
+    """No new trial may begin any more."""

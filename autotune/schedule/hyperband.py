@@ -1,0 +1,66 @@
+"""Hyperband: successive halving with several first rungs at once."""
+
+from bisect import bisect_right
+from functools import partial
+from itertools import accumulate, takewhile
+from math import ceil
+from typing import Literal
+
+from pydantic import Field
+
+from autotune.errors import Problem
+from autotune.schedule.base import Frame, SchedulerSettings, beyond
+from autotune.schedule.ladder import Form, Ladder, LadderScheduler, rungs
+
+__all__ = ["Hyperband"]
+
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+class Hyperband(SchedulerSettings):
+    """A trial is in one of several brackets, each an asha of its own: the first begins to stop at
+    `grace`, the next eta times later, the last never; a hedge against curves that cross.
+
+    L. Li et al., "Hyperband", JMLR 2018; asynchronous as in its successor's (MLSys 2020) section
+    on brackets. A trial's number decides its bracket, in the proportions of the paper.
+    """
+
+    name: Literal["hyperband"] = "hyperband"
+    form: Form = "stopping"
+    """As in asha."""
+    grace: int = Field(default=1, ge=1)
+    """The first rung of the first bracket, in steps: no trial is stopped before it."""
+    eta: int | float = Field(default=3, gt=1, le=1000)
+    """One in eta goes on from a rung to the next, which stands at eta times its step."""
+
+    def build(self, frame: Frame) -> LadderScheduler:
+        assert frame.max_step is not None, "refused by check"
+        upto = frame.max_step
+        # The last bracket's only rung is the end: nobody is stopped there.
+        firsts = [*takewhile(lambda rung: rung < upto, rungs(self.grace, self.eta)), upto]
+        ends = _shares(len(firsts), self.eta)
+        groups = [partial(_is_in, bracket, ends) for bracket in range(len(firsts))]
+        ladders = [
+            Ladder(first, self.eta, upto, group)
+            for first, group in zip(firsts, groups, strict=True)
+        ]
+        return LadderScheduler(ladders, self.form, frame)
+
+    def check(self, frame: Frame) -> list[Problem]:
+        if frame.max_step is None:
+            law = "hyperband needs `trial.epochs`, from which its brackets follow; or choose asha"
+            return [Problem(law, ("schedule", "name"))]
+        return beyond("grace", self.grace, frame.max_step)
+
+
+def _shares(brackets: int, eta: float) -> list[float]:
+    """Where the brackets end when the trials are spread over [0, 1): in the proportions in which
+    the paper starts configurations."""
+    last = brackets - 1
+    counts = [ceil(brackets / (s + 1) * eta**s) for s in range(last, -1, -1)]
+    return [total / sum(counts) for total in accumulate(counts)]
+
+
+def _is_in(bracket: int, ends: list[float], trial: int) -> bool:
+    place = (trial + 1) * _GOLDEN % 1.0  # evenly spread, however many trials there are
+    return min(bisect_right(ends, place), len(ends) - 1) == bracket

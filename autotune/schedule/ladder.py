@@ -1,0 +1,107 @@
+"""Rungs at grace * eta^k, and who goes on from one to the next: what asha and hyperband share."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Literal
+
+from autotune.schedule.base import Frame
+from autotune.schedule.curves import Curves, Group
+from autotune.schedule.field import Field, Fresh, Move, Resume
+from autotune.trial import Decision, Scalar
+
+__all__ = ["Form", "Ladder", "LadderScheduler", "rungs"]
+
+Form = Literal["stopping", "promotion"]
+
+
+def rungs(grace: int, eta: float, after: int = 0) -> Iterator[int]:
+    """The rungs above step `after`, without end."""
+    power, rung = 0, grace
+    while True:
+        if rung > after:
+            yield rung
+        power += 1
+        rung = max(rung + 1, round(grace * eta**power))
+
+
+class Ladder:
+    """Rungs below `max_step`, on which the trials of `group` (None: all) are compared.
+
+    A trial's loss at a rung is that of its first report at or after it. A report that passes
+    several rungs is compared at each of them with all trials that came as far.
+    """
+
+    def __init__(self, grace: int, eta: float, max_step: int | None, group: Group | None) -> None:
+        self.grace, self.eta, self.max_step, self.group = grace, eta, max_step, group
+
+    def passed(self, trial: int, step: int, curves: Curves) -> list[int]:
+        """The rungs that the trial's report at `step` is the first to reach."""
+        before = max((at for at in curves[trial] if at < step), default=0)
+        found: list[int] = []
+        for rung in rungs(self.grace, self.eta, before):
+            if rung > step or (self.max_step is not None and rung >= self.max_step):
+                return found
+            found.append(rung)
+        return found
+
+    def above(self, step: int) -> int | None:
+        """The next rung, or the end."""
+        rung = next(rungs(self.grace, self.eta, step))
+        return rung if self.max_step is None else min(rung, self.max_step)
+
+    def stops(self, loss: float, rung: int, curves: Curves) -> bool:
+        """Whether `loss` is not in the best 1/eta at the rung, nor the best of a few."""
+        ranked = curves.rung(rung, self.group).ranked
+        return bisect_left(ranked, (loss, -1)) >= max(1, int(len(ranked) // self.eta))
+
+    def promotes(self, field: Field, step: int) -> int | None:
+        """The trial to go on of those that are paused at `step`."""
+        paused = field.paused.at(step)
+        best = next((p for p in paused if self.group is None or self.group(p[1])), None)
+        if best is None:
+            return None
+        rung = max(self.passed(best[1], step, field.curves))
+        ranked = field.curves.rung(rung, self.group).ranked
+        going_on = int(len(ranked) // self.eta)
+        # At the end of a study the best of a few goes on as well, or none might be complete.
+        room = max(1, going_on) if field.closing else going_on
+        return best[1] if bisect_left(ranked, best) < room else None
+
+
+class LadderScheduler:
+    """One ladder or several; every trial is on one of them.
+
+    stopping: at a rung a trial stops or goes on at once. promotion: at a rung every trial is
+    paused, and a free worker goes on with the one on the highest rung that is in the best 1/eta
+    there; with a new one where there is none.
+    """
+
+    def __init__(self, ladders: list[Ladder], form: Form, frame: Frame) -> None:
+        self.ladders, self.form, self.max_step = ladders, form, frame.max_step
+
+    def decide(self, trial: int, step: int, curves: Curves) -> Decision:
+        if self.max_step is not None and step >= self.max_step:
+            return Decision.CONTINUE
+        ladder = self._of(trial)
+        passed = ladder.passed(trial, step, curves)
+        if self.form == "promotion":
+            return Decision.PAUSE if passed else Decision.CONTINUE
+        loss = curves[trial][step]
+        poor = any(ladder.stops(loss, rung, curves) for rung in passed)
+        return Decision.STOP if poor else Decision.CONTINUE
+
+    def move(self, field: Field) -> Move:
+        for step in reversed(field.paused.steps):
+            for ladder in self.ladders:
+                if (trial := ladder.promotes(field, step)) is not None:
+                    return Resume(trial)
+        return Fresh()
+
+    def until(self, trial: int, step: int) -> int | None:
+        return self.max_step if self.form == "stopping" else self._of(trial).above(step)
+
+    def perturb(self, params: dict[str, Scalar], seed: int) -> dict[str, Scalar]:
+        raise NotImplementedError("it never answers Clone")
+
+    def _of(self, trial: int) -> Ladder:
+        return next(lad for lad in self.ladders if lad.group is None or lad.group(trial))

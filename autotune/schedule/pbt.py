@@ -1,0 +1,140 @@
+"""Population based training: the poor go on from the checkpoints of the good."""
+
+import random
+from typing import Literal
+
+from pydantic import Field
+
+from autotune.errors import Problem, echo, nearest
+from autotune.schedule.base import Frame, SchedulerSettings, beyond
+from autotune.schedule.curves import Curves
+from autotune.schedule.field import Clone, Fresh, Hold, Move, Resume
+from autotune.schedule.field import Field as Standing
+from autotune.space import Categorical, Parameter, Space
+from autotune.trial import Decision, Scalar
+
+__all__ = ["Pbt", "PbtScheduler", "perturbable"]
+
+_FIXED = ("model", "data", "initializer", "activation", "distill", "transfer")
+"""Parts that a training cannot change half-way, or that say nothing after its first step."""
+_FACTORS = (0.8, 1.2)
+
+
+class Pbt(SchedulerSettings):
+    """A population trains together; every `every` steps the worst are replaced by clones of the
+    best, whose numbers are perturbed: what is found is a schedule of values, not one setting.
+
+    M. Jaderberg et al., "Population based training of neural networks", 2017, with truncation
+    selection. A clone is a new trial with a parent. All wait for one another at these steps, so
+    that the study does not depend on the number of workers.
+    """
+
+    name: Literal["pbt"] = "pbt"
+    every: int = Field(default=1, ge=1)
+    """Steps between two selections."""
+    population: int = Field(default=10, ge=2)
+    """Trials that train at a time."""
+    quantile: float = Field(default=0.2, gt=0, le=0.5)
+    """The share of the population that is replaced, and the share it is cloned from."""
+    perturb: tuple[str, ...] | None = None
+    """The parameters that a clone changes. None: all numbers that may change half-way."""
+
+    def build(self, frame: Frame) -> "PbtScheduler":
+        return PbtScheduler(self, frame)
+
+    def check(self, frame: Frame) -> list[Problem]:
+        names, problems = perturbable(frame.space), beyond("every", self.every, frame.max_step)
+        if frame.max_step is None:
+            law = "pbt needs `trial.epochs`: its population ends together"
+            problems.append(Problem(law, ("schedule", "name")))
+        for name in self.perturb or ():
+            if name not in names:
+                law = f"`schedule.perturb` must name numbers of the space, but got {echo(name)}"
+                problems.append(Problem(law + nearest(name, names), ("schedule", "perturb")))
+        if not names:
+            law = (
+                "pbt needs a number in `space` that may change half-way, such as optimizer.lr; "
+                f"what lies in {', '.join(_FIXED)} may not; choose asha"
+            )
+            problems.append(Problem(law, ("schedule", "name")))
+        return problems
+
+
+def perturbable(space: Space) -> list[str]:
+    """The numbers of the space that a training may change half-way."""
+    return [
+        name
+        for name, parameter in space.parameters.items()
+        if not isinstance(parameter, Categorical) and name.partition(".")[0] not in _FIXED
+    ]
+
+
+class PbtScheduler:
+    """Selection at step s waits until no trial is running below s. The worst of all that came to s
+    are replaced first, the n-th worst by a clone of the n-th best; so is, by one more clone each,
+    whoever failed. Then the others go on."""
+
+    def __init__(self, config: Pbt, frame: Frame) -> None:
+        self.config, self.space, self.max_step = config, frame.space, frame.max_step
+        self.names = config.perturb or perturbable(frame.space)
+
+    def decide(self, trial: int, step: int, curves: Curves) -> Decision:
+        if self.max_step is not None and step >= self.max_step:
+            return Decision.CONTINUE
+        before = max((at for at in curves[trial] if at < step), default=step - 1)
+        due = step // self.config.every > before // self.config.every
+        return Decision.PAUSE if due else Decision.CONTINUE
+
+    def until(self, trial: int, step: int) -> int | None:
+        due = (step // self.config.every + 1) * self.config.every
+        return due if self.max_step is None else min(due, self.max_step)
+
+    def move(self, field: Standing) -> Move:
+        if field.begun < self.config.population and not field.closing:
+            return Fresh()
+        if not field.paused:
+            return Hold()
+        step = field.paused.steps[0]
+        if any(at < step for at in field.running.values()):
+            return Hold()
+        return self._replace(field, step) or Resume(min(t for _, t in field.paused.at(step)))
+
+    def _replace(self, field: Standing, step: int) -> Clone | None:
+        """The next clone at `step`; None when all are made."""
+        came = [trial for _, trial in field.curves.rung(step).ranked if step in field.curves[trial]]
+        share = max(1, int(len(came) * self.config.quantile))
+        best = [trial for trial in came[:share] if trial in field.paused]
+        if field.closing or not best or len(came) < 2:
+            return None
+        for place, trial in enumerate(reversed(came[-share:])):
+            if field.paused.get(trial) == step:
+                return Clone(best[place % len(best)], trial)
+        if len(field.paused) + len(field.running) < self.config.population:
+            return Clone(best[field.begun % len(best)], None)
+        return None
+
+    def perturb(self, params: dict[str, Scalar], seed: int) -> dict[str, Scalar]:
+        rng = random.Random(seed)
+        changed = dict(params)
+        for name in self.names:
+            if isinstance(value := params.get(name), int | float):
+                changed[name] = _moved(self.space.parameters[name], value, rng)
+        # Only what keeps the same parameters active: a clone stands in its parent's branch.
+        return changed if set(self.space.active(changed)) == set(params) else dict(params)
+
+
+def _moved(parameter: Parameter, value: float, rng: random.Random) -> float | int:
+    """A fifth up or down, within the range, and on its grid."""
+    assert not isinstance(parameter, Categorical)
+    moved = value * rng.choice(_FACTORS)
+    step = parameter.step
+    if step is None and isinstance(parameter.low, int):
+        step = 1
+    if step is not None:
+        away = round((moved - parameter.low) / step)
+        here = round((value - parameter.low) / step)
+        # A coarse grid would otherwise hold the value where it is.
+        away += (away == here) * (1 if moved > value else -1)
+        moved = parameter.low + away * step
+    inside = min(max(moved, parameter.low), parameter.high)
+    return int(inside) if isinstance(parameter.low, int) else inside

@@ -1,0 +1,44 @@
+"""Stop a trial that is not good enough by a given step."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from autotune.errors import Problem
+from autotune.schedule.base import Frame, SchedulerSettings, Stopping, beyond
+from autotune.schedule.curves import Curves
+from autotune.trial import Decision, Goal
+
+__all__ = ["Threshold", "ThresholdScheduler"]
+
+Step = Annotated[int, Field(ge=1)]
+Value = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Threshold(SchedulerSettings):
+    """Stop a trial whose objective has not reached a value that you know a good one reaches."""
+
+    name: Literal["threshold"] = "threshold"
+    value: Value = Field(examples=[0.5])
+    """What the objective must have reached, in its own units, at the first report from `by` on."""
+    by: Step = 1
+    """The step at which it must."""
+
+    def build(self, frame: Frame) -> "ThresholdScheduler":
+        return ThresholdScheduler(self, frame)
+
+    def check(self, frame: Frame) -> list[Problem]:
+        return beyond("by", self.by, frame.max_step)
+
+
+class ThresholdScheduler(Stopping):
+    def __init__(self, config: Threshold, frame: Frame) -> None:
+        super().__init__(frame)
+        self.by = config.by
+        self.loss = -config.value if frame.goal == Goal.MAXIMIZE else config.value
+
+    def decide(self, trial: int, step: int, curves: Curves) -> Decision:
+        if step < self.by or self.at_end(step):
+            return Decision.CONTINUE
+        reached = min(loss for at, loss in curves[trial].items() if at <= step)
+        return Decision.STOP if reached > self.loss else Decision.CONTINUE
