@@ -60,7 +60,7 @@ def drive(study: Study, on_report: Callable[[], None] = lambda: None) -> None:
         assert isinstance(assignment, Assignment)
         for report in reports(assignment):
             on_report()
-            if study.report(assignment, report) == Decision.STOP:
+            if study.report(assignment, report) != Decision.CONTINUE:
                 break
         study.finish(assignment)
 
@@ -103,9 +103,20 @@ def test_a_study_spends_its_budget_and_confirms_its_best(tmp_path: Path) -> None
     assert study.complete
 
 
+SCHEDULES = (
+    "{name: asha, grace: 1, eta: 3}",
+    "{name: asha, form: promotion}",
+    "{name: hyperband, form: promotion}",
+    "{name: pbt, population: 4, every: 2, quantile: 0.3}",
+)
+
+
 @pytest.mark.parametrize("count", [0, 1, 7, 20, 41])
-def test_an_interrupted_study_equals_the_uninterrupted_one(tmp_path: Path, count: int) -> None:
-    spec = study_spec(tmp_path)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_an_interrupted_study_equals_the_uninterrupted_one(
+    tmp_path: Path, schedule: str, count: int
+) -> None:
+    spec = study_spec(tmp_path, TEXT, f"schedule={schedule}")
     whole = start(spec, tmp_path / "whole")
     drive(whole)
     whole.close()
@@ -120,8 +131,12 @@ def test_an_interrupted_study_equals_the_uninterrupted_one(tmp_path: Path, count
     assert picture(load("s", tmp_path / "cut")) == picture(load("s", tmp_path / "whole"))
 
 
-def test_a_journal_cut_anywhere_in_its_last_two_records_resumes(tmp_path: Path) -> None:
-    spec = study_spec(tmp_path, TEXT, "budget.trials=3", "confirm.top=1", "confirm.seeds=1")
+@pytest.mark.parametrize("schedule", [SCHEDULES[0], SCHEDULES[1]])
+def test_a_journal_cut_anywhere_in_its_last_two_records_resumes(
+    tmp_path: Path, schedule: str
+) -> None:
+    changes = ("budget.trials=3", "confirm.top=1", "confirm.seeds=1", f"schedule={schedule}")
+    spec = study_spec(tmp_path, TEXT, *changes)
     whole = start(spec, tmp_path / "whole")
     drive(whole)
     whole.close()
@@ -129,7 +144,8 @@ def test_a_journal_cut_anywhere_in_its_last_two_records_resumes(tmp_path: Path) 
     content = (tmp_path / "whole/s/journal.log").read_bytes()
     lines = content.splitlines(keepends=True)
     middle = len(lines) * 2 // 3
-    for last, stride in ((middle, 17), (middle + 1, 17), (len(lines) - 1, 1)):
+    coarse = 17 if schedule == SCHEDULES[0] else 61
+    for last, stride in ((middle, coarse), (middle + 1, coarse), (len(lines) - 1, coarse // 9)):
         end = sum(map(len, lines[: last + 1]))
         for cut in range(end - len(lines[last]) - len(lines[last - 1]), end + 1, stride):
             folder = tmp_path / "cut" / "s"

@@ -109,7 +109,8 @@ class PbtScheduler:
         for place, trial in enumerate(reversed(came[-share:])):
             if field.paused.get(trial) == step:
                 return Clone(best[place % len(best)], trial)
-        if len(field.paused) + len(field.running) < self.config.population:
+        complete = 0 if self.max_step is None else len(field.curves.rung(self.max_step).ranked)
+        if complete + len(field.paused) + len(field.running) < self.config.population:
             return Clone(best[field.begun % len(best)], None)
         return None
 
