@@ -1,9 +1,9 @@
 """Population based training: the poor go on from the checkpoints of the good."""
 
 import random
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from autotune.errors import Problem, echo, nearest
 from autotune.schedule.base import Frame, SchedulerSettings, beyond
@@ -18,6 +18,14 @@ __all__ = ["Pbt", "PbtScheduler", "perturbable"]
 _FIXED = ("model", "data", "initializer", "activation", "distill", "transfer")
 """Parts that a training cannot change half-way, or that say nothing after its first step."""
 _FACTORS = (0.8, 1.2)
+
+
+def _tuple(value: object) -> object:
+    """A study file has lists; a frozen value holds a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(min_length=1)]
 
 
 class Pbt(SchedulerSettings):
@@ -36,25 +44,27 @@ class Pbt(SchedulerSettings):
     """Trials that train at a time."""
     quantile: float = Field(default=0.2, gt=0, le=0.5)
     """The share of the population that is replaced, and the share it is cloned from."""
-    perturb: tuple[str, ...] | None = None
-    """The parameters that a clone changes. None: all numbers that may change half-way."""
+    perturb: Names | None = None
+    """The parameters that a clone changes: numbers that fit the parent's weights whatever their
+    value, such as model.dropout. None: all numbers outside the model, the data and the start."""
 
     def build(self, frame: Frame) -> "PbtScheduler":
         return PbtScheduler(self, frame)
 
     def check(self, frame: Frame) -> list[Problem]:
-        names, problems = perturbable(frame.space), beyond("every", self.every, frame.max_step)
+        problems = beyond("every", self.every, frame.max_step)
         if frame.max_step is None:
             law = "pbt needs `trial.epochs`: its population ends together"
             problems.append(Problem(law, ("schedule", "name")))
+        numbers = _numbers(frame.space)
         for name in self.perturb or ():
-            if name not in names:
+            if name not in numbers:
                 law = f"`schedule.perturb` must name numbers of the space, but got {echo(name)}"
-                problems.append(Problem(law + nearest(name, names), ("schedule", "perturb")))
-        if not names:
+                problems.append(Problem(law + nearest(name, numbers), ("schedule", "perturb")))
+        if self.perturb is None and not perturbable(frame.space):
             law = (
-                "pbt needs a number in `space` that may change half-way, such as optimizer.lr; "
-                f"what lies in {', '.join(_FIXED)} may not; choose asha"
+                "pbt needs a number in `space` that may change half-way, such as optimizer.lr, or "
+                "`schedule.perturb` to name one; choose asha"
             )
             problems.append(Problem(law, ("schedule", "name")))
         return problems
@@ -62,11 +72,11 @@ class Pbt(SchedulerSettings):
 
 def perturbable(space: Space) -> list[str]:
     """The numbers of the space that a training may change half-way."""
-    return [
-        name
-        for name, parameter in space.parameters.items()
-        if not isinstance(parameter, Categorical) and name.partition(".")[0] not in _FIXED
-    ]
+    return [name for name in _numbers(space) if name.partition(".")[0] not in _FIXED]
+
+
+def _numbers(space: Space) -> list[str]:
+    return [name for name, p in space.parameters.items() if not isinstance(p, Categorical)]
 
 
 class PbtScheduler:

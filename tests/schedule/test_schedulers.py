@@ -6,9 +6,19 @@ from optuna.pruners import BasePruner, MedianPruner, SuccessiveHalvingPruner
 from optuna.trial import TrialState
 from pydantic import ValidationError
 
-from autotune.schedule import Asha, Curves, Median
-from autotune.testing.schedule import SCHEDULER_CHECKS, frame, schedulers
-from autotune.trial import Decision
+from autotune.schedule import (
+    Asha,
+    Curves,
+    Frame,
+    Hyperband,
+    Median,
+    Patience,
+    Pbt,
+    Threshold,
+)
+from autotune.space import Space
+from autotune.testing.schedule import SCHEDULER_CHECKS, Race, frame, schedulers
+from autotune.trial import Decision, Goal
 
 
 @pytest.mark.parametrize("check", SCHEDULER_CHECKS, ids=lambda check: check.__name__)
@@ -97,12 +107,89 @@ def test_rungs_of_a_broken_eta_never_stand_still():
     assert scheduler.decide(0, 19, curves) == Decision.CONTINUE
 
 
-def test_grace_must_leave_something_to_stop():
-    for config in (Asha(grace=9), Median(grace=9)):
-        (problem,) = config.check(frame(9))
-        assert problem.path == ("schedule", "grace")
-        assert "below the trial's 9 epochs, but got 9" in problem.message
-        assert config.check(frame(10)) == config.check(frame(None)) == []
+@pytest.mark.parametrize(
+    ("config", "key", "said"),
+    [
+        (Asha(grace=9), "grace", "9"),
+        (Median(grace=9), "grace", "9"),
+        (Hyperband(grace=12), "grace", "12"),
+        (Patience(steps=9), "steps", "9"),
+        (Threshold(value=1, by=10), "by", "10"),
+        (Pbt(every=9), "every", "9"),
+    ],
+)
+def test_something_must_be_left_to_stop(config, key, said):
+    (problem,) = config.check(frame(9))
+    assert problem.path == ("schedule", key)
+    assert problem.message.endswith(f"below the trial's 9 epochs, but got {said}")
+    assert config.check(frame(13)) == []
+
+
+def test_brackets_and_populations_need_an_end():
+    for config in (Hyperband(), Pbt()):
+        (problem,) = config.check(frame(None))
+        assert "needs `trial.epochs`" in problem.message
+
+
+def test_a_population_needs_numbers_that_may_change():
+    space = Space.parse({"model.depth": {"type": "int", "low": 1, "high": 3}})
+    (problem,) = Pbt().check(Frame(9, space, Goal.MINIMIZE))
+    assert "such as optimizer.lr" in problem.message
+    assert Pbt(perturb=("model.depth",)).check(Frame(9, space, Goal.MINIMIZE)) == []
+    (problem,) = Pbt(perturb=("model.dept",)).check(Frame(9, space, Goal.MINIMIZE))
+    assert "but got 'model.dept'; did you mean 'model.depth'?" in problem.message
+
+
+def test_brackets_take_the_shares_of_the_paper():
+    """27 steps at eta 3: 27, 12, 6 and 4 configurations start with 1, 3, 9 and 27 steps."""
+    scheduler = Hyperband().build(frame(27))
+    groups = [ladder.group for ladder in scheduler.ladders]
+    assert [ladder.grace for ladder in scheduler.ladders] == [1, 3, 9, 27]
+    for count in (49, 490):
+        shares = [sum(map(group, range(count))) for group in groups]
+        assert sum(shares) == count
+        expected = [n * count / 49 for n in (27, 12, 6, 4)]
+        assert all(abs(a - b) <= 2 for a, b in zip(shares, expected, strict=True))
+
+
+def test_a_threshold_is_in_the_units_of_the_objective():
+    config = Threshold(value=0.5, by=3)
+    low = config.build(Frame(9, frame().space, Goal.MINIMIZE))
+    assert low.decide(0, 3, Curves({0: {3: 0.6}})) == Decision.STOP
+    assert low.decide(0, 3, Curves({0: {2: 0.4, 3: 0.6}})) == Decision.CONTINUE
+    high = config.build(Frame(9, frame().space, Goal.MAXIMIZE))  # losses are negated scores
+    assert high.decide(0, 2, Curves({0: {2: -0.4}})) == Decision.CONTINUE
+    assert high.decide(0, 4, Curves({0: {2: -0.4, 4: -0.4}})) == Decision.STOP
+    assert high.decide(0, 4, Curves({0: {4: -0.5}})) == Decision.CONTINUE
+
+
+def test_patience_counts_from_the_best_step():
+    scheduler = Patience(steps=3, margin=0.1).build(frame(20))
+    curve = {1: 1.0, 2: 0.5, 3: 0.45, 4: 0.42, 5: 0.41, 6: 0.1}
+    decisions = [scheduler.decide(0, step, Curves({0: curve})) for step in curve]
+    assert decisions.index(Decision.STOP) == 4 and decisions[5] == Decision.CONTINUE
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from(schedulers()), st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 9))
+def test_no_race_stops_before_grace_or_loses_a_trial(config, seed, trials, workers):
+    race = Race(config.build(frame()), seed, trials, workers).run()
+    assert all(step >= getattr(config, "grace", 1) for step in race.stopped.values())
+    assert sorted([*race.complete, *race.stopped]) == list(range(len(race.levels)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(studies())
+def test_a_comparison_kept_up_to_date_is_one_made_afresh(study):
+    curves, order = study
+    kept = Curves()
+    for number in order:
+        step = max(kept.get(number, {}), default=0) + 1
+        if step > STEPS:
+            continue
+        kept.add(number, step, curves[number][step - 1])
+        for rung in (1, 3, 7):
+            assert kept.rung(rung).ranked == Curves(dict(kept)).rung(rung).ranked
 
 
 @pytest.mark.parametrize("raw", [{"eta": 1}, {"eta": "nan"}, {"grace": 0}, {"rungs": 3}])

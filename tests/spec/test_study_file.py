@@ -117,7 +117,7 @@ def test_defaults(study):
     spec = load(study())
     assert spec.seed == 0
     assert spec.search.name == "auto"
-    assert spec.schedule.name == "none"
+    assert spec.schedule.name == "auto"
     assert spec.objective.at == "best"
     assert (spec.confirm.top, spec.confirm.seeds) == (3, 3)
     assert spec.tracking.uri == "sqlite:///runs/mlflow.db"
@@ -150,7 +150,9 @@ def test_the_study_decides_parts_of_the_training_config(study):
 
 
 def test_auto_is_resolved_by_its_rule(study):
-    assert load(study()).chosen_search().name == "gp"
+    assert load(study(), ["schedule.name=none"]).chosen_search().name == "gp"
+    assert load(study(), ["trial.epochs=3"]).chosen_schedule().name == "none"
+    assert load(study(), ["trial.epochs=4"]).chosen_schedule().name == "asha"
     assert load(study(), ["search.name=random"]).chosen_search().name == "random"
 
 
