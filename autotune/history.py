@@ -5,7 +5,6 @@ Everything here is derived. `load` opens a study that another process may be dri
 
 import platform
 import statistics
-from bisect import insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -17,6 +16,7 @@ from autotune.errors import StudyNotFound, nearest
 from autotune.files import FileLock
 from autotune.journal import Journal, Run, open_storage
 from autotune.spec import StudySpec
+from autotune.standings import Standings
 from autotune.tracking.base import (
     Event,
     RunFinished,
@@ -26,7 +26,7 @@ from autotune.tracking.base import (
     StudyOpened,
 )
 from autotune.train.config import apply
-from autotune.trial import Goal, Purpose, State, Trials
+from autotune.trial import Purpose, State, Trials
 
 __all__ = ["Best", "Confirmed", "History", "find", "load", "names"]
 
@@ -86,53 +86,24 @@ class History:
     """The sampler has proposed all there is."""
     driven: bool = False
     """A process is running the study now."""
-    finished_trials: int = 0
-    seconds: float = 0.0
-    """Working time of all trials."""
-    _told: Trials = field(default_factory=Trials, repr=False)
-    """Snapshots of the trials; those in `_stale` are out of date."""
-    _stale: set[int] = field(default_factory=set, repr=False)
-    _ranked: dict[State, list[tuple[float, int]]] = field(default_factory=dict, repr=False)
-    """Finished trials with a value, the best first: (`better` of the value, number)."""
+    standings: Standings = field(init=False, repr=False)
 
-    # What a study does is one call a record: nothing here may grow with the number of trials.
+    def __post_init__(self) -> None:
+        self.standings = Standings(self.spec.objective, self.trials)
 
     def add(self, run: Run) -> None:
         """A run begins, or is read from the journal."""
         rooms = {Purpose.SEARCH: self.trials, Purpose.CONFIRM: self.confirms}
         rooms.get(run.purpose, self.tests).append(run)
         if run.purpose == Purpose.SEARCH:
-            self.seconds += run.seconds
-        self.changed(run)
-        if run.state.finished:
-            self.ended(run)
-
-    def changed(self, run: Run, seconds: float = 0.0) -> None:
-        """`run` has another state, or a report that cost `seconds`."""
-        if run.purpose == Purpose.SEARCH:
-            self.seconds += seconds
-            self._stale.add(run.trial)
-
-    def ended(self, run: Run) -> None:
-        """The outcome of `run` is known."""
-        if run.purpose != Purpose.SEARCH:
-            return
-        self._stale.add(run.trial)
-        self.finished_trials += 1
-        if run.value is not None:
-            place = (self.better(run.value), run.trial)
-            insort(self._ranked.setdefault(run.state, []), place)
+            self.standings.begin(run)
 
     def runs(self) -> list[Run]:
         return [*self.trials, *self.confirms, *self.tests]
 
     def snapshots(self) -> Trials:
-        """Every trial as it stands now. The list is kept up to date, not made: do not keep it."""
-        for number in sorted(self._stale):
-            told = self.trials[number].snapshot(self.spec.objective.metric)
-            self._told[number : number + 1] = [told]
-        self._stale.clear()
-        return self._told
+        """Every trial as it stands now, for a sampler; the list is kept up to date."""
+        return self.standings.snapshots()
 
     def elapsed(self) -> float:
         """Seconds the study has run, over all its sessions, by its last record."""
@@ -157,13 +128,13 @@ class History:
         budget = self.spec.budget
         if budget.time is not None and elapsed >= budget.time:
             return False
-        spent = self.seconds * self.spec.worker.gpus
+        spent = self.standings.seconds * self.spec.worker.gpus
         return budget.gpu_hours is None or spent < budget.gpu_hours * 3600
 
     @property
     def searched(self) -> bool:
         """Every trial begun is finished."""
-        return self.finished_trials == len(self.trials)
+        return self.standings.finished == len(self.trials)
 
     def config(self, run: Run) -> dict[str, Any]:
         """The complete training config of `run` as plain JSON values."""
@@ -205,10 +176,7 @@ class History:
 
     def standing(self, value: float | None) -> dict[str, Any]:
         """The count of finished trials and their best value when one more ends with `value`."""
-        first = [self.trials[ranked[0][1]].value for ranked in self._ranked.values()]
-        values = [v for v in (value, *first) if v is not None]
-        best = min(values, key=self.better) if values else None
-        return {"finished": self.finished_trials + 1, "best": best}
+        return {"finished": self.standings.finished + 1, "best": self.standings.best(value)}
 
     def closing(self, complete: bool, failure: str = "") -> StudyFinished:
         """The study as it stands, with its winner if it has one."""
@@ -244,12 +212,11 @@ class History:
 
     def better(self, value: float) -> float:
         """A key by which the better of two objective values sorts first."""
-        return -value if self.spec.objective.goal == Goal.MAXIMIZE else value
+        return self.standings.better(value)
 
     def top(self, k: int) -> list[Run]:
         """The k best complete trials; where none is complete, the best of the pruned."""
-        ranked = self._ranked.get(State.COMPLETE) or self._ranked.get(State.PRUNED, [])
-        return [self.trials[number] for _, number in ranked[:k]]
+        return self.standings.top(k)
 
     def confirmed(self) -> list[Confirmed]:
         """Configurations with every retraining finished, the winner first.

@@ -301,7 +301,7 @@ class Study:
         record = {"why": why, "from": run.step, "accumulate": accumulate}
         self._journal.assign(run, number, record)
         self._race.place(run)
-        self.history.changed(run)
+        self._moved(run)
         return self._assignment(run, number)
 
     def _next_number(self) -> int:
@@ -330,7 +330,7 @@ class Study:
         value = report.metrics.get(self.spec.objective.metric)
         self._journal.report(run, report, value, {**who, **self._stamp()})
         self._race.report(run, report.step)
-        self.history.changed(run, report.seconds)
+        self._moved(run, report.seconds)
         if run.purpose != Purpose.TEST:
             self._tell(lambda: self.history.reported(run, report.step))
 
@@ -344,7 +344,7 @@ class Study:
             return
         self._journal.pause(run, {"assignment": assignment, "worker": worker, **self._stamp()})
         self._race.place(run)
-        self.history.changed(run)
+        self._moved(run)
 
     def _settle(self, run: Run, failure: Failure | None) -> None:
         if failure is None and run.reports:
@@ -363,13 +363,19 @@ class Study:
         record: dict[str, Any] = {"worker": worker, **self._stamp()}
         if failure:
             record |= {"reason": failure.reason, "message": failure.message}
-        if run.purpose == Purpose.SEARCH:
+        searched = run.purpose == Purpose.SEARCH
+        if searched:
             record |= self.history.standing(value)
         self._journal.finish(run, state, value, record)
-        self.history.ended(run)
+        if searched:
+            self.history.standings.ended(run)
         self._race.place(run)
         self._tell(lambda: self.history.finished(run))
         self._give_up(failures.hopeless(self.history))
+
+    def _moved(self, run: Run, seconds: float = 0.0) -> None:
+        if run.purpose == Purpose.SEARCH:
+            self.history.standings.changed(run, seconds)
 
     def _give_up(self, error: AutotuneError | None) -> None:
         """Stops the study for `error`, the first one; None: goes on."""
