@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from autotune.schedule.curves import Curves
+from autotune.schedule.curves import Curves, Group
 
 __all__ = ["Clone", "Field", "Fresh", "Hold", "Move", "Paused", "Resume"]
 
@@ -45,17 +45,21 @@ class Paused(Mapping[int, int]):
     def __init__(self) -> None:
         self._steps: dict[int, int] = {}
         self._losses: dict[int, float] = {}
-        self._ranked: dict[int, list[tuple[float, int]]] = {}
+        self._ranked: dict[int, dict[Group | None, list[tuple[float, int]]]] = {}
+        """step -> (loss, trial) of all, under None, and of the groups that were asked for."""
 
     def add(self, trial: int, step: int, loss: float) -> None:
         self._steps[trial], self._losses[trial] = step, loss
-        insort(self._ranked.setdefault(step, []), (loss, trial))
+        for group, ranked in self._ranked.setdefault(step, {None: []}).items():
+            if group is None or group(trial):
+                insort(ranked, (loss, trial))
 
     def remove(self, trial: int) -> None:
-        step = self._steps.pop(trial)
-        ranked = self._ranked[step]
-        del ranked[bisect_left(ranked, (self._losses.pop(trial), trial))]
-        if not ranked:
+        step, place = self._steps.pop(trial), (self._losses.pop(trial), trial)
+        for group, ranked in self._ranked[step].items():
+            if group is None or group(trial):
+                del ranked[bisect_left(ranked, place)]
+        if not self._ranked[step][None]:
             del self._ranked[step]
 
     @property
@@ -63,9 +67,14 @@ class Paused(Mapping[int, int]):
         """At which trials are paused, in order."""
         return sorted(self._ranked)
 
-    def at(self, step: int) -> list[tuple[float, int]]:
-        """(loss, trial) of those paused at `step`, the best first."""
-        return self._ranked.get(step, [])
+    def at(self, step: int, group: Group | None = None) -> list[tuple[float, int]]:
+        """(loss, trial) of those of `group` (all where None) paused at `step`, the best first."""
+        if step not in self._ranked:
+            return []
+        known = self._ranked[step]
+        if group is not None and group not in known:
+            known[group] = [place for place in known[None] if group(place[1])]
+        return known[group]
 
     def __getitem__(self, trial: int) -> int:
         return self._steps[trial]

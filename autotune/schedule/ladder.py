@@ -56,10 +56,10 @@ class Ladder:
 
     def promotes(self, field: Field, step: int) -> int | None:
         """The trial to go on of those that are paused at `step`."""
-        paused = field.paused.at(step)
-        best = next((p for p in paused if self.group is None or self.group(p[1])), None)
-        if best is None:
+        paused = field.paused.at(step, self.group)
+        if not paused:
             return None
+        best = paused[0]
         rung = max(self.passed(best[1], step, field.curves))
         ranked = field.curves.rung(rung, self.group).ranked
         going_on = int(len(ranked) // self.eta)
