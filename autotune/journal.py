@@ -72,6 +72,14 @@ class Run:
         return sum(report.seconds for report in self.reports.values())
 
     @property
+    def costs(self) -> dict[int, float]:
+        """Worker-seconds of each assignment, by its number."""
+        costs = dict.fromkeys(self.assignments, 0.0)
+        for step, report in self.reports.items():
+            costs[self.stamps[step]["assignment"]] += report.seconds
+        return costs
+
+    @property
     def step(self) -> int:
         """The last step journaled; before the first, that from which it started."""
         return max(self.reports, default=self.start)

@@ -104,6 +104,14 @@ def test_promotion_takes_the_best_third_of_a_rung() -> None:
     }
 
 
+def test_the_cost_of_an_assignment_is_that_of_its_steps() -> None:
+    history, _ = raced(PROMOTION, 3)
+    run = max(history.trials, key=lambda run: len(run.assignments))
+    step = 0.5 + float(run.params["y"])  # type: ignore[arg-type]
+    assert list(run.costs.values()) == pytest.approx([step, 2 * step, 6 * step])
+    assert sum(run.costs.values()) == pytest.approx(run.seconds)
+
+
 def test_a_population_is_the_same_with_any_number_of_workers() -> None:
     told = [
         {

@@ -34,8 +34,10 @@ def picture(history: History) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.usefixtures("one_ray")
-def test_inline_and_ray_give_the_same_study(tmp_path: Path) -> None:
-    spec = specs.load(specs.find("quickstart"), [*OVERRIDES, "tracking.uri=none"])
+@pytest.mark.parametrize("form", ["stopping", "promotion"])
+def test_inline_and_ray_give_the_same_study(tmp_path: Path, form: str) -> None:
+    changes = [*OVERRIDES, "tracking.uri=none", f"schedule.form={form}"]
+    spec = specs.load(specs.find("quickstart"), changes)
     engines: tuple[Engine, ...] = ("inline", "ray")
     told = {engine: drive(spec, tmp_path / engine, engine=engine)[0] for engine in engines}
     assert picture(told["inline"]) == picture(told["ray"])

@@ -17,9 +17,9 @@ from autotune import spec as specs
 from autotune.engine import simulate
 from autotune.engine.drive import drive
 from autotune.errors import StudyFailed
-from autotune.history import History
+from autotune.history import History, load
 from autotune.spec import StudySpec
-from autotune.study import Study, in_memory
+from autotune.study import Study, in_memory, start
 from autotune.testing.engine import EngineContract, ScriptedStudy, assign
 from autotune.trial import Assignment, Decision, Reason, Report, State
 
@@ -155,3 +155,22 @@ def test_an_error_of_the_study_ends_the_work_under_way(tmp_path: Path) -> None:
     with pytest.raises(StudyFailed):
         simulate.run(study, 3)
     assert all((tmp_path / str(n) / "stopped").exists() for n in range(3))
+
+
+@pytest.mark.parametrize("schedule", ["{name: asha}", "{name: asha, form: promotion}"])
+def test_a_simulated_study_on_disk_is_the_one_in_memory(tmp_path: Path, schedule: str) -> None:
+    changes = (f"schedule={schedule}", "budget.trials=6", "confirm.top=0")
+    for trials in (3, 6):  # the second goes on where the first ended
+        study = start(study_spec(*changes, f"budget.trials={trials}"), tmp_path)
+        before = study.elapsed()
+        simulate.run(study, 2, simulate.recorded(curve))
+        assert study.elapsed() > before
+        study.close()
+    assert before > 0
+    history = load("s", tmp_path)
+    assert history.elapsed() == study.elapsed()
+    assert len(history.trials) == 6 and all(run.state.finished for run in history.trials)
+    driven = start(study_spec(*changes), tmp_path / "whole")
+    simulate.run(driven, 2, simulate.recorded(curve))
+    driven.close()
+    assert picture(driven.history) == picture(simulated(2, *changes).history)
