@@ -15,7 +15,7 @@ from autotune.trial import Decision, Scalar
 
 __all__ = ["Pbt", "PbtScheduler", "perturbable"]
 
-_FIXED = ("model", "data", "initializer", "activation", "distill", "transfer")
+_FIXED = ("model", "data", "initializer", "activation", "transfer", "distill", "prune")
 """Parts that a training cannot change half-way, or that say nothing after its first step."""
 _FACTORS = (0.8, 1.2)
 
@@ -46,7 +46,8 @@ class Pbt(SchedulerSettings):
     """The share of the population that is replaced, and the share it is cloned from."""
     perturb: Names | None = None
     """The parameters that a clone changes: numbers that fit the parent's weights whatever their
-    value, such as model.dropout. None: all numbers outside the model, the data and the start."""
+    value, such as model.dropout. None: all numbers that fit whatever the model. Of the optimizer
+    only its lr: the rest comes with the parent's state."""
 
     def build(self, frame: Frame) -> "PbtScheduler":
         return PbtScheduler(self, frame)
@@ -59,7 +60,7 @@ class Pbt(SchedulerSettings):
         numbers = _numbers(frame.space)
         for name in self.perturb or ():
             if name not in numbers:
-                law = f"`schedule.perturb` must name numbers of the space, but got {echo(name)}"
+                law = f"`schedule.perturb` must name numbers a clone can change, got {echo(name)}"
                 problems.append(Problem(law + nearest(name, numbers), ("schedule", "perturb")))
         if self.perturb is None and not perturbable(frame.space):
             law = (
@@ -71,12 +72,19 @@ class Pbt(SchedulerSettings):
 
 
 def perturbable(space: Space) -> list[str]:
-    """The numbers of the space that a training may change half-way."""
+    """The numbers of the space that a training may change half-way, whatever its model."""
     return [name for name in _numbers(space) if name.partition(".")[0] not in _FIXED]
 
 
 def _numbers(space: Space) -> list[str]:
-    return [name for name, p in space.parameters.items() if not isinstance(p, Categorical)]
+    numbers = [name for name, p in space.parameters.items() if not isinstance(p, Categorical)]
+    return [name for name in numbers if not _in_checkpoint(name)]
+
+
+def _in_checkpoint(name: str) -> bool:
+    """An optimizer's settings are part of its state, which a clone takes over with the rest; the
+    learning rate alone is set anew at every step."""
+    return name == "layer_decay" or (name.startswith("optimizer.") and name != "optimizer.lr")
 
 
 class PbtScheduler:

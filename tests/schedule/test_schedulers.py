@@ -16,6 +16,7 @@ from autotune.schedule import (
     Pbt,
     Threshold,
 )
+from autotune.schedule.pbt import perturbable
 from autotune.space import Space
 from autotune.testing.schedule import SCHEDULER_CHECKS, Race, frame, schedulers
 from autotune.trial import Decision, Goal
@@ -137,7 +138,10 @@ def test_a_population_needs_numbers_that_may_change():
     assert "such as optimizer.lr" in problem.message
     assert Pbt(perturb=("model.depth",)).check(Frame(9, space, Goal.MINIMIZE)) == []
     (problem,) = Pbt(perturb=("model.dept",)).check(Frame(9, space, Goal.MINIMIZE))
-    assert "but got 'model.dept'; did you mean 'model.depth'?" in problem.message
+    assert "got 'model.dept'; did you mean 'model.depth'?" in problem.message
+    one = {"type": "float", "low": 0.1, "high": 1.0}
+    names = ("optimizer.momentum", "optimizer.lr", "clip_norm", "layer_decay", "model.dropout")
+    assert perturbable(Space.parse(dict.fromkeys(names, one))) == ["optimizer.lr", "clip_norm"]
 
 
 def test_brackets_take_the_shares_of_the_paper():
