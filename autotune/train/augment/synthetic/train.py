@@ -1,0 +1,95 @@
+"""Training the GAN, by the hinge loss (Lim & Ye 2017), for few samples.
+
+Real and generated images are moved alike before they are judged, so that the discriminator cannot
+learn a small train split by heart (Zhao et al. 2020, "Differentiable augmentation"): here by
+translation and cutout. The generator that is kept is a running average.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from autotune.train.augment import geometry
+from autotune.train.augment.draws import signed
+from autotune.train.augment.erase import cutout
+from autotune.train.augment.synthetic.config import SyntheticConfig
+from autotune.train.augment.synthetic.model import NOISE, Discriminator, Generator
+
+__all__ = ["fit", "sample"]
+
+RATES = {"generator": 2e-4, "discriminator": 4e-4}  # Heusel et al. 2017: the judge learns faster
+KEPT = 0.995  # of the running average, a step
+MOVED = 0.125  # share of the side
+HIDDEN = 0.5
+
+
+def fit(x: Tensor, y: Tensor, classes: int, config: SyntheticConfig) -> Generator:
+    """The averaged generator of images like x (N, C, H, W), -1 to 1, with classes y (N,).
+
+    The same on every call with the same arguments, on one kind of device and number of threads;
+    torch's own random state is left as it was.
+    """
+    device = x.device
+    draws = torch.Generator(device).manual_seed(config.seed)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(config.seed)
+        maker = Generator(tuple(x.shape[1:]), classes, config.width).to(device)
+        judge = Discriminator(tuple(x.shape[1:]), classes, config.width).to(device)
+    average = copy.deepcopy(maker)
+    betas = (0.0, 0.99)
+    makes = Adam(maker.parameters(), RATES["generator"], betas)
+    judges = Adam(judge.parameters(), RATES["discriminator"], betas)
+    for _ in range(config.steps):
+        rows = torch.randint(len(x), (config.batch_size,), generator=draws, device=device)
+        real, labels = x[rows], y[rows]
+        with torch.no_grad():
+            fake = maker(noise(len(rows), draws), labels)
+        loss = hinge(judge(seen(real, draws), labels), judge(seen(fake, draws), labels))
+        step(judges, loss)
+        fake = maker(noise(len(rows), draws), labels)
+        step(makes, -judge(seen(fake, draws), labels).mean())
+        follow(average, maker)
+    return average.eval()
+
+
+@torch.no_grad()
+def sample(maker: Generator, classes: Tensor, seed: int, batch: int = 500) -> Tensor:
+    """One image, -1 to 1, of each of the classes (N,)."""
+    draws = torch.Generator(classes.device).manual_seed(seed)
+    parts = [maker(noise(len(part), draws), part) for part in classes.split(batch)]
+    return torch.cat(parts)
+
+
+def noise(count: int, draws: torch.Generator) -> Tensor:
+    return torch.randn(count, NOISE, generator=draws, device=draws.device)
+
+
+def hinge(real: Tensor, fake: Tensor) -> Tensor:
+    return (1 - real).relu().mean() + (1 + fake).relu().mean()
+
+
+def seen(x: Tensor, draws: torch.Generator) -> Tensor:
+    """What the discriminator gets to see; differentiable."""
+    count, (height, width) = len(x), x.shape[2:]
+    right = signed(count, MOVED * width, draws).round()
+    down = signed(count, MOVED * height, draws).round()
+    black = torch.full((1, 1, 1, 1), -1.0, device=x.device)
+    x = geometry.warp(x, geometry.translate(right, down), black, whole=True)
+    return cutout(x, HIDDEN, draws)
+
+
+def step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module) -> None:
+    """Weights move towards the model's; the buffers of a normalisation are taken over."""
+    for own, new in zip(average.parameters(), model.parameters(), strict=True):
+        own.lerp_(new, 1 - KEPT)
+    for kept, seen in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(seen)
