@@ -120,6 +120,7 @@ def begin(config: TrainConfig) -> Run:
         Watch(precision.device),
         Scores(plain.total, data, config.metrics),
         precision.device,
+        augment=config.augment.build(data) if config.augment else None,
         average=average,
         changes=tuple(changes),
         after_step=tuple(after_step),

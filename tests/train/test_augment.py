@@ -60,6 +60,11 @@ MIXES = [
 COLOURLESS = {"saturation", "hue", "grayscale"}  # what leaves a grey image as it is
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
 def named(config):
     changed = config.model_dump(exclude_defaults=True, exclude={"name"})
     return f"{config.name}-{'-'.join(changed)}"[:60]

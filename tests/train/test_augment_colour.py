@@ -20,6 +20,11 @@ AMOUNTS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
 def pictures(channels, size=(16, 20), count=5):
     """Random ones, and even areas, black, white and pure colours, where formulas divide by 0."""
     p = torch.rand(count, channels, *size, generator=seeded())

@@ -16,6 +16,11 @@ from autotune.train.augment.erase import cutout, erase, inside
 SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 17, 24)]
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
 def drawn(shape, count=6):
     return torch.rand(count, *shape, generator=seeded())
 

@@ -80,8 +80,11 @@ def warp(x: Tensor, matrix: Tensor, fill: Tensor | float = 0.0, whole: bool = Fa
         inside = grid.abs().amax(3) < 1  # (B, H, W)
         copied = grid_sample(x, grid, "nearest", "border", align_corners=False)
         return torch.where(inside[:, None], copied, fill)
+    plain = isinstance(fill, float) and fill == 0
     # grid_sample takes 0 for what is outside: so 0 is made to stand for `fill`.
-    moved = grid_sample(x - fill, grid, "bilinear", "zeros", align_corners=False) + fill
+    shifted = x if plain else x - fill
+    moved = grid_sample(shifted, grid, "bilinear", "zeros", align_corners=False)
+    moved = moved if plain else moved.add_(fill)
     still = (matrix == identity(1, matrix.device)).flatten(1).all(1)
     return torch.where(still[:, None, None, None], x, moved)
 

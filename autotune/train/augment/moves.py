@@ -100,23 +100,21 @@ def carried(p: Tensor, moves: Sequence[Move], choices: Sequence[Choice]) -> Tens
 
     Colours change first; what moves pixels is then one map an image, sampled once.
     """
-    matrix = geometry.identity(len(p), p.device)
+    p, matrix = p.clone(), geometry.identity(len(p), p.device)
     for choice in choices:
-        p = recoloured(p, moves, choice)
+        recolour(p, moves, choice)
         matrix = geometry.compose(matrix, placed(p, moves, choice))
     return geometry.warp(p, matrix)
 
 
-def recoloured(p: Tensor, moves: Sequence[Move], choice: Choice) -> Tensor:
-    """Each change of colour is computed for those images alone that chose it."""
+def recolour(p: Tensor, moves: Sequence[Move], choice: Choice) -> None:
+    """Each change of colour, in place, computed for those images alone that chose it."""
     # The one place where the host waits for the device: it must know how many chose what.
     sizes = choice.which.bincount(minlength=len(moves)).tolist()
-    result = p.clone()
     for rows, move in zip(choice.which.argsort().split(sizes), moves, strict=True):
         change = COLOURS.get(move.name)
         if change is not None and len(rows):
-            result[rows] = change(p[rows], choice.amount[rows])
-    return result
+            p[rows] = change(p[rows], choice.amount[rows])
 
 
 def placed(p: Tensor, moves: Sequence[Move], choice: Choice) -> Tensor:
@@ -127,7 +125,10 @@ def placed(p: Tensor, moves: Sequence[Move], choice: Choice) -> Tensor:
     def of(name: str) -> Tensor:
         return choice.amount * (choice.which == places[name])
 
-    matrix = geometry.shear(of("shear_x"), of("shear_y"))
-    matrix = geometry.compose(matrix, geometry.rotate(of("rotate")))
-    shift = geometry.translate(of("translate_x") * width, of("translate_y") * height)
-    return geometry.compose(matrix, shift)
+    # Of one image all but one are 0, so that their maps can be added up instead of composed.
+    matrix = geometry.rotate(of("rotate"))
+    matrix[:, 0, 1] -= of("shear_x")
+    matrix[:, 1, 0] -= of("shear_y")
+    matrix[:, 0, 2] -= of("translate_x") * width
+    matrix[:, 1, 2] -= of("translate_y") * height
+    return matrix
