@@ -60,6 +60,6 @@ class Discriminator(nn.Module):
         self.embed = spectral_norm(nn.Embedding(classes, 4 * width))
 
     def forward(self, x: Tensor, classes: Tensor) -> Tensor:
-        features = self.features(x).mean((2, 3))  # (B, 4 * width)
+        features = self.features(x).sum((2, 3))  # (B, 4 * width)
         score: Tensor = self.score(features)[:, 0] + (features * self.embed(classes)).sum(1)
         return score

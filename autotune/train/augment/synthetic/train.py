@@ -20,6 +20,7 @@ from autotune.train.augment.synthetic.model import NOISE, Discriminator, Generat
 __all__ = ["fit", "sample"]
 
 RATES = {"generator": 2e-4, "discriminator": 4e-4}  # Heusel et al. 2017: the judge learns faster
+BETAS = (0.0, 0.99)
 KEPT = 0.995  # of the running average, a step
 MOVED = 0.125  # share of the side
 HIDDEN = 0.5
@@ -36,20 +37,20 @@ def fit(x: Tensor, y: Tensor, classes: int, config: SyntheticConfig) -> Generato
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(config.seed)
         maker = Generator(tuple(x.shape[1:]), classes, config.width).to(device)
-        judge = Discriminator(tuple(x.shape[1:]), classes, config.width).to(device)
+        judge = Discriminator(tuple(paired(x[:2]).shape[1:]), classes, config.width).to(device)
     average = copy.deepcopy(maker)
-    betas = (0.0, 0.99)
-    makes = Adam(maker.parameters(), RATES["generator"], betas)
-    judges = Adam(judge.parameters(), RATES["discriminator"], betas)
+    makes = Adam(maker.parameters(), RATES["generator"], BETAS)
+    judges = Adam(judge.parameters(), RATES["discriminator"], BETAS)
+    pairs = max(1, config.batch_size // 2)
     for _ in range(config.steps):
-        rows = torch.randint(len(x), (config.batch_size,), generator=draws, device=device)
-        real, labels = x[rows], y[rows]
+        labels = y[torch.randint(len(y), (pairs,), generator=draws, device=device)]
+        real = seen(x[members(y, labels.repeat(2), draws)], draws)
         with torch.no_grad():
-            fake = maker(noise(len(rows), draws), labels)
-        loss = hinge(judge(seen(real, draws), labels), judge(seen(fake, draws), labels))
-        step(judges, loss)
-        fake = maker(noise(len(rows), draws), labels)
-        step(makes, -judge(seen(fake, draws), labels).mean())
+            fake = seen(maker(noise(2 * pairs, draws), labels.repeat(2)), draws)
+        both = judge(torch.cat((paired(real), paired(fake))), labels.repeat(2))
+        step(judges, hinge(*both.split(pairs)))
+        fake = seen(maker(noise(2 * pairs, draws), labels.repeat(2)), draws)
+        step(makes, -judge(paired(fake), labels).mean())
         follow(average, maker)
     return average.eval()
 
@@ -60,6 +61,19 @@ def sample(maker: Generator, classes: Tensor, seed: int, batch: int = 500) -> Te
     draws = torch.Generator(classes.device).manual_seed(seed)
     parts = [maker(noise(len(part), draws), part) for part in classes.split(batch)]
     return torch.cat(parts)
+
+
+def members(y: Tensor, labels: Tensor, draws: torch.Generator) -> Tensor:
+    """(B,) random rows, of y's, of the classes `labels` (B,)."""
+    order, counts = y.argsort(stable=True), y.bincount()
+    starts = counts.cumsum(0) - counts
+    place = torch.rand(len(labels), generator=draws, device=y.device) * counts[labels]
+    return order[starts[labels] + place.long()]
+
+
+def paired(x: Tensor) -> Tensor:
+    """(2B, C, H, W) to (B, 2C, H, W): what the discriminator judges together."""
+    return torch.cat(x.chunk(2), 1)
 
 
 def noise(count: int, draws: torch.Generator) -> Tensor:
