@@ -4,9 +4,9 @@
 
 Each seed draws another split (145 of the digits to train on, 1,293 to be judged by, at 0.9), trains
 the generator on its train part alone, and then a small CNN without and with generated samples, on
-images as they are and under the basic policy. A network is judged by its last epoch, so that nothing
-is chosen by what it is judged with. Printed: the mean accuracy of each arm, and the mean difference
-that a ratio makes within a seed, with its 95 % interval (Student's t).
+images as they are and under the basic policy. A network is judged by its last epoch, so that
+nothing is chosen by what it is judged with. Printed: the mean accuracy of each arm, and the mean
+difference that a ratio makes within a seed, with its 95 % interval (Student's t).
 
 Generators are kept in the cache: a second run takes the trainings alone.
 """

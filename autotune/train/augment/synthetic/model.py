@@ -2,7 +2,8 @@
 
 Generator: a DCGAN (Radford et al. 2016) by nearest-neighbour upsampling, the class embedded and
 joined to the noise. Discriminator: convolutions under spectral normalisation (Miyato et al. 2018),
-judging the class by projection (Miyato & Koyama 2018).
+judging the class by projection (Miyato & Koyama 2018). It is shown pairs of one class, so that a
+generator that makes one image each time is found out (Lin et al. 2018, "PacGAN").
 """
 
 from math import ceil
@@ -56,8 +57,9 @@ class Discriminator(nn.Module):
                 nn.LeakyReLU(SLOPE),
             ]
         self.features = nn.Sequential(*layers)
-        self.score = spectral_norm(nn.Linear(4 * width, 1))
-        self.embed = spectral_norm(nn.Embedding(classes, 4 * width))
+        # Not normalised: it would hold the score so near 0 that the generator learns nothing.
+        self.score = nn.Linear(4 * width, 1)
+        self.embed = nn.Embedding(classes, 4 * width)
 
     def forward(self, x: Tensor, classes: Tensor) -> Tensor:
         features = self.features(x).sum((2, 3))  # (B, 4 * width)

@@ -19,11 +19,11 @@ from autotune.train.augment.synthetic.model import NOISE, Discriminator, Generat
 
 __all__ = ["fit", "sample"]
 
-RATES = {"generator": 2e-4, "discriminator": 4e-4}  # Heusel et al. 2017: the judge learns faster
+RATE = 1e-3  # of both networks
 BETAS = (0.0, 0.99)
 KEPT = 0.995  # of the running average, a step
 MOVED = 0.125  # share of the side
-HIDDEN = 0.5
+HIDDEN = 0.25
 
 
 def fit(x: Tensor, y: Tensor, classes: int, config: SyntheticConfig) -> Generator:
@@ -39,12 +39,12 @@ def fit(x: Tensor, y: Tensor, classes: int, config: SyntheticConfig) -> Generato
         maker = Generator(tuple(x.shape[1:]), classes, config.width).to(device)
         judge = Discriminator(tuple(paired(x[:2]).shape[1:]), classes, config.width).to(device)
     average = copy.deepcopy(maker)
-    makes = Adam(maker.parameters(), RATES["generator"], BETAS)
-    judges = Adam(judge.parameters(), RATES["discriminator"], BETAS)
-    pairs = max(1, config.batch_size // 2)
+    makes = Adam(maker.parameters(), RATE, BETAS)
+    judges = Adam(judge.parameters(), RATE, BETAS)
+    members, pairs = Members(y), max(1, config.batch_size // 2)
     for _ in range(config.steps):
         labels = y[torch.randint(len(y), (pairs,), generator=draws, device=device)]
-        real = seen(x[members(y, labels.repeat(2), draws)], draws)
+        real = seen(x[members.drawn(labels.repeat(2), draws)], draws)
         with torch.no_grad():
             fake = seen(maker(noise(2 * pairs, draws), labels.repeat(2)), draws)
         both = judge(torch.cat((paired(real), paired(fake))), labels.repeat(2))
@@ -63,12 +63,17 @@ def sample(maker: Generator, classes: Tensor, seed: int, batch: int = 500) -> Te
     return torch.cat(parts)
 
 
-def members(y: Tensor, labels: Tensor, draws: torch.Generator) -> Tensor:
-    """(B,) random rows, of y's, of the classes `labels` (B,)."""
-    order, counts = y.argsort(stable=True), y.bincount()
-    starts = counts.cumsum(0) - counts
-    place = torch.rand(len(labels), generator=draws, device=y.device) * counts[labels]
-    return order[starts[labels] + place.long()]
+class Members:
+    """Which rows are of a class."""
+
+    def __init__(self, y: Tensor) -> None:
+        self.rows, self.counts = y.argsort(stable=True), y.bincount()
+        self.starts = self.counts.cumsum(0) - self.counts
+
+    def drawn(self, labels: Tensor, draws: torch.Generator) -> Tensor:
+        """(B,) random rows of the classes `labels` (B,)."""
+        place = torch.rand(len(labels), generator=draws, device=labels.device)
+        return self.rows[self.starts[labels] + (place * self.counts[labels]).long()]
 
 
 def paired(x: Tensor) -> Tensor:
