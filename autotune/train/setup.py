@@ -128,8 +128,8 @@ def begin(config: TrainConfig) -> Run:
 
 
 def learnt(config: TrainConfig) -> Run:
-    """What a training holds whose weights are there: no teacher or start is needed any more."""
-    return begin(config.model_copy(update={"distill": None, "transfer": None}))
+    """What a training holds whose weights are there: what only made them is needed no more."""
+    return begin(config.model_copy(update={"distill": None, "transfer": None, "augment": None}))
 
 
 def build(config: TrainConfig, data: Dataset) -> nn.Module:

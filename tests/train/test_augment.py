@@ -279,6 +279,17 @@ def test_codes_of_categories_get_no_noise():
     assert (changed[:, :3] != x[:, :3]).all()
 
 
+def test_categories_are_mixed_by_choosing_one():
+    x = torch.cat((torch.randn(3000, 2), torch.arange(3000.0).view(-1, 1).expand(3000, 2)), 1)
+    mixed, shares = MixUp(alpha=2.0).build(2)(x, torch.arange(3000.0).view(-1, 1), seeded())
+    partner = torch.randperm(3000, generator=seeded())
+    own, other = mixed[:, 2:] == x[:, 2:], mixed[:, 2:] == x[partner, 2:]
+    assert (own | other).all()
+    share = (mixed - x)[:, 0] / (x[partner] - x)[:, 0]  # of the numbers
+    chosen = other.float().mean(1)
+    assert chosen[share > 0.7].mean() > 0.7 and chosen[share < 0.3].mean() < 0.3
+
+
 def test_parts_work_together_in_their_order():
     data = images((1, 8, 8), classes=4)
     augment = AugmentConfig(policy=Basic(rotate=20.0), mix=CutMix()).build(data)

@@ -11,7 +11,7 @@ from autotune.train.augment.basic import framed
 from autotune.train.augment.draws import beta, dirichlet, uniform, whole
 from autotune.train.augment.erase import cutout
 from autotune.train.augment.moves import MIXED, RANDOM, Choice, Move, carried, chosen, wide
-from autotune.train.augment.pixels import Pixels
+from autotune.train.augment.pixels import pixels_of
 from autotune.train.data.base import Dataset
 
 __all__ = ["AugMix", "RandAugment", "TrivialAugment"]
@@ -25,7 +25,7 @@ class Automatic:
 
     def __init__(self, config: configs.PolicyBase, data: Dataset) -> None:
         self.frame = config
-        self.pixels = Pixels.of(data)
+        self.pixels = pixels_of(data)
 
     def __call__(self, x: Tensor, generator: Generator) -> Tensor:
         x = framed(self.frame, x, self.pixels, generator)

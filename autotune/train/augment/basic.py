@@ -9,7 +9,7 @@ from autotune.train.augment.config import Basic as BasicConfig
 from autotune.train.augment.config import PolicyBase
 from autotune.train.augment.draws import chance, signed, uniform, whole
 from autotune.train.augment.erase import cutout, erase
-from autotune.train.augment.pixels import Pixels
+from autotune.train.augment.pixels import Pixels, pixels_of
 from autotune.train.data.base import Dataset
 
 __all__ = ["Basic", "framed", "jittered", "moved", "placed"]
@@ -27,7 +27,7 @@ class Basic:
 
     def __init__(self, config: BasicConfig, data: Dataset) -> None:
         self.config = config
-        self.pixels = Pixels.of(data)
+        self.pixels = pixels_of(data)
         self.bends = (
             bool(config.translate or config.rotate or config.scale or config.shear)
             or config.resized_crop < 1

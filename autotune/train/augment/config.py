@@ -166,8 +166,9 @@ PolicyConfig = Annotated[
 ]
 
 
-# Mixing: build() answers mix(x, target, generator), where the target, one or more numbers a sample,
-# is already such that a mean of two makes sense: class probabilities.
+# Mixing: build(codes) answers mix(x, target, generator), where the target, one or more numbers a
+# sample, is already such that a mean of two makes sense: class probabilities. Of a table, the last
+# `codes` columns are categories.
 
 
 class NoMix(Config):
@@ -188,16 +189,19 @@ class MixBase(Config):
 
 
 class MixUp(MixBase):
-    """Weighted means of samples (Zhang et al. 2018)."""
+    """Weighted means of samples (Zhang et al. 2018).
+
+    A category of a table has no mean: it is the other sample's as often as the share says.
+    """
 
     name: Literal["mixup"] = "mixup"
     alpha: Positive = 0.2
     """The share is drawn from Beta(alpha, alpha): mostly near 0 or 1 when alpha is small."""
 
-    def build(self) -> "Mix":
+    def build(self, codes: int = 0) -> "Mix":
         from autotune.train.augment import mix
 
-        return mix.MixUp(self.alpha, self.probability)
+        return mix.MixUp(self.alpha, self.probability, codes)
 
 
 class CutMix(MixBase):
@@ -210,7 +214,7 @@ class CutMix(MixBase):
     alpha: Positive = 1.0
     """The rectangle's share is drawn from Beta(alpha, alpha): evenly when alpha is 1."""
 
-    def build(self) -> "Mix":
+    def build(self, codes: int = 0) -> "Mix":
         from autotune.train.augment import mix
 
         return mix.CutMix(self.alpha, self.probability)
@@ -227,7 +231,7 @@ class Both(MixBase):
     switch: Share = 0.5
     """Share of the mixed samples that are mixed by cutmix."""
 
-    def build(self) -> "Mix":
+    def build(self, codes: int = 0) -> "Mix":
         from autotune.train.augment import mix
 
         return mix.Both(self.mixup_alpha, self.cutmix_alpha, self.switch, self.probability)

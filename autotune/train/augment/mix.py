@@ -19,16 +19,23 @@ Mix = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
 
 
 class MixUp:
-    """(B, ...) samples of any shape."""
+    """(B, ...) samples of any shape; of rows (B, F), the last `codes` columns are categories."""
 
-    def __init__(self, alpha: float, probability: float) -> None:
-        self.alpha, self.probability = alpha, probability
+    def __init__(self, alpha: float, probability: float, codes: int = 0) -> None:
+        self.alpha, self.probability, self.codes = alpha, probability, codes
 
     def __call__(self, x: Tensor, target: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         partner = permutation(x, generator)
         share = beta(len(x), self.alpha, generator)
         share = share.where(chance(len(x), self.probability, generator), 0)
-        return joined(x, x[partner], share), joined(target, target[partner], share)
+        mixed = joined(x, x[partner], share)
+        if self.codes:
+            drawn = torch.rand(len(x), self.codes, generator=generator, device=x.device)
+            taken = torch.where(
+                drawn < share[:, None], x[partner, -self.codes :], x[:, -self.codes :]
+            )
+            mixed = torch.cat((mixed[:, : -self.codes], taken), 1)
+        return mixed, joined(target, target[partner], share)
 
 
 class CutMix:

@@ -57,7 +57,7 @@ def build(config: AugmentConfig, data: Dataset) -> Pipeline | None:
     change: Change | None = policy.build(data) if policy.name != "none" else None
     if config.table is not None and (config.table.noise or config.table.mask):
         change = config.table.build(data)
-    mix = config.mix.build() if config.mix.name != "none" else None
+    mix = config.mix.build(len(data.categories)) if config.mix.name != "none" else None
     if pool is None and change is None and mix is None:
         return None
     return Pipeline(pool, change, mix, data.classes)

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from autotune.train import cache
-from autotune.train.augment.pixels import Pixels
+from autotune.train.augment.pixels import Pixels, pixels_of
 from autotune.train.augment.synthetic.config import SyntheticConfig
 from autotune.train.augment.synthetic.train import fit, sample
 from autotune.train.data.base import Dataset
@@ -43,7 +43,7 @@ def build(config: SyntheticConfig, data: Dataset) -> Pool:
     The train split alone is read, and names the pool: another split has another one.
     """
     return Pool(
-        images(config.model_copy(update={"ratio": 1.0}), data), Pixels.of(data), config.ratio
+        images(config.model_copy(update={"ratio": 1.0}), data), pixels_of(data), config.ratio
     )
 
 
@@ -51,7 +51,7 @@ def build(config: SyntheticConfig, data: Dataset) -> Pool:
 def images(config: SyntheticConfig, data: Dataset) -> Tensor:
     """(classes, S, C, H, W), uint8; in this process read once for a data set."""
     folder = cache.once(key(config, data), lambda folder: make(config, data, folder))
-    return load_file(folder / FILE, str(data.train.x.device))["images"]
+    return load_file(folder / FILE, str(data.mean.device))["images"]
 
 
 def key(config: SyntheticConfig, data: Dataset) -> str:
@@ -63,8 +63,8 @@ def key(config: SyntheticConfig, data: Dataset) -> str:
 
 
 def make(config: SyntheticConfig, data: Dataset, folder: Path) -> None:
-    pixels = Pixels.of(data)
-    x, y = pixels.enter(data.train.x) * 2 - 1, data.train.y
+    x, y = data.train.x, data.train.y
+    x = pixels_of(data).to(x.device).enter(x) * 2 - 1
     maker = fit(x, y, data.classes, config)
     each = max(1, SAMPLES // data.classes)
     classes = torch.arange(data.classes, device=y.device).repeat_interleave(each)
