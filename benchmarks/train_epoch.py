@@ -35,7 +35,10 @@ def bare(config: TrainConfig) -> tuple[list[float], float]:
     data = prepare(config.data, "cpu")
     train, val, samples = data.train, data.val, len(data.train.y)
     model = setup.build(config, data)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    biases = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+    groups = [{"params": weights}, {"params": biases, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3)
     seconds = []
     for epoch in range(1, config.epochs):
         began = time.perf_counter()

@@ -27,6 +27,7 @@ trial:
   data: {{name: arrays, path: {images}}}
   model: {{name: {model}}}
   epochs: 2
+  augment: {{synthetic: {{steps: 2, width: 4}}}}
   distill:
     name: soft_targets
     teacher: {{name: trained, model: {{name: cnn, blocks: 2, channels: 8}}, epochs: 1}}

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from autotune.errors import InvalidInput, echo
+from autotune.train.augment.config import AugmentConfig
 from autotune.train.base import Config
 from autotune.train.data.config import DataConfig, Reference
 from autotune.train.distill.config import DistillConfig
@@ -75,6 +76,8 @@ class TrainConfig(Config):
     """A running average of the weights, judged and kept in their place."""
     prune: PruneConfig = NoPruning()
     """Which weights become 0 during training."""
+    augment: AugmentConfig | None = None
+    """Random changes to the training samples."""
     batch_size: Count = 64
     """Samples an optimizer step sees."""
     accumulate: Count = 1

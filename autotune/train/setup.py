@@ -120,6 +120,7 @@ def begin(config: TrainConfig) -> Run:
         Watch(precision.device),
         Scores(plain.total, data, config.metrics),
         precision.device,
+        augment=config.augment.build(data) if config.augment else None,
         average=average,
         changes=tuple(changes),
         after_step=tuple(after_step),
@@ -127,8 +128,8 @@ def begin(config: TrainConfig) -> Run:
 
 
 def learnt(config: TrainConfig) -> Run:
-    """What a training holds whose weights are there: no teacher or start is needed any more."""
-    return begin(config.model_copy(update={"distill": None, "transfer": None}))
+    """What a training holds whose weights are there: what only made them is needed no more."""
+    return begin(config.model_copy(update={"distill": None, "transfer": None, "augment": None}))
 
 
 def build(config: TrainConfig, data: Dataset) -> nn.Module:
