@@ -64,14 +64,18 @@ def headline(spec: StudySpec) -> str:
     most = [f"{spec.budget.trials} trials"] if spec.budget.trials else []
     most += [f"at most {budget['time']}"] if spec.budget.time else []
     most += [f"at most {spec.budget.gpu_hours:g} GPU hours"] if spec.budget.gpu_hours else []
-    chosen = spec.chosen_search().name
-    auto = " (auto)" if chosen != spec.search.name else ""
+    sampler = _chosen(spec.search.name, spec.chosen_search().name)
+    scheduler = _chosen(spec.schedule.name, spec.chosen_schedule().name)
     worker = f"{spec.worker.cpus:g} CPU" + (f", {spec.worker.gpus:g} GPU" * (spec.worker.gpus > 0))
     count = len(spec.space.parameters)
     return (
         f"{spec.name}: {', '.join(most)}; {count} parameter{'s' * (count != 1)}; "
-        f"sampler {chosen}{auto}, scheduler {spec.schedule.name}, {worker} a trial"
+        f"sampler {sampler}, scheduler {scheduler}, {worker} a trial"
     )
+
+
+def _chosen(asked: str, chosen: str) -> str:
+    return chosen if asked == chosen else f"{chosen} ({asked})"
 
 
 def studies(lines: Sequence[Mapping[str, Any]], runs: Path) -> RenderableType:

@@ -20,7 +20,7 @@ def test_run_says_what_it_runs_and_ends_with_the_winner(autotune: Callable, smal
     lines = said.out.splitlines()
     assert said.code == 0 and said.err == ""
     assert lines[0] == (
-        "small: 3 trials; 2 parameters; sampler random, scheduler none, 1 CPU a trial"
+        "small: 3 trials; 2 parameters; sampler random, scheduler none (auto), 1 CPU a trial"
     )
     assert lines[1] == "starting training ..."
     assert len([line for line in lines if line.startswith("trial ")]) == 3

@@ -30,6 +30,7 @@ trial: {function: "mine_cut:run", epochs: 5}
 space:
   - x: {type: float, low: 0, high: 1}
 search: {name: random}
+schedule: {name: none}
 budget: {trials: 12}
 confirm: {top: 1, seeds: 2}
 tracking: {uri: none}
