@@ -53,7 +53,7 @@ def measure(trials: int, workers: int, schedule: Mapping[str, Any]) -> str:
     assignments = sum(len(run.assignments) for run in runs)
     reports = sum(len(run.reports) for run in runs)
     return (
-        f"{trials:>7} trials, {assignments} assignments, {reports} reports, {workers} workers: "
+        f"{len(runs):>7} trials, {assignments} assignments, {reports} reports, {workers} workers: "
         f"{seconds:.1f} s, {seconds / assignments * 1e6:.0f} us an assignment; "
         f"{driven.elapsed():.0f} simulated seconds"
     )
