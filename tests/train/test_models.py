@@ -290,5 +290,5 @@ def test_custom_model(tmp_path, monkeypatch) -> None:
         CustomModel(build="my_nets:bild").build((4,), 3, None)
     with pytest.raises(InvalidInput, match=r"must give a torch\.nn\.Module, got int"):
         CustomModel(build="my_nets:wrong").build((4,), 3, None)
-    with pytest.raises(InvalidInput, match="no module 'my_net'"):
-        CustomModel(build="my_net:build").build((4,), 3, None)
+    with pytest.raises(InvalidInput, match="no module 'absent_net'"):
+        CustomModel(build="absent_net:build").build((4,), 3, None)
