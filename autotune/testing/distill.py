@@ -14,7 +14,7 @@ from autotune.train.config import TrainConfig
 from autotune.train.data.base import prepare
 from autotune.train.distill.config import DistillSettings, NoDistillation
 from autotune.train.distill.lesson import Lesson
-from autotune.train.distill.teacher_config import ExportedTeacher
+from autotune.train.finished import Exported
 
 __all__ = ["Silent", "check_distillation", "lesson", "write_export"]
 
@@ -87,7 +87,7 @@ def _first_step(
 
 
 def _lesson_of(config: DistillSettings, student: TrainConfig, teacher: Path) -> Lesson:
-    taught = config.model_copy(update={"teacher": ExportedTeacher(folder=str(teacher))})
+    taught = config.model_copy(update={"teacher": Exported(folder=str(teacher))})
     return lesson(student.model_copy(update={"distill": taught}))
 
 

@@ -10,8 +10,9 @@ from autotune.testing.distill import write_export
 from autotune.testing.train import check_resumes
 from autotune.train import setup
 from autotune.train.config import TrainConfig
+from autotune.train.finished import Exported
 from autotune.train.loop import learn
-from autotune.train.transfer.config import ExportedSource, TransferConfig
+from autotune.train.transfer.config import TransferConfig
 from autotune.train.weights import head_name
 
 __all__ = ["check_strategy", "moved", "started"]
@@ -39,7 +40,7 @@ def check_strategy(strategy: Any, config: TrainConfig, folder: Path) -> None:
 def started(strategy: Any, config: TrainConfig, source: Path) -> TrainConfig:
     """`config` transferred from the network that another seed of it draws."""
     write_export(config.model_copy(update={"seed": config.seed + 1}), source)
-    transfer = TransferConfig(source=ExportedSource(folder=str(source)), strategy=strategy)
+    transfer = TransferConfig(source=Exported(folder=str(source)), strategy=strategy)
     return config.model_copy(update={"transfer": transfer})
 
 

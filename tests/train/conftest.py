@@ -41,3 +41,11 @@ def make(blobs: Path):
 def one_thread() -> None:
     """As a trial has it; more would wait for each other on a busy machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """No test finds, or leaves, anything in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOTUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -23,13 +23,6 @@ from autotune.train.distill.teachers import answers, find
 STRATEGIES = examples(DistillConfig)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTOTUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture
 def images(make):
     """A small TrainConfig for the digits."""

@@ -26,13 +26,6 @@ from autotune.train.transfer.config import (
 from autotune.train.transfer.strategies import L2SpLoss, levels
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTOTUNE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture
 def deep(make):
     """A perceptron of three hidden layers."""

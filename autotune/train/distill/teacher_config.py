@@ -5,43 +5,20 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from autotune.train.base import Config
+from autotune.train.finished import Exported, StudyBest
 from autotune.train.models.activations import ActivationConfig
 from autotune.train.models.config import ModelConfig
 from autotune.train.models.initializers import InitializerConfig
 from autotune.train.recipe import Recipe
 
 __all__ = [
-    "ExportedTeacher",
     "SelfTeacher",
-    "StudyTeacher",
     "TeacherConfig",
     "TorchvisionTeacher",
     "TrainedTeacher",
 ]
 
 Count = Annotated[int, Field(ge=1)]
-
-
-class ExportedTeacher(Config):
-    """A folder that `autotune export` wrote."""
-
-    name: Literal["exported"] = "exported"
-    folder: str
-    """The folder, with its config.json and model.safetensors."""
-
-
-class StudyTeacher(Config):
-    """The best of a finished study, exported into its own folder.
-
-    `autotune export STUDY -o RUNS/STUDY/best` comes first: the winner is then fixed, whatever
-    becomes of the study.
-    """
-
-    name: Literal["study"] = "study"
-    study: str
-    """Its name."""
-    runs: str = "runs"
-    """The folder of studies that it lies in."""
 
 
 class TorchvisionTeacher(Config):
@@ -80,6 +57,6 @@ class SelfTeacher(Config):
 
 
 TeacherConfig = Annotated[
-    ExportedTeacher | StudyTeacher | TorchvisionTeacher | TrainedTeacher | SelfTeacher,
+    Exported | StudyBest | TorchvisionTeacher | TrainedTeacher | SelfTeacher,
     Field(discriminator="name"),
 ]

@@ -18,12 +18,11 @@ from autotune.train.config import Monitor, TrainConfig
 from autotune.train.data.base import prepare
 from autotune.train.distill.lesson import Lesson
 from autotune.train.distill.teacher_config import (
-    ExportedTeacher,
     SelfTeacher,
-    StudyTeacher,
     TeacherConfig,
     TorchvisionTeacher,
 )
+from autotune.train.finished import Exported, StudyBest
 from autotune.train.pretrain import digest, fingerprint, pretrained, pupil
 
 __all__ = ["Teacher", "answers", "find"]
@@ -61,8 +60,9 @@ def find(config: TeacherConfig, lesson: Lesson) -> Teacher:
     """
     if isinstance(config, TorchvisionTeacher):
         teacher = _of_torchvision(config, lesson)
-    elif isinstance(config, ExportedTeacher | StudyTeacher):
-        teacher = _exported(_folder(config), lesson)
+    elif isinstance(config, Exported | StudyBest):
+        at = (*AT, config.key)
+        teacher = _exported(config.place(at), lesson, at)
     else:
         student = lesson.config
         own = _born(config, student) if isinstance(config, SelfTeacher) else pupil(student, config)
@@ -107,14 +107,7 @@ def _born(config: SelfTeacher, student: TrainConfig) -> TrainConfig:
     return student.model_copy(update=values)
 
 
-def _folder(config: ExportedTeacher | StudyTeacher) -> Path:
-    if isinstance(config, ExportedTeacher):
-        return Path(config.folder)
-    return weights.study_best(config.runs, config.study, (*AT, "study"))
-
-
-def _exported(folder: Path, lesson: Lesson) -> Teacher:
-    at = (*AT, "folder")
+def _exported(folder: Path, lesson: Lesson, at: tuple[str, ...]) -> Teacher:
     tensors = weights.exported_weights(folder, at)
     own = weights.exported_config(folder, at)
     if own.data == lesson.config.data:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from autotune.train.base import Config
 from autotune.train.data.config import DataConfig
+from autotune.train.finished import Exported, StudyBest
 from autotune.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Discriminative",
-    "ExportedSource",
     "FileSource",
     "Freeze",
     "Full",
@@ -25,7 +25,6 @@ __all__ = [
     "Scratch",
     "SourceConfig",
     "StrategyConfig",
-    "StudySource",
     "TrainedSource",
     "TransferConfig",
 ]
@@ -46,27 +45,6 @@ class FileSource(Config):
     installed package carries."""
 
 
-class ExportedSource(Config):
-    """A folder that `autotune export` wrote."""
-
-    name: Literal["exported"] = "exported"
-    folder: str
-    """The folder, with its model.safetensors."""
-
-
-class StudySource(Config):
-    """The best of a finished study, exported into its own folder.
-
-    `autotune export STUDY -o RUNS/STUDY/best` comes first.
-    """
-
-    name: Literal["study"] = "study"
-    study: str
-    """Its name."""
-    runs: str = "runs"
-    """The folder of studies that it lies in."""
-
-
 class TrainedSource(Recipe):
     """The same network trained first, on other data."""
 
@@ -76,7 +54,7 @@ class TrainedSource(Recipe):
 
 
 SourceConfig = Annotated[
-    FileSource | ExportedSource | StudySource | TrainedSource, Field(discriminator="name")
+    FileSource | Exported | StudyBest | TrainedSource, Field(discriminator="name")
 ]
 
 

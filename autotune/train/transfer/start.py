@@ -1,19 +1,13 @@
 """The beginning of a training that does not begin from nothing."""
 
-from pathlib import Path
-
 from torch import nn
 
 from autotune.train import checkpoint, weights
 from autotune.train.config import TrainConfig
 from autotune.train.data.base import prepare
+from autotune.train.finished import Exported, StudyBest
 from autotune.train.pretrain import pretrained, pupil
-from autotune.train.transfer.config import (
-    ExportedSource,
-    FileSource,
-    SourceConfig,
-    StudySource,
-)
+from autotune.train.transfer.config import FileSource, SourceConfig
 from autotune.train.transfer.strategies import Plan
 
 __all__ = ["start"]
@@ -39,11 +33,9 @@ def start(config: TrainConfig, model: nn.Module, loss: nn.Module, device: str) -
 def _weights(source: SourceConfig, config: TrainConfig, device: str) -> weights.Weights:
     if isinstance(source, FileSource):
         return weights.read(source.path, (*AT, "path"))
-    if isinstance(source, ExportedSource):
-        return weights.exported_weights(Path(source.folder), (*AT, "folder"))
-    if isinstance(source, StudySource):
-        at = (*AT, "study")
-        return weights.exported_weights(weights.study_best(source.runs, source.study, at), at)
+    if isinstance(source, Exported | StudyBest):
+        at = (*AT, source.key)
+        return weights.exported_weights(source.place(at), at)
     own = pupil(config, source, data=source.data)
     data = prepare(source.data, device, own.loss.task)
     return checkpoint.load_best(pretrained(own, data)).weights
