@@ -179,7 +179,7 @@ def best(history: History) -> RenderableType:
         head = f"best: trial {found.trial}, {metric} {found.mean:.4f} ± {found.std:.4f}"
         seeds = "seed" if count == 1 else "seeds"
         lines.append(f"{head} over {count} fresh {seeds}")
-        shrinkage = found.mean - found.value
+        shrinkage = round(found.mean - found.value, 4) + 0.0  # a difference of nothing has no sign
         lines.append(f"  the search saw {found.value:.4f} ({shrinkage:+.4f} on retraining)")
     else:
         lines.append(f"best: trial {found.trial}, {metric} {found.value:.4f} (not confirmed)")
