@@ -1,0 +1,1 @@
+"""Samplers and schedulers beside their peers, on recorded or surrogate learning curves."""

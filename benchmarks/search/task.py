@@ -1,0 +1,39 @@
+"""What is searched in a benchmark: a space, and the learning curve of each of its points."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from autotune.space import Space
+from autotune.trial import Scalar
+
+__all__ = ["Curve", "Reference", "Task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One training: losses (lower is better) and the cumulated cost in seconds, by epoch."""
+
+    losses: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What scores of a task are measured against."""
+
+    best: float
+    """The lowest loss known."""
+    median: float
+    """The median of the best losses of random full trainings: regret 100 %."""
+    seconds: float
+    """The median cost of a random full training."""
+
+
+class Task(Protocol):
+    name: str
+    space: Space
+    epochs: int
+    reference: Reference
+
+    def curve(self, params: Mapping[str, Scalar]) -> Curve: ...
