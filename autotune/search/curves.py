@@ -1,0 +1,137 @@
+"""The sampler of a model of learning curves, put together from the parts in surrogate/."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotune.search.base import derive, distinct
+from autotune.search.sobol import SobolSampler
+from autotune.search.surrogate.acquire import Moves, climb, log_improvement
+from autotune.search.surrogate.features import Features
+from autotune.search.surrogate.levels import Levels, Observed, broken, observe
+from autotune.search.surrogate.process import Data, Hyper, Posterior, fit
+from autotune.space import Categorical, Space
+from autotune.trial import Goal, Scalar, State, Trial
+
+__all__ = ["CurveSampler"]
+
+Array = NDArray[np.float64]
+
+
+class CurveSampler:
+    """Sobol points, then the best of many candidates by expected improvement at the last epoch.
+
+    The hyperparameters are fitted to the trials below a number that grows by 1.4 (16, 23, 32,
+    ...), those among them that have ended: the answer depends on the trials alone, and a study
+    fits a few times a threshold only. What is cached is what would be computed again.
+    """
+
+    GROWTH = 1.4
+    SOBOL = 16
+    FIRST, OTHER = 100, 50
+    """Observations kept of the first level and of each other: half the best, half the newest."""
+    PENDING = 200
+    RANDOM, LOCAL, ROUNDS = 200, 250, 2
+
+    def __init__(self, space: Space, goal: Goal, seed: int, startup: int) -> None:
+        self.space = space
+        self.sign = 1.0 if goal == Goal.MINIMIZE else -1.0
+        self.seed = seed
+        self.startup = startup
+        self.features = Features(space)
+        self._sobol = SobolSampler(space, derive(seed, 1))
+        self._choices = np.array([isinstance(p, Categorical) for p in space.parameters.values()])
+        self._units: dict[int, tuple[dict[str, Scalar], Array]] = {}
+        self._fitted: tuple[object, Hyper] | None = None
+
+    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
+        results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
+        if results < self.startup or number < min(self.SOBOL, self.startup + 6):
+            return self._sobol.propose(trials, number)
+        rng = random.Random(derive(self.seed, number))
+        ordered = self._ranked(trials, number)
+        draws = [partial(self.space.decode, point) for point in ordered[:20].tolist()]
+        return distinct(draws, self.space, rng, trials)
+
+    def _ranked(self, trials: Sequence[Trial], number: int) -> Array:
+        """Candidates, the most promising one first."""
+        rng = np.random.default_rng(derive(self.seed, number, 1))
+        levels = Levels.of(trials)
+        observed = observe(trials, levels, self.sign)
+        units = np.array([self._unit(t) for t in trials])
+        kept = self._kept(observed)
+        hyper = self._hyper(trials, levels, number)
+        data = self._data(units, levels, kept)
+        under_way = [i for i, t in enumerate(trials) if t.state in (State.WAITING, State.RUNNING)]
+        pending = self.features.of(units[under_way[-self.PENDING :]])
+        posterior = Posterior(data, hyper, self.features.block, pending)
+        best, leaders = self._leaders(posterior, units, kept, levels)
+
+        def value(points: Array) -> Array:
+            return log_improvement(*posterior(self.features.of(points)), best)
+
+        moves = Moves(self._choices, rng)
+        start = np.concatenate(
+            [
+                rng.random((self.RANDOM, units.shape[1])),
+                moves.around(leaders, self.LOCAL, 0.02, 0.3),
+            ]
+        )
+        points, values = climb(value, start, moves, self.ROUNDS)
+        return points[np.argsort(-values, kind="stable")]
+
+    def _leaders(
+        self, posterior: Posterior, units: Array, kept: Observed, levels: Levels
+    ) -> tuple[float, Array]:
+        """The score to improve on, and the ten trials that are expected to end best."""
+        places = np.unique(kept.trial)
+        mean, _ = posterior(self.features.of(units[places]))
+        order = np.argsort(mean, kind="stable")
+        whole = kept.score[kept.level == len(levels.steps) - 1]
+        best = float(whole.min()) if len(whole) else float(mean.min())
+        return best, units[places[order[:10]]]
+
+    def _hyper(self, trials: Sequence[Trial], levels: Levels, number: int) -> Hyper:
+        below = self._threshold(number)
+        ended = [t for t in trials[:below] if t.state.finished]
+        key = (levels, tuple(t.number for t in ended))
+        if self._fitted is None or self._fitted[0] != key:
+            observed = self._kept(observe(ended, levels, self.sign))
+            units = np.array([self._unit(t) for t in ended])
+            hyper = fit(self._data(units, levels, observed), self.features.block)
+            self._fitted = (key, hyper)
+        return self._fitted[1]
+
+    def _threshold(self, number: int) -> int:
+        below = float(min(self.SOBOL, self.startup))
+        while below * self.GROWTH <= number:
+            below *= self.GROWTH
+        return int(below)
+
+    def _kept(self, observed: Observed) -> Observed:
+        parts = []
+        for level in range(int(observed.level.max(initial=0)) + 1):
+            index = np.flatnonzero(observed.level == level)
+            most = self.OTHER if level else self.FIRST
+            if len(index) > most:
+                by_score = index[np.argsort(observed.score[index], kind="stable")]
+                rest = np.sort(by_score[most // 2 :])
+                index = np.concatenate([by_score[: most // 2], rest[-(most - most // 2) :]])
+            parts.append(np.sort(index))
+        chosen = np.concatenate(parts)
+        return Observed(observed.trial[chosen], observed.level[chosen], observed.score[chosen])
+
+    def _data(self, units: Array, levels: Levels, observed: Observed) -> Data:
+        features = self.features.of(units[observed.trial])
+        return Data(features, levels.places()[observed.level], observed.score)
+
+    def _unit(self, trial: Trial) -> Array:
+        known = self._units.get(trial.number)
+        if known is None or known[0] != trial.params:
+            known = (dict(trial.params), self.features.units(trial.params))
+            self._units[trial.number] = known
+        return known[1]

@@ -1,0 +1,29 @@
+"""A Gaussian process over every rung: it learns from stopped trials, conditions and choices."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from autotune.search.base import Sampler, SamplerSettings
+from autotune.space import Space
+from autotune.trial import Goal
+
+__all__ = ["Mfgp"]
+
+
+class Mfgp(SamplerSettings):
+    """Bayesian optimization by a model of learning curves; for studies that stop trials early.
+
+    A Gaussian process over parameters and epochs, as in K. Swersky et al., "Freeze-thaw Bayesian
+    optimization", 2014, and A. Klein et al., "Fast Bayesian optimization of machine learning
+    hyperparameters on large datasets", AISTATS 2017. A proposal's cost is bounded.
+    """
+
+    name: Literal["mfgp"] = "mfgp"
+    startup: int | None = Field(default=None, ge=1)
+    """Results before the model is used; a Sobol sequence until then. Unset, 10."""
+
+    def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
+        from autotune.search.curves import CurveSampler
+
+        return CurveSampler(space, goal, seed, self.startup or 10)

@@ -1,0 +1,59 @@
+"""Where to look next: expected improvement, and the search for its maximum."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr
+
+__all__ = ["Moves", "climb", "log_improvement"]
+
+Array = NDArray[np.float64]
+
+
+def log_improvement(mean: Array, spread: Array, best: float) -> Array:
+    """The logarithm of the expected improvement on `best`, exact far from it too.
+
+    S. Ament et al., "Unexpected improvements to expected improvement", NeurIPS 2023.
+    """
+    z = (best - mean) / spread
+    density = -0.5 * z**2 - 0.5 * np.log(2 * np.pi)
+    near = np.exp(density) + z * np.exp(log_ndtr(z))
+    # For z -> -inf: phi(z) + z Phi(z) = phi(z) / z^2 (1 - 3 / z^2 + ...).
+    far = density - 2 * np.log(np.maximum(-z, 1.0)) + np.log1p(-3 / np.maximum(z**2, 25))
+    return np.asarray(np.where(z > -10, np.log(np.maximum(near, 1e-300)), far) + np.log(spread))
+
+
+class Moves:
+    """Small changes of points: of each coordinate with a chance that leaves two or so to change."""
+
+    def __init__(self, choices: NDArray[np.bool_], rng: np.random.Generator) -> None:
+        self._choices = choices
+        self._rng = rng
+
+    def around(self, points: Array, count: int, low: float, high: float) -> Array:
+        """`count` moves of random rows, each of a step of its own between `low` and `high`."""
+        rng = self._rng
+        rows = points[rng.integers(len(points), size=count)]
+        step = np.exp(rng.uniform(np.log(low), np.log(high), size=(count, 1)))
+        chance = np.minimum(1.0, 2 / rows.shape[1])
+        chosen = rng.random(rows.shape) < np.where(rng.random((count, 1)) < 0.5, chance, 0.5)
+        chosen[np.arange(count), rng.integers(rows.shape[1], size=count)] = True
+        moved = rows + step * rng.standard_normal(rows.shape)
+        moved = np.abs(moved)  # reflected at the walls
+        moved = np.where(moved > 1, np.maximum(2 - moved, 0), moved)
+        fresh = rng.random(rows.shape)
+        values = np.where(self._choices, fresh, moved)
+        return np.clip(np.where(chosen, values, rows), 0.0, np.nextafter(1.0, 0.0))
+
+
+def climb(
+    value: Callable[[Array], Array], start: Array, moves: Moves, rounds: int
+) -> tuple[Array, Array]:
+    """`start` and what rounds of ever smaller moves of its best rows found, with their values."""
+    points, values = start, value(start)
+    for turn in range(rounds):
+        best = points[np.argsort(-values, kind="stable")[:5]]
+        more = moves.around(best, 60, 0.02 / 3**turn, 0.15 / 3**turn)
+        points, values = np.concatenate([points, more]), np.concatenate([values, value(more)])
+    return points, values

@@ -1,0 +1,104 @@
+"""Points of a space, many at a time, as coordinates of the unit cube and as a kernel's features."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotune.search.encode import encode
+from autotune.space import Categorical, Condition, Float, Int, Parameter, Space
+from autotune.trial import Scalar
+
+__all__ = ["Features"]
+
+Array = NDArray[np.float64]
+
+
+class Features:
+    """`block[j]` is the parameter that column j of the features belongs to.
+
+    Squared distance within a block: two choices that differ are 1 apart, two numbers as far as
+    they lie in their range; with one of them inactive 1/2, whatever the value of the other; with
+    both inactive 0. An inactive parameter is the origin, its active values lie on a circle around
+    it (the arc kernel of K. Swersky et al., "Raiders of the lost architecture", 2013).
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.names = list(space.parameters)
+        self.parameters = list(space.parameters.values())
+        widths = [_width(p) for p in self.parameters]
+        self.block = np.repeat(np.arange(len(widths)), widths)
+
+    def units(self, params: Mapping[str, Scalar]) -> Array:
+        """The coordinates of one point; 1/2 for inactive parameters."""
+        pairs = zip(self.names, self.parameters, strict=True)
+        return np.array([_unit(p, params[n]) if n in params else 0.5 for n, p in pairs])
+
+    def of(self, units: Array) -> Array:
+        """The features at rows of the unit cube, each snapped to the value it decodes to."""
+        active = self.active(units)
+        blocks = [
+            _features(p, units[:, i], active[:, i]) for i, p in enumerate(self.parameters)
+        ]
+        return np.concatenate(blocks, axis=1)
+
+    def active(self, units: Array) -> NDArray[np.bool_]:
+        """Which parameters exist at each row."""
+        place = {name: i for i, name in enumerate(self.names)}
+        active = np.ones(units.shape, dtype=bool)
+        for i, parameter in enumerate(self.parameters):
+            for condition in parameter.when:
+                parent = place[condition.parent]
+                held = _holds(condition, self.parameters[parent], units[:, parent])
+                active[:, i] &= active[:, parent] & held
+        return active
+
+
+def _width(parameter: Parameter) -> int:
+    if isinstance(parameter, Categorical):
+        return len(parameter.choices)
+    return 2 if parameter.when else 1
+
+
+def _unit(parameter: Parameter, value: Scalar) -> float:
+    if isinstance(parameter, Categorical):
+        return (parameter.choices.index(value) + 0.5) / len(parameter.choices)
+    return encode(parameter, float(value))  # type: ignore[arg-type]
+
+
+def _features(parameter: Parameter, unit: Array, active: NDArray[np.bool_]) -> Array:
+    if isinstance(parameter, Categorical):
+        cells = _cells(unit, len(parameter.choices))
+        hot = np.eye(len(parameter.choices))[cells] * np.sqrt(0.5)
+        return np.asarray(hot * active[:, None])
+    snapped = _snapped(parameter, unit)
+    if not parameter.when:
+        return snapped[:, None]
+    # The chord between the ends of this arc is 1, and its radius the root of 1/2.
+    angle = snapped * np.pi / 2
+    arc = np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(0.5)
+    return np.asarray(arc * active[:, None])
+
+
+def _snapped(parameter: Float | Int, unit: Array) -> Array:
+    if isinstance(parameter, Int) and parameter.log:
+        low, high = np.log(parameter.low - 0.5), np.log(parameter.high + 0.5)
+        values = np.clip(np.rint(np.exp(low + unit * (high - low))), parameter.low, parameter.high)
+        return np.asarray((np.log(values) - low) / (high - low))
+    if isinstance(parameter, Int) or parameter.step is not None:
+        count = round((parameter.high - parameter.low) / (parameter.step or 1)) + 1
+        return np.asarray((_cells(unit, count) + 0.5) / count)
+    return unit
+
+
+def _cells(unit: Array, count: int) -> NDArray[np.int64]:
+    return np.minimum((unit * count).astype(np.int64), count - 1)
+
+
+def _holds(condition: Condition, parent: Parameter, unit: Array) -> NDArray[np.bool_]:
+    if isinstance(parent, Categorical):
+        table = np.array([condition.holds(choice) for choice in parent.choices])
+        return np.asarray(table[_cells(unit, len(table))])
+    values: Sequence[Scalar] = [parent.decode(u) for u in unit.tolist()]
+    return np.array([condition.holds(value) for value in values], dtype=bool)

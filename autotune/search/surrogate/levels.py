@@ -1,0 +1,113 @@
+"""What a study's trials say of each level of training, on one common scale."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from autotune.trial import Reason, State, Trial
+
+__all__ = ["Levels", "Observed", "observe"]
+
+Array = NDArray[np.float64]
+_FACTOR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Steps, ascending, at which trials are observed; the last one is a whole training."""
+
+    steps: tuple[int, ...]
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial]) -> "Levels":
+        """From the first step at which a trial was stopped, each three times the one before.
+
+        Where none was stopped early only whole trainings count: what a trial showed on its way
+        says little once its end is known.
+        """
+        last = max((max(t.curve) for t in trials if t.curve), default=1)
+        stops = [max(t.curve) for t in trials if t.state == State.PRUNED and t.curve]
+        steps: list[int] = []
+        step = float(min(stops, default=last))
+        while step < last / 1.5:
+            steps.append(round(step))
+            step *= _FACTOR
+        return cls((*steps, last))
+
+    def places(self) -> Array:
+        """Each level on a scale from 0 (one step) to 1 (a whole training), by the logarithm."""
+        return np.log(self.steps) / max(math.log(self.steps[-1]), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Scores by observation, lower is better: of trial `trial[i]` at level `level[i]`."""
+
+    trial: NDArray[np.int64]
+    level: NDArray[np.int64]
+    score: Array
+
+
+def observe(trials: Sequence[Trial], levels: Levels, sign: float) -> Observed:
+    """The best loss up to each level that a trial reached.
+
+    `trial` holds places in `trials`. Losses of the first level become normal scores; those of each
+    higher one are moved and stretched until, over the trials that both levels hold, they have the
+    mean and the spread of the level below. So the top keeps its distances, which ranks would lose.
+    A trial that failed for nan or memory counts as the worst of the level it was on the way to.
+    """
+    columns = [_losses(trials, levels, level, sign) for level in range(len(levels.steps))]
+    scores: Mapping[int, float] = {}
+    parts: list[tuple[int, int, float]] = []
+    for level, losses in enumerate(columns):
+        scores = _normal(losses) if not scores else _matched(losses, scores)
+        parts += [(trial, level, score) for trial, score in scores.items()]
+    trial, level_, score = zip(*parts, strict=True) if parts else ((), (), ())
+    return Observed(np.array(trial, int), np.array(level_, int), np.array(score, float))
+
+
+def _losses(
+    trials: Sequence[Trial], levels: Levels, level: int, sign: float
+) -> dict[int, float]:
+    """Loss by place in `trials`."""
+    step = levels.steps[level]
+    before = levels.steps[level - 1] if level else 0
+    found: dict[int, float] = {}
+    failed: list[int] = []
+    for place, trial in enumerate(trials):
+        reached = max(trial.curve, default=0)
+        if reached >= step:
+            found[place] = min(sign * v for s, v in trial.curve.items() if s <= step)
+        elif broken(trial) and reached >= before:
+            failed.append(place)
+    worst = max(found.values(), default=0.0)
+    return {**found, **dict.fromkeys(failed, worst)}
+
+
+def broken(trial: Trial) -> bool:
+    """Whether its parameters are to blame for its failure."""
+    return trial.state == State.FAILED and trial.reason in (Reason.NAN, Reason.OOM)
+
+
+def _normal(losses: Mapping[int, float]) -> dict[int, float]:
+    """Quantiles of the normal distribution by rank; equal losses share the mean of their ranks."""
+    values = np.array(list(losses.values()))
+    ordered = np.sort(values)
+    rank = (np.searchsorted(ordered, values) + np.searchsorted(ordered, values, "right")) / 2
+    return dict(zip(losses, ndtri(rank / max(len(values), 1)).tolist(), strict=True))
+
+
+def _matched(losses: Mapping[int, float], below: Mapping[int, float]) -> dict[int, float]:
+    shared = [place for place in losses if place in below]
+    here = np.array([losses[place] for place in shared])
+    there = np.array([below[place] for place in shared])
+    if not shared:
+        return _normal(losses)
+    spread = float(here.std())
+    slope = max(float(there.std()), 0.1) / spread if spread > 0 else 1.0
+    middle, target = float(here.mean()), float(there.mean())
+    return {place: target + slope * (loss - middle) for place, loss in losses.items()}

@@ -1,0 +1,136 @@
+"""A Gaussian process over features and levels, fitted by maximum a posteriori."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+__all__ = ["Data", "Hyper", "Posterior", "fit"]
+
+Array = NDArray[np.float64]
+_ROOT5 = 5**0.5
+_JITTER = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Observations: features by row, the place of the level from 0 to 1, the score."""
+
+    features: Array
+    place: Array
+    score: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Hyper:
+    """Logarithms: of each parameter's inverse squared length, then `level` (the inverse length
+    along the levels), `scale` and `noise` (variances)."""
+
+    weights: Array
+    level: float
+    scale: float
+    noise: float
+
+    @classmethod
+    def unpack(cls, flat: Array) -> "Hyper":
+        return cls(flat[:-3], float(flat[-3]), float(flat[-2]), float(flat[-1]))
+
+
+def _prior(parameters: int) -> tuple[Array, Array]:
+    """Means and standard deviations of the normal priors on the logarithms.
+
+    Lengths grow with the root of the number of parameters (C. Hvarfner et al., "Vanilla Bayesian
+    optimization performs great in high dimensions", ICML 2024).
+    """
+    length = 0.5 * np.log(parameters) - 0.3
+    mean = np.array([-2 * length] * parameters + [0.0, 0.0, np.log(1e-2)])
+    spread = np.array([1.5] * parameters + [1.0, 0.7, 1.5])
+    return mean, spread
+
+
+def fit(data: Data, block: NDArray[np.int64]) -> Hyper:
+    """The most probable hyperparameters; always from the same start, so that data alone decide."""
+    count = int(block.max()) + 1
+    mean, spread = _prior(count)
+
+    def loss(flat: Array) -> tuple[float, Array]:
+        value, gradient = _likelihood(flat, data, block)
+        off = (flat - mean) / spread
+        return value + float(off @ off) / 2, gradient + off / spread
+
+    bounds = [(m - 4 * s, m + 4 * s) for m, s in zip(mean, spread, strict=True)]
+    found = minimize(
+        loss, mean, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}
+    )
+    return Hyper.unpack(found.x)
+
+
+def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[float, Array]:
+    """The negative log marginal likelihood, and its gradient."""
+    hyper = Hyper.unpack(flat)
+    scaled = data.features * np.exp(hyper.weights / 2)[block]
+    root = np.sqrt(_squares(scaled, scaled))
+    apart = np.abs(data.place[:, None] - data.place[None, :]) * np.exp(hyper.level)
+    shape, decay = _matern(root), np.exp(-apart)
+    kernel = np.exp(hyper.scale) * shape * decay
+    noise = np.exp(hyper.noise) + _JITTER
+    count = len(data.score)
+    lower = cholesky(kernel + noise * np.eye(count), lower=True, check_finite=False)
+    alpha = cho_solve((lower, True), data.score, check_finite=False)
+    value = data.score @ alpha / 2 + np.log(np.diag(lower)).sum()
+    inner = (cho_solve((lower, True), np.eye(count), check_finite=False) - np.outer(alpha, alpha)) / 2
+    # d kernel / d squared distance, times the squared distance of each feature.
+    slope = inner * np.exp(hyper.scale) * decay * (-5 / 6) * (1 + _ROOT5 * root)
+    slope *= np.exp(-_ROOT5 * root)
+    sums = slope.sum(axis=1)
+    each = 2 * (sums @ scaled**2) - 2 * np.einsum("ij,ij->j", scaled, slope @ scaled)
+    weights = np.bincount(block, each, minlength=len(hyper.weights))
+    product = inner * kernel
+    rest = [-(product * apart).sum(), product.sum(), np.exp(hyper.noise) * np.trace(inner)]
+    return float(value), np.concatenate([weights, rest])
+
+
+def _squares(a: Array, b: Array) -> Array:
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
+    return np.asarray(np.maximum(squares, 0.0))
+
+
+def _matern(root: Array) -> Array:
+    return np.asarray((1 + _ROOT5 * root + 5 / 3 * root**2) * np.exp(-_ROOT5 * root))
+
+
+class Posterior:
+    """What the process, given `data`, says of other points.
+
+    `pending` rows (features) are whole trainings still under way: each is believed to end as
+    predicted, which leaves the mean as it is and takes the doubt away around it (the kriging
+    believer: D. Ginsbourger et al., 2010).
+    """
+
+    def __init__(self, data: Data, hyper: Hyper, block: NDArray[np.int64], pending: Array) -> None:
+        self._root_weights = np.exp(hyper.weights / 2)[block]
+        self._hyper = hyper
+        self._scaled = np.concatenate([data.features, pending]) * self._root_weights
+        self._place = np.concatenate([data.place, np.ones(len(pending))])
+        self._seen = len(data.score)
+        kernel = self._kernel(self._scaled, self._place)
+        noise = np.exp(hyper.noise) + _JITTER
+        kernel[np.diag_indices_from(kernel)] += noise
+        self._lower = cholesky(kernel, lower=True, check_finite=False)
+        lower = self._lower[: self._seen, : self._seen]
+        self._alpha = cho_solve((lower, True), data.score, check_finite=False)
+
+    def _kernel(self, scaled: Array, place: Array) -> Array:
+        root = np.sqrt(_squares(scaled, self._scaled))
+        apart = np.abs(place[:, None] - self._place[None, :]) * np.exp(self._hyper.level)
+        return np.asarray(np.exp(self._hyper.scale - apart) * _matern(root))
+
+    def __call__(self, features: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of the score of whole trainings, without noise."""
+        cross = self._kernel(features * self._root_weights, np.ones(len(features)))
+        mean = cross[:, : self._seen] @ self._alpha
+        half = solve_triangular(self._lower, cross.T, lower=True, check_finite=False)
+        variance = np.exp(self._hyper.scale) - (half**2).sum(axis=0)
+        return mean, np.sqrt(np.maximum(variance, 1e-12))
