@@ -9,6 +9,7 @@ from autotune.search.base import Sampler, SamplerSettings
 from autotune.search.cmaes import Cmaes
 from autotune.search.gp import Gp
 from autotune.search.grid import Grid
+from autotune.search.mfgp import Mfgp
 from autotune.search.random import Random
 from autotune.search.sobol import Sobol
 from autotune.search.tpe import Tpe
@@ -18,6 +19,7 @@ __all__ = [
     "Cmaes",
     "Gp",
     "Grid",
+    "Mfgp",
     "Random",
     "Sampler",
     "SamplerConfig",
@@ -27,5 +29,5 @@ __all__ = [
 ]
 
 SamplerConfig = Annotated[
-    Auto | Random | Grid | Sobol | Tpe | Gp | Cmaes, Field(discriminator="name")
+    Auto | Random | Grid | Sobol | Tpe | Gp | Cmaes | Mfgp, Field(discriminator="name")
 ]

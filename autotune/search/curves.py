@@ -2,11 +2,11 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr
 
 from autotune.search.base import derive, distinct
 from autotune.search.sobol import SobolSampler
@@ -35,6 +35,7 @@ class CurveSampler:
     FIRST, OTHER = 100, 50
     """Observations kept of the first level and of each other: half the best, half the newest."""
     PENDING = 200
+    SURVIVE = 0
     RANDOM, LOCAL, ROUNDS = 200, 250, 2
 
     def __init__(self, space: Space, goal: Goal, seed: int, startup: int) -> None:
@@ -71,8 +72,20 @@ class CurveSampler:
         posterior = Posterior(data, hyper, self.features.block, pending)
         best, leaders = self._leaders(posterior, units, kept, levels)
 
+        bars = [
+            (place, float(np.quantile(observed.score[observed.level == level], 1 / 3)))
+            for level, place in list(enumerate(levels.places()))[:-1]
+            if (observed.level == level).sum() > 5
+        ][: self.SURVIVE]
+
         def value(points: Array) -> Array:
-            return log_improvement(*posterior(self.features.of(points)), best)
+            features = self.features.of(points)
+            gain = log_improvement(*posterior(features), best)
+            for place, bar in bars:
+                mean, spread = posterior(features, place)
+                spread = np.sqrt(spread**2 + np.exp(hyper.noise))
+                gain = gain + log_ndtr((bar - mean) / spread)
+            return gain
 
         moves = Moves(self._choices, rng)
         start = np.concatenate(

@@ -104,7 +104,9 @@ class Lcbench:
             for loss, spent in zip(losses.tolist(), seconds[:, 1:].tolist(), strict=True)
         ]
 
-    def _climb(self, drawn: Sequence[Mapping[str, Scalar]], scores: list[float], rng: random.Random) -> float:
+    def _climb(
+        self, drawn: Sequence[Mapping[str, Scalar]], scores: list[float], rng: random.Random
+    ) -> float:
         """The lowest loss found by small moves from the 20 best draws."""
         from autotune.search.encode import encode
 

@@ -38,9 +38,7 @@ class Features:
     def of(self, units: Array) -> Array:
         """The features at rows of the unit cube, each snapped to the value it decodes to."""
         active = self.active(units)
-        blocks = [
-            _features(p, units[:, i], active[:, i]) for i, p in enumerate(self.parameters)
-        ]
+        blocks = [_features(p, units[:, i], active[:, i]) for i, p in enumerate(self.parameters)]
         return np.concatenate(blocks, axis=1)
 
     def active(self, units: Array) -> NDArray[np.bool_]:

@@ -70,9 +70,7 @@ def observe(trials: Sequence[Trial], levels: Levels, sign: float) -> Observed:
     return Observed(np.array(trial, int), np.array(level_, int), np.array(score, float))
 
 
-def _losses(
-    trials: Sequence[Trial], levels: Levels, level: int, sign: float
-) -> dict[int, float]:
+def _losses(trials: Sequence[Trial], levels: Levels, level: int, sign: float) -> dict[int, float]:
     """Loss by place in `trials`."""
     step = levels.steps[level]
     before = levels.steps[level - 1] if level else 0

@@ -12,6 +12,7 @@ __all__ = ["Data", "Hyper", "Posterior", "fit"]
 Array = NDArray[np.float64]
 _ROOT5 = 5**0.5
 _JITTER = 1e-6
+LAST = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,15 @@ class Hyper:
     level: float
     scale: float
     noise: float
+    last: float
 
     @classmethod
     def unpack(cls, flat: Array) -> "Hyper":
-        return cls(flat[:-3], float(flat[-3]), float(flat[-2]), float(flat[-1]))
+        weights, rest = flat[:-4], flat[-4:].tolist()
+        return cls(weights, *rest)
+
+    def noises(self, place: Array) -> Array:
+        return np.asarray(np.exp(np.where(place < 1, self.noise, self.last))) + _JITTER
 
 
 def _prior(parameters: int) -> tuple[Array, Array]:
@@ -45,8 +51,8 @@ def _prior(parameters: int) -> tuple[Array, Array]:
     optimization performs great in high dimensions", ICML 2024).
     """
     length = 0.5 * np.log(parameters) - 0.3
-    mean = np.array([-2 * length] * parameters + [0.0, 0.0, np.log(1e-2)])
-    spread = np.array([1.5] * parameters + [1.0, 0.7, 1.5])
+    mean = np.array([-2 * length] * parameters + [0.0, 0.0, np.log(1e-2), np.log(LAST)])
+    spread = np.array([1.5] * parameters + [1.0, 0.7, 1.5, 1.5])
     return mean, spread
 
 
@@ -75,12 +81,14 @@ def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[floa
     apart = np.abs(data.place[:, None] - data.place[None, :]) * np.exp(hyper.level)
     shape, decay = _matern(root), np.exp(-apart)
     kernel = np.exp(hyper.scale) * shape * decay
-    noise = np.exp(hyper.noise) + _JITTER
     count = len(data.score)
-    lower = cholesky(kernel + noise * np.eye(count), lower=True, check_finite=False)
+    noises = hyper.noises(data.place)
+    lower = cholesky(kernel + np.diag(noises), lower=True, check_finite=False)
     alpha = cho_solve((lower, True), data.score, check_finite=False)
     value = data.score @ alpha / 2 + np.log(np.diag(lower)).sum()
-    inner = (cho_solve((lower, True), np.eye(count), check_finite=False) - np.outer(alpha, alpha)) / 2
+    inner = (
+        cho_solve((lower, True), np.eye(count), check_finite=False) - np.outer(alpha, alpha)
+    ) / 2
     # d kernel / d squared distance, times the squared distance of each feature.
     slope = inner * np.exp(hyper.scale) * decay * (-5 / 6) * (1 + _ROOT5 * root)
     slope *= np.exp(-_ROOT5 * root)
@@ -88,8 +96,13 @@ def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[floa
     each = 2 * (sums @ scaled**2) - 2 * np.einsum("ij,ij->j", scaled, slope @ scaled)
     weights = np.bincount(block, each, minlength=len(hyper.weights))
     product = inner * kernel
-    rest = [-(product * apart).sum(), product.sum(), np.exp(hyper.noise) * np.trace(inner)]
+    rest = [-(product * apart).sum(), product.sum(), *_noise_gradient(inner, noises, data.place)]
     return float(value), np.concatenate([weights, rest])
+
+
+def _noise_gradient(inner: Array, noises: Array, place: Array) -> tuple[float, float]:
+    each = np.diag(inner) * noises
+    return float(each[place < 1].sum()), float(each[place >= 1].sum())
 
 
 def _squares(a: Array, b: Array) -> Array:
@@ -116,8 +129,7 @@ class Posterior:
         self._place = np.concatenate([data.place, np.ones(len(pending))])
         self._seen = len(data.score)
         kernel = self._kernel(self._scaled, self._place)
-        noise = np.exp(hyper.noise) + _JITTER
-        kernel[np.diag_indices_from(kernel)] += noise
+        kernel[np.diag_indices_from(kernel)] += hyper.noises(self._place)
         self._lower = cholesky(kernel, lower=True, check_finite=False)
         lower = self._lower[: self._seen, : self._seen]
         self._alpha = cho_solve((lower, True), data.score, check_finite=False)
@@ -127,9 +139,9 @@ class Posterior:
         apart = np.abs(place[:, None] - self._place[None, :]) * np.exp(self._hyper.level)
         return np.asarray(np.exp(self._hyper.scale - apart) * _matern(root))
 
-    def __call__(self, features: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of the score of whole trainings, without noise."""
-        cross = self._kernel(features * self._root_weights, np.ones(len(features)))
+    def __call__(self, features: Array, place: float = 1.0) -> tuple[Array, Array]:
+        """Mean and standard deviation of the score at `place`, without noise."""
+        cross = self._kernel(features * self._root_weights, np.full(len(features), place))
         mean = cross[:, : self._seen] @ self._alpha
         half = solve_triangular(self._lower, cross.T, lower=True, check_finite=False)
         variance = np.exp(self._hyper.scale) - (half**2).sum(axis=0)

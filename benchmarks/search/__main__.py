@@ -1,0 +1,67 @@
+"""python -m benchmarks.search run --suite lcbench --quick
+
+Prints the tables of autotune and its peers; `report` writes docs/search-benchmarks.md from the
+stored runs.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.search.lcbench import EIGHT, TASKS
+from benchmarks.search.measure import Job, measure, stored
+from benchmarks.search.methods import METHODS
+from benchmarks.search.report import document, summary
+
+RESULTS = Path(__file__).parent / "results"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "search-benchmarks.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
+    parser.add_argument("command", choices=["run", "report"])
+    parser.add_argument("--suite", choices=["lcbench"], default="lcbench")
+    parser.add_argument("--quick", action="store_true", help="8 tasks, 1 seed, nothing stored")
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=4, help="simulated ones")
+    parser.add_argument("--processes", type=int, default=2)
+    args = parser.parse_args(arguments)
+    path = RESULTS / f"{args.suite}-w{args.workers}.jsonl"
+    if args.command == "report":
+        command = f"python -m benchmarks.search run --suite {args.suite} --workers {args.workers}"
+        DOCUMENT.write_text(document(list(stored(path)), command))
+        return 0
+    folder = _data()
+    if folder is None:
+        return 0
+    tasks, seeds = (EIGHT, 1) if args.quick else (TASKS, args.seeds)
+    jobs = [
+        Job(args.suite, task, method, seed, args.workers)
+        for seed in range(args.first_seed, args.first_seed + seeds)
+        for method in args.methods
+        for task in tasks
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / "quick.jsonl" if args.quick else path
+        out.parent.mkdir(exist_ok=True)
+        measure(jobs, folder, out, args.processes)
+        print(summary(list(stored(out))))
+    return 0
+
+
+def _data() -> Path | None:
+    named = os.environ.get("AUTOTUNE_BENCH_DATA")
+    if named and (Path(named) / "lcbench" / "model.onnx").exists():
+        return Path(named)
+    where = "a folder with lcbench/model.onnx (github.com/slds-lmu/yahpo_data)"
+    print(f"skipped: AUTOTUNE_BENCH_DATA must name {where}, but got {named!r}", file=sys.stderr)
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""docs/search-benchmarks.md from the stored runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.search.measure import BUDGETS
+from benchmarks.search.methods import METHODS, OURS
+from benchmarks.search.score import Table, interval, ranks, reached, table
+
+__all__ = ["document", "summary"]
+
+Row = Mapping[str, Any]
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The tables: regret, paired differences, ranks, speed-up."""
+    known = [name for name in METHODS if any(row["method"] == name for row in rows)]
+    runs = table(rows, known)
+    count = f"{len(set(runs.tasks))} tasks, {len(runs.tasks)} runs a method"
+    parts = [
+        f"Normalized regret in % at full trainings ({count}), and CPU ms a proposal",
+        _regret(runs),
+    ]
+    if OURS in known and len(known) > 1:
+        parts += [
+            f"{METHODS[OURS].about} minus the other, paired, with bootstrap 95 % intervals",
+            _differences(runs),
+            "Mean rank (1 is best) with bootstrap 95 % intervals",
+            _ranks(runs),
+            f"Full trainings at which {METHODS[OURS].about} reaches what the other has at 50",
+            _speed(runs),
+        ]
+    return "\n\n".join(parts)
+
+
+def document(rows: Sequence[Row], command: str) -> str:
+    head = (
+        "# Search benchmarks\n\n"
+        "Surrogate learning curves of LCBench on a virtual clock: 7 numeric hyperparameters, 51 "
+        "epochs, 4 asynchronous workers. Regret 0 is the best loss known, 100 the median of 1,000 "
+        "random full trainings; a budget of 1 is the median cost of a full training, shared by "
+        "the workers.\n\n"
+        f"Made by `{command}`; the anytime curves are in benchmarks/search/results.\n"
+    )
+    return f"{head}\n{summary(rows)}\n"
+
+
+def _lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    all_rows = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in all_rows)
+
+
+_AT = [f"@{budget}" for budget in BUDGETS]
+
+
+def _regret(runs: Table) -> str:
+    lines = []
+    for name, rows in runs.rows.items():
+        means = [f"{runs.regrets(budget)[name].mean():.1f}" for budget in BUDGETS]
+        cost = sum(r["propose_ms"] * r["trials"] for r in rows) / sum(r["trials"] for r in rows)
+        trials = np.mean([row["trials"] for row in rows])
+        lines.append([METHODS[name].about, *means, f"{trials:.0f}", f"{cost:.1f}"])
+    return _lines(["method", *_AT, "trials", "ms"], lines)
+
+
+def _differences(runs: Table) -> str:
+    lines = []
+    for name in runs.rows:
+        if name == OURS:
+            continue
+        cells = []
+        for budget in BUDGETS:
+            regrets = runs.regrets(budget)
+            difference = regrets[OURS] - regrets[name]
+            low, high = interval(difference, runs.tasks)
+            cells.append(f"{difference.mean():+.1f} ({low:+.1f} to {high:+.1f})")
+        lines.append([METHODS[name].about, *cells])
+    return _lines(["other", *_AT], lines)
+
+
+def _ranks(runs: Table) -> str:
+    lines: dict[str, list[str]] = {name: [METHODS[name].about] for name in runs.rows}
+    for budget in BUDGETS:
+        for name, values in ranks(runs.regrets(budget)).items():
+            low, high = interval(values, runs.tasks)
+            lines[name].append(f"{values.mean():.2f} ({low:.2f} to {high:.2f})")
+    return _lines(["method", *_AT], list(lines.values()))
+
+
+def _speed(runs: Table) -> str:
+    lines = []
+    most = max(BUDGETS)
+    final = runs.regrets(most)
+    for name in runs.rows:
+        if name == OURS:
+            continue
+        pairs = zip(runs.rows[OURS], final[name], strict=True)
+        times = np.array([reached(row, regret, most) for row, regret in pairs])
+        quartiles = np.quantile(times, [0.25, 0.5, 0.75])
+        never = f"{(times > most).mean():.0%}"
+        cells = [f"> {most}" if q > most else f"{q:.1f}" for q in quartiles]
+        lines.append([METHODS[name].about, cells[1], f"{cells[0]} to {cells[2]}", never])
+    return _lines(["other", "median", "quartiles", f"not within {most}"], lines)
