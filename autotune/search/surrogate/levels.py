@@ -64,7 +64,7 @@ def observe(trials: Sequence[Trial], levels: Levels, sign: float) -> Observed:
     scores: Mapping[int, float] = {}
     parts: list[tuple[int, int, float]] = []
     for level, losses in enumerate(columns):
-        scores = _normal(losses) if not scores else _matched(losses, scores)
+        scores = _base(losses) if not scores else _matched(_squashed(losses), scores)
         parts += [(trial, level, score) for trial, score in scores.items()]
     trial, level_, score = zip(*parts, strict=True) if parts else ((), (), ())
     return Observed(np.array(trial, int), np.array(level_, int), np.array(score, float))
@@ -89,6 +89,33 @@ def _losses(trials: Sequence[Trial], levels: Levels, level: int, sign: float) ->
 def broken(trial: Trial) -> bool:
     """Whether its parameters are to blame for its failure."""
     return trial.state == State.FAILED and trial.reason in (Reason.NAN, Reason.OOM)
+
+
+SQUASH = True
+
+
+def _base(losses: Mapping[int, float]) -> dict[int, float]:
+    if not SQUASH:
+        return _normal(losses)
+    flat = _squashed(losses)
+    values = np.array(list(flat.values()))
+    spread = float(values.std()) or 1.0
+    middle = float(values.mean()) if len(values) else 0.0
+    return {place: (loss - middle) / spread for place, loss in flat.items()}
+
+
+def _squashed(losses: Mapping[int, float]) -> dict[int, float]:
+    """Losses beyond the median, counted from the best one, by the logarithm."""
+    if not SQUASH or not losses:
+        return dict(losses)
+    values = np.array(list(losses.values()))
+    best, middle = float(values.min()), float(np.median(values))
+    unit = middle - best
+    if unit <= 0:
+        return dict(losses)
+    flat = (values - best) / unit
+    flat = np.where(flat > 1, 1 + np.log(np.maximum(flat, 1)), flat)
+    return dict(zip(losses, flat.tolist(), strict=True))
 
 
 def _normal(losses: Mapping[int, float]) -> dict[int, float]:
