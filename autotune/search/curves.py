@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from autotune.search.base import derive, distinct
-from autotune.search.sobol import SobolSampler
 from autotune.search.surrogate.acquire import Moves, climb, log_improvement
 from autotune.search.surrogate.features import Features
 from autotune.search.surrogate.levels import Levels, Observed, broken, observe
+from autotune.search.surrogate.priors import Priors
 from autotune.search.surrogate.process import Data, Hyper, Posterior, fit
 from autotune.space import Categorical, Space
 from autotune.trial import Goal, Scalar, State, Trial
@@ -35,7 +35,12 @@ class CurveSampler:
     FIRST, OTHER = 100, 50
     """Observations kept of the first level and of each other: half the best, half the newest."""
     PENDING = 200
+    TRUST = 10.0
+    """The priors' exponent in the acquisition is this over the trial's number (C. Hvarfner et al.,
+    "piBO: augmenting acquisition functions with user beliefs", ICLR 2022)."""
     SURVIVE = 0
+    BELIEVE = True
+    AMBITIOUS = False
     RANDOM, LOCAL, ROUNDS = 200, 250, 2
 
     def __init__(self, space: Space, goal: Goal, seed: int, startup: int) -> None:
@@ -44,7 +49,7 @@ class CurveSampler:
         self.seed = seed
         self.startup = startup
         self.features = Features(space)
-        self._sobol = SobolSampler(space, derive(seed, 1))
+        self.priors = Priors(space)
         self._choices = np.array([isinstance(p, Categorical) for p in space.parameters.values()])
         self._units: dict[int, tuple[dict[str, Scalar], Array]] = {}
         self._fitted: tuple[object, Hyper] | None = None
@@ -52,11 +57,25 @@ class CurveSampler:
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
         if results < self.startup or number < min(self.SOBOL, self.startup + 6):
-            return self._sobol.propose(trials, number)
+            ordered = self._design(number)
+        else:
+            ordered = self._ranked(trials, number)
         rng = random.Random(derive(self.seed, number))
-        ordered = self._ranked(trials, number)
         draws = [partial(self.space.decode, point) for point in ordered[:20].tolist()]
         return distinct(draws, self.space, rng, trials)
+
+    def _design(self, number: int) -> Array:
+        """A point of a Sobol sequence; where there are priors, every other one drawn from them,
+        the first of all being what the user believes in."""
+        from scipy.stats import qmc
+
+        if self.priors and number == 0:
+            return self.priors.centre()[None]
+        engine = qmc.Sobol(d=len(self.space.parameters), rng=derive(self.seed, 1))
+        if number:  # scipy cannot go forward by nothing
+            engine.fast_forward(number)
+        point = engine.random(1)
+        return self.priors.bend(point) if self.priors and number % 2 == 0 else point
 
     def _ranked(self, trials: Sequence[Trial], number: int) -> Array:
         """Candidates, the most promising one first."""
@@ -68,7 +87,10 @@ class CurveSampler:
         hyper = self._hyper(trials, levels, number)
         data = self._data(units, levels, kept)
         under_way = [i for i, t in enumerate(trials) if t.state in (State.WAITING, State.RUNNING)]
-        pending = self.features.of(units[under_way[-self.PENDING :]])
+        under_way = under_way[-self.PENDING :]
+        if self.BELIEVE:
+            under_way += [i for i in np.unique(kept.trial) if trials[i].state == State.PRUNED]
+        pending = self.features.of(units[under_way])
         posterior = Posterior(data, hyper, self.features.block, pending)
         best, leaders = self._leaders(posterior, units, kept, levels)
 
@@ -78,9 +100,13 @@ class CurveSampler:
             if (observed.level == level).sum() > 5
         ][: self.SURVIVE]
 
+        trust = self.TRUST / number
+
         def value(points: Array) -> Array:
             features = self.features.of(points)
             gain = log_improvement(*posterior(features), best)
+            if self.priors:
+                gain = gain + trust * self.priors.log(points, self.features.active(points))
             for place, bar in bars:
                 mean, spread = posterior(features, place)
                 spread = np.sqrt(spread**2 + np.exp(hyper.noise))
@@ -88,9 +114,11 @@ class CurveSampler:
             return gain
 
         moves = Moves(self._choices, rng)
+        anywhere = rng.random((self.RANDOM, units.shape[1]))
+        anywhere[::2] = self.priors.bend(anywhere[::2])
         start = np.concatenate(
             [
-                rng.random((self.RANDOM, units.shape[1])),
+                anywhere,
                 moves.around(leaders, self.LOCAL, 0.02, 0.3),
             ]
         )
@@ -106,6 +134,8 @@ class CurveSampler:
         order = np.argsort(mean, kind="stable")
         whole = kept.score[kept.level == len(levels.steps) - 1]
         best = float(whole.min()) if len(whole) else float(mean.min())
+        if self.AMBITIOUS:
+            best = min(best, float(mean.min()))
         return best, units[places[order[:10]]]
 
     def _hyper(self, trials: Sequence[Trial], levels: Levels, number: int) -> Hyper:
@@ -120,7 +150,7 @@ class CurveSampler:
         return self._fitted[1]
 
     def _threshold(self, number: int) -> int:
-        below = float(min(self.SOBOL, self.startup))
+        below = float(max(2, min(self.SOBOL, self.startup)))
         while below * self.GROWTH <= number:
             below *= self.GROWTH
         return int(below)

@@ -91,7 +91,7 @@ def broken(trial: Trial) -> bool:
     return trial.state == State.FAILED and trial.reason in (Reason.NAN, Reason.OOM)
 
 
-SQUASH = True
+SQUASH = False
 
 
 def _base(losses: Mapping[int, float]) -> dict[int, float]:

@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 _ROOT5 = 5**0.5
 _JITTER = 1e-6
 LAST = 1e-3
+MEAN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[floa
     kernel = np.exp(hyper.scale) * shape * decay
     count = len(data.score)
     noises = hyper.noises(data.place)
-    lower = cholesky(kernel + np.diag(noises), lower=True, check_finite=False)
+    lower = cholesky(kernel + MEAN + np.diag(noises), lower=True, check_finite=False)
     alpha = cho_solve((lower, True), data.score, check_finite=False)
     value = data.score @ alpha / 2 + np.log(np.diag(lower)).sum()
     inner = (
@@ -137,12 +138,12 @@ class Posterior:
     def _kernel(self, scaled: Array, place: Array) -> Array:
         root = np.sqrt(_squares(scaled, self._scaled))
         apart = np.abs(place[:, None] - self._place[None, :]) * np.exp(self._hyper.level)
-        return np.asarray(np.exp(self._hyper.scale - apart) * _matern(root))
+        return np.asarray(MEAN + np.exp(self._hyper.scale - apart) * _matern(root))
 
     def __call__(self, features: Array, place: float = 1.0) -> tuple[Array, Array]:
         """Mean and standard deviation of the score at `place`, without noise."""
         cross = self._kernel(features * self._root_weights, np.full(len(features), place))
         mean = cross[:, : self._seen] @ self._alpha
         half = solve_triangular(self._lower, cross.T, lower=True, check_finite=False)
-        variance = np.exp(self._hyper.scale) - (half**2).sum(axis=0)
+        variance = MEAN + np.exp(self._hyper.scale) - (half**2).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-12))

@@ -1,0 +1,88 @@
+"""What the user believes of good values, as a density on the unit cube."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from autotune.search.encode import encode
+from autotune.space import Categorical, Confidence, Parameter, Space
+
+__all__ = ["Priors"]
+
+Array = NDArray[np.float64]
+_SPREAD = {"low": 0.3, "medium": 0.15, "high": 0.07}
+"""Standard deviations, in units of a parameter's range."""
+_ODDS = {"low": 2.0, "medium": 4.0, "high": 10.0}
+"""How often the believed choice is drawn, for once that any other one is."""
+_FLOOR = 0.1
+"""No value is believed in less than this share of the best one: beliefs may be wrong."""
+
+
+class Priors:
+    """One factor for each parameter that has a `prior`; without `confidence` it is medium."""
+
+    def __init__(self, space: Space) -> None:
+        self.parameters = list(space.parameters.values())
+        self.held = [i for i, p in enumerate(self.parameters) if _believed(p)]
+
+    def __bool__(self) -> bool:
+        return bool(self.held)
+
+    def centre(self) -> Array:
+        """The believed values themselves; the middle of every other range."""
+        return np.array([_centre(p) if _believed(p) else 0.5 for p in self.parameters])
+
+    def bend(self, units: Array) -> Array:
+        """Uniform coordinates turned into draws from the beliefs, by inverse distributions."""
+        bent = units.copy()
+        for i in self.held:
+            bent[:, i] = _drawn(self.parameters[i], units[:, i])
+        return np.clip(bent, 0.0, np.nextafter(1.0, 0.0))
+
+    def log(self, units: Array, active: NDArray[np.bool_]) -> Array:
+        """The logarithm of the density, 0 at the believed values; inactive ones count for none."""
+        total = np.zeros(len(units))
+        for i in self.held:
+            share = _share(self.parameters[i], units[:, i])
+            total += np.where(active[:, i], np.log(_FLOOR + (1 - _FLOOR) * share), 0.0)
+        return total
+
+
+def _believed(parameter: Parameter) -> bool:
+    return parameter.prior is not None or (
+        isinstance(parameter, Categorical) and parameter.confidence is not None
+    )
+
+
+def _confidence(parameter: Parameter) -> Confidence:
+    return parameter.confidence or "medium"
+
+
+def _centre(parameter: Parameter) -> float:
+    if isinstance(parameter, Categorical):
+        return (parameter.choices.index(parameter.prior) + 0.5) / len(parameter.choices)
+    assert parameter.prior is not None
+    return encode(parameter, float(parameter.prior))
+
+
+def _drawn(parameter: Parameter, unit: Array) -> Array:
+    middle = _centre(parameter)
+    if isinstance(parameter, Categorical):
+        count = len(parameter.choices)
+        odds = np.ones(count)
+        odds[int(middle * count)] = _ODDS[_confidence(parameter)]
+        edges = np.concatenate([[0.0], np.cumsum(odds) / odds.sum()])
+        return np.interp(unit, edges, np.linspace(0, 1, count + 1))
+    spread = _SPREAD[_confidence(parameter)]
+    low, high = ndtr(-middle / spread), ndtr((1 - middle) / spread)
+    return np.asarray(middle + spread * ndtri(low + unit * (high - low)))
+
+
+def _share(parameter: Parameter, unit: Array) -> Array:
+    """The density at `unit` as a share of its peak."""
+    middle = _centre(parameter)
+    if isinstance(parameter, Categorical):
+        count = len(parameter.choices)
+        same = (unit * count).astype(int) == int(middle * count)
+        return np.where(same, 1.0, 1 / _ODDS[_confidence(parameter)])
+    return np.asarray(np.exp(-0.5 * ((unit - middle) / _SPREAD[_confidence(parameter)]) ** 2))
