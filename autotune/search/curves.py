@@ -39,6 +39,7 @@ class CurveSampler:
     """The priors' exponent in the acquisition is this over the trial's number (C. Hvarfner et al.,
     "piBO: augmenting acquisition functions with user beliefs", ICLR 2022)."""
     SURVIVE = 0
+    DRAWN = 0
     BELIEVE = True
     AMBITIOUS = False
     RANDOM, LOCAL, ROUNDS = 200, 250, 2
@@ -52,7 +53,7 @@ class CurveSampler:
         self.priors = Priors(space)
         self._choices = np.array([isinstance(p, Categorical) for p in space.parameters.values()])
         self._units: dict[int, tuple[dict[str, Scalar], Array]] = {}
-        self._fitted: tuple[object, Hyper] | None = None
+        self._fitted: tuple[object, Hyper, Array] | None = None
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
@@ -85,6 +86,8 @@ class CurveSampler:
         units = np.array([self._unit(t) for t in trials])
         kept = self._kept(observed)
         hyper = self._hyper(trials, levels, number)
+        if self.DRAWN and number % self.DRAWN:
+            hyper = hyper.drawn(self._fitted[2], rng)
         data = self._data(units, levels, kept)
         under_way = [i for i, t in enumerate(trials) if t.state in (State.WAITING, State.RUNNING)]
         under_way = under_way[-self.PENDING :]
@@ -145,8 +148,7 @@ class CurveSampler:
         if self._fitted is None or self._fitted[0] != key:
             observed = self._kept(observe(ended, levels, self.sign))
             units = np.array([self._unit(t) for t in ended])
-            hyper = fit(self._data(units, levels, observed), self.features.block)
-            self._fitted = (key, hyper)
+            self._fitted = (key, *fit(self._data(units, levels, observed), self.features.block))
         return self._fitted[1]
 
     def _threshold(self, number: int) -> int:

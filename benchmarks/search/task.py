@@ -1,6 +1,6 @@
 """What is searched in a benchmark: a space, and the learning curve of each of its points."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +14,8 @@ __all__ = ["Curve", "Reference", "Task"]
 class Curve:
     """One training: losses (lower is better) and the cumulated cost in seconds, by epoch."""
 
-    losses: tuple[float, ...]
-    seconds: tuple[float, ...]
+    losses: Sequence[float]
+    seconds: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)

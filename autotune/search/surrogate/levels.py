@@ -92,6 +92,7 @@ def broken(trial: Trial) -> bool:
 
 
 SQUASH = False
+EDGE = 0.0
 
 
 def _base(losses: Mapping[int, float]) -> dict[int, float]:
@@ -114,7 +115,7 @@ def _squashed(losses: Mapping[int, float]) -> dict[int, float]:
     if unit <= 0:
         return dict(losses)
     flat = (values - best) / unit
-    flat = np.where(flat > 1, 1 + np.log(np.maximum(flat, 1)), flat)
+    flat = np.log(flat + EDGE) if EDGE else np.where(flat > 1, 1 + np.log(np.maximum(flat, 1)), flat)
     return dict(zip(losses, flat.tolist(), strict=True))
 
 

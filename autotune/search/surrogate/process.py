@@ -41,6 +41,10 @@ class Hyper:
         weights, rest = flat[:-4], flat[-4:].tolist()
         return cls(weights, *rest)
 
+    def drawn(self, cov: Array, rng: np.random.Generator) -> "Hyper":
+        flat = np.concatenate([self.weights, [self.level, self.scale, self.noise, self.last]])
+        return Hyper.unpack(rng.multivariate_normal(flat, cov))
+
     def noises(self, place: Array) -> Array:
         return np.asarray(np.exp(np.where(place < 1, self.noise, self.last))) + _JITTER
 
@@ -57,7 +61,7 @@ def _prior(parameters: int) -> tuple[Array, Array]:
     return mean, spread
 
 
-def fit(data: Data, block: NDArray[np.int64]) -> Hyper:
+def fit(data: Data, block: NDArray[np.int64]) -> tuple[Hyper, Array]:
     """The most probable hyperparameters; always from the same start, so that data alone decide."""
     count = int(block.max()) + 1
     mean, spread = _prior(count)
@@ -71,7 +75,7 @@ def fit(data: Data, block: NDArray[np.int64]) -> Hyper:
     found = minimize(
         loss, mean, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}
     )
-    return Hyper.unpack(found.x)
+    return Hyper.unpack(found.x), found.hess_inv.todense()
 
 
 def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[float, Array]:
