@@ -57,13 +57,18 @@ class CurveSampler:
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
-        if results < self.startup or number < min(self.SOBOL, self.startup + 6):
+        if results < self.startup or number < self._sobol(trials):
             ordered = self._design(number)
         else:
             ordered = self._ranked(trials, number)
         rng = random.Random(derive(self.seed, number))
         draws = [partial(self.space.decode, point) for point in ordered[:20].tolist()]
         return distinct(draws, self.space, rng, trials)
+
+    def _sobol(self, trials: Sequence[Trial]) -> int:
+        """Where trials are stopped early points are cheap, and more of them come first."""
+        stopped = any(t.state == State.PRUNED for t in trials)
+        return min(self.SOBOL, 2 * self.startup) if stopped else 0
 
     def _design(self, number: int) -> Array:
         """A point of a Sobol sequence; where there are priors, every other one drawn from them,

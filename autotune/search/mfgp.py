@@ -21,9 +21,9 @@ class Mfgp(SamplerSettings):
 
     name: Literal["mfgp"] = "mfgp"
     startup: int | None = Field(default=None, ge=1)
-    """Results before the model is used; a Sobol sequence until then. Unset, 10."""
+    """Results before the model is used; a Sobol sequence until then. Unset, 8."""
 
     def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
         from autotune.search.curves import CurveSampler
 
-        return CurveSampler(space, goal, seed, self.startup or 10)
+        return CurveSampler(space, goal, seed, self.startup or 8)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from autotune.trial import Reason, State, Trial
 __all__ = ["Levels", "Observed", "observe"]
 
 Array = NDArray[np.float64]
-_FACTOR = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,20 @@ class Levels:
 
     @classmethod
     def of(cls, trials: Sequence[Trial]) -> "Levels":
-        """From the first step at which a trial was stopped, each three times the one before.
+        """From the first step at which a trial was stopped, by the factor between its rungs.
 
         Where none was stopped early only whole trainings count: what a trial showed on its way
         says little once its end is known.
         """
         last = max((max(t.curve) for t in trials if t.curve), default=1)
-        stops = [max(t.curve) for t in trials if t.state == State.PRUNED and t.curve]
+        stops = sorted({max(t.curve) for t in trials if t.state == State.PRUNED and t.curve})
+        ratios = [high / low for low, high in pairwise(stops)]
+        factor = min(max(min(ratios, default=3.0), 2.0), 3.0)
         steps: list[int] = []
-        step = float(min(stops, default=last))
+        step = float(stops[0] if stops else last)
         while step < last / 1.5:
             steps.append(round(step))
-            step *= _FACTOR
+            step *= factor
         return cls((*steps, last))
 
     def places(self) -> Array:
@@ -115,7 +117,9 @@ def _squashed(losses: Mapping[int, float]) -> dict[int, float]:
     if unit <= 0:
         return dict(losses)
     flat = (values - best) / unit
-    flat = np.log(flat + EDGE) if EDGE else np.where(flat > 1, 1 + np.log(np.maximum(flat, 1)), flat)
+    flat = (
+        np.log(flat + EDGE) if EDGE else np.where(flat > 1, 1 + np.log(np.maximum(flat, 1)), flat)
+    )
     return dict(zip(losses, flat.tolist(), strict=True))
 
 
