@@ -39,8 +39,8 @@ class CurveSampler:
     """The priors' exponent in the acquisition is this over the trial's number (C. Hvarfner et al.,
     "piBO: augmenting acquisition functions with user beliefs", ICLR 2022)."""
     SURVIVE = 0
-    DRAWN = 0
-    BELIEVE = True
+    ALT = 2
+    BELIEVE = False
     AMBITIOUS = False
     RANDOM, LOCAL, ROUNDS = 200, 250, 2
 
@@ -53,7 +53,7 @@ class CurveSampler:
         self.priors = Priors(space)
         self._choices = np.array([isinstance(p, Categorical) for p in space.parameters.values()])
         self._units: dict[int, tuple[dict[str, Scalar], Array]] = {}
-        self._fitted: tuple[object, Hyper, Array] | None = None
+        self._fitted: dict[Levels, tuple[object, Hyper]] = {}
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
@@ -87,12 +87,15 @@ class CurveSampler:
         """Candidates, the most promising one first."""
         rng = np.random.default_rng(derive(self.seed, number, 1))
         levels = Levels.of(trials)
+        if self.ALT and number % self.ALT == 0:
+            top = Levels(levels.steps[-1:])
+            ended = [t for t in trials[: self._threshold(number)] if t.state.finished]
+            if len(observe(ended, top, self.sign).score) >= 6:
+                levels = top
         observed = observe(trials, levels, self.sign)
         units = np.array([self._unit(t) for t in trials])
         kept = self._kept(observed)
         hyper = self._hyper(trials, levels, number)
-        if self.DRAWN and number % self.DRAWN:
-            hyper = hyper.drawn(self._fitted[2], rng)
         data = self._data(units, levels, kept)
         under_way = [i for i, t in enumerate(trials) if t.state in (State.WAITING, State.RUNNING)]
         under_way = under_way[-self.PENDING :]
@@ -150,11 +153,13 @@ class CurveSampler:
         below = self._threshold(number)
         ended = [t for t in trials[:below] if t.state.finished]
         key = (levels, tuple(t.number for t in ended))
-        if self._fitted is None or self._fitted[0] != key:
+        known = self._fitted.get(levels)
+        if known is None or known[0] != key:
             observed = self._kept(observe(ended, levels, self.sign))
             units = np.array([self._unit(t) for t in ended])
-            self._fitted = (key, *fit(self._data(units, levels, observed), self.features.block))
-        return self._fitted[1]
+            hyper = fit(self._data(units, levels, observed), self.features.block)[0]
+            known = self._fitted[levels] = (key, hyper)
+        return known[1]
 
     def _threshold(self, number: int) -> int:
         below = float(max(2, min(self.SOBOL, self.startup)))

@@ -32,7 +32,7 @@ class Levels:
         last = max((max(t.curve) for t in trials if t.curve), default=1)
         stops = sorted({max(t.curve) for t in trials if t.state == State.PRUNED and t.curve})
         ratios = [high / low for low, high in pairwise(stops)]
-        factor = min(max(min(ratios, default=3.0), 2.0), 3.0)
+        factor = FACTOR or min(max(min(ratios, default=3.0), 2.0), 3.0)
         steps: list[int] = []
         step = float(stops[0] if stops else last)
         while step < last / 1.5:
@@ -94,6 +94,7 @@ def broken(trial: Trial) -> bool:
 
 
 SQUASH = False
+FACTOR = 3
 EDGE = 0.0
 
 
