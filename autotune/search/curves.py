@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
 
 from autotune.search.base import derive, distinct
 from autotune.search.surrogate.acquire import Moves, climb, log_improvement
@@ -38,11 +37,9 @@ class CurveSampler:
     TRUST = 10.0
     """The priors' exponent in the acquisition is this over the trial's number (C. Hvarfner et al.,
     "piBO: augmenting acquisition functions with user beliefs", ICLR 2022)."""
-    SURVIVE = 0
-    ALT = 2
-    BELIEVE = False
-    AMBITIOUS = False
     RANDOM, LOCAL, ROUNDS = 200, 250, 2
+    ENOUGH = 6
+    """Whole trainings that make a model of their own."""
 
     def __init__(self, space: Space, goal: Goal, seed: int, startup: int) -> None:
         self.space = space
@@ -85,56 +82,41 @@ class CurveSampler:
 
     def _ranked(self, trials: Sequence[Trial], number: int) -> Array:
         """Candidates, the most promising one first."""
-        rng = np.random.default_rng(derive(self.seed, number, 1))
-        levels = Levels.of(trials)
-        if self.ALT and number % self.ALT == 0:
-            top = Levels(levels.steps[-1:])
-            ended = [t for t in trials[: self._threshold(number)] if t.state.finished]
-            if len(observe(ended, top, self.sign).score) >= 6:
-                levels = top
-        observed = observe(trials, levels, self.sign)
+        levels = self._levels(trials, number)
+        kept = self._kept(observe(trials, levels, self.sign))
         units = np.array([self._unit(t) for t in trials])
-        kept = self._kept(observed)
-        hyper = self._hyper(trials, levels, number)
-        data = self._data(units, levels, kept)
         under_way = [i for i, t in enumerate(trials) if t.state in (State.WAITING, State.RUNNING)]
-        under_way = under_way[-self.PENDING :]
-        if self.BELIEVE:
-            under_way += [i for i in np.unique(kept.trial) if trials[i].state == State.PRUNED]
-        pending = self.features.of(units[under_way])
+        pending = self.features.of(units[under_way[-self.PENDING :]])
+        data, hyper = self._data(units, levels, kept), self._hyper(trials, levels, number)
         posterior = Posterior(data, hyper, self.features.block, pending)
         best, leaders = self._leaders(posterior, units, kept, levels)
-
-        bars = [
-            (place, float(np.quantile(observed.score[observed.level == level], 1 / 3)))
-            for level, place in list(enumerate(levels.places()))[:-1]
-            if (observed.level == level).sum() > 5
-        ][: self.SURVIVE]
-
-        trust = self.TRUST / number
-
-        def value(points: Array) -> Array:
-            features = self.features.of(points)
-            gain = log_improvement(*posterior(features), best)
-            if self.priors:
-                gain = gain + trust * self.priors.log(points, self.features.active(points))
-            for place, bar in bars:
-                mean, spread = posterior(features, place)
-                spread = np.sqrt(spread**2 + np.exp(hyper.noise))
-                gain = gain + log_ndtr((bar - mean) / spread)
-            return gain
-
+        rng = np.random.default_rng(derive(self.seed, number, 1))
         moves = Moves(self._choices, rng)
-        anywhere = rng.random((self.RANDOM, units.shape[1]))
-        anywhere[::2] = self.priors.bend(anywhere[::2])
-        start = np.concatenate(
-            [
-                anywhere,
-                moves.around(leaders, self.LOCAL, 0.02, 0.3),
-            ]
-        )
-        points, values = climb(value, start, moves, self.ROUNDS)
+        start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL, 0.02, 0.3)])
+        worth = partial(self._worth, posterior, best, self.TRUST / number)
+        points, values = climb(worth, start, moves, self.ROUNDS)
         return points[np.argsort(-values, kind="stable")]
+
+    def _levels(self, trials: Sequence[Trial], number: int) -> Levels:
+        """Every other proposal is by whole trainings alone, where there are enough of them: late
+        in a study they know best, and the two models do not make the same mistakes."""
+        levels = Levels.of(trials)
+        if number % 2:
+            return levels
+        top = Levels(levels.steps[-1:])
+        ended = [t for t in trials[: self._threshold(number)] if t.state.finished]
+        return top if len(observe(ended, top, self.sign).score) >= self.ENOUGH else levels
+
+    def _anywhere(self, rng: np.random.Generator) -> Array:
+        points = rng.random((self.RANDOM, len(self._choices)))
+        points[::2] = self.priors.bend(points[::2])
+        return points
+
+    def _worth(self, posterior: Posterior, best: float, trust: float, points: Array) -> Array:
+        gain = log_improvement(*posterior(self.features.of(points)), best)
+        if not self.priors:
+            return gain
+        return np.asarray(gain + trust * self.priors.log(points, self.features.active(points)))
 
     def _leaders(
         self, posterior: Posterior, units: Array, kept: Observed, levels: Levels
@@ -145,8 +127,6 @@ class CurveSampler:
         order = np.argsort(mean, kind="stable")
         whole = kept.score[kept.level == len(levels.steps) - 1]
         best = float(whole.min()) if len(whole) else float(mean.min())
-        if self.AMBITIOUS:
-            best = min(best, float(mean.min()))
         return best, units[places[order[:10]]]
 
     def _hyper(self, trials: Sequence[Trial], levels: Levels, number: int) -> Hyper:
@@ -157,7 +137,7 @@ class CurveSampler:
         if known is None or known[0] != key:
             observed = self._kept(observe(ended, levels, self.sign))
             units = np.array([self._unit(t) for t in ended])
-            hyper = fit(self._data(units, levels, observed), self.features.block)[0]
+            hyper = fit(self._data(units, levels, observed), self.features.block)
             known = self._fitted[levels] = (key, hyper)
         return known[1]
 

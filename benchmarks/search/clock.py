@@ -1,101 +1,74 @@
-"""A virtual clock: workers train trials whose curves and costs are known beforehand."""
+"""A virtual clock for the peers: workers train what an ask/tell interface hands out."""
 
 import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-from autotune.schedule import Scheduler
-from autotune.trial import Decision, Scalar, State, Trial
-from benchmarks.search.task import Curve, Task
+from autotune.trial import Scalar
+from benchmarks.search.task import Anytime, Curve, Task
 
-__all__ = ["Anytime", "Proposer", "search"]
-
-
-class Proposer(Protocol):
-    """A sampler, ours or a peer's behind the same call."""
-
-    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None: ...
+__all__ = ["Peer", "Work", "search"]
 
 
 @dataclass(frozen=True, slots=True)
-class Anytime:
-    """The best loss seen: `losses[i]` from `seconds[i]` on."""
+class Work:
+    """Train `params` from epoch `first` to epoch `last`, both inclusive."""
 
-    seconds: tuple[float, ...]
-    losses: tuple[float, ...]
-    trials: int
-
-    def at(self, seconds: float) -> float | None:
-        known = [loss for t, loss in zip(self.seconds, self.losses, strict=True) if t <= seconds]
-        return known[-1] if known else None
+    key: int
+    """The peer's own name for it."""
+    params: dict[str, Scalar]
+    first: int
+    last: int
 
 
-class _Clock:
-    def __init__(self, task: Task, proposer: Proposer, scheduler: Scheduler) -> None:
-        self.task, self.proposer, self.scheduler = task, proposer, scheduler
-        self.trials: list[Trial] = []
-        self.known: list[Curve] = []
-        self.curves: dict[int, dict[int, float]] = {}
-        self.queue: list[tuple[float, int, int]] = []
-        """(time, trial, step) of the reports to come."""
+class Peer(Protocol):
+    """Another tuner behind its own public interface. Losses are minimized."""
 
-    def start(self, now: float) -> bool:
-        number = len(self.trials)
-        self._refresh()
-        params = self.proposer.propose(tuple(self.trials), number)
-        if params is None:
-            return False
-        self.trials.append(Trial(number, params, State.RUNNING))
-        self.known.append(self.task.curve(params))
-        heapq.heappush(self.queue, (now + self.known[number].seconds[0], number, 1))
-        return True
+    def ask(self) -> Work:
+        """What a free worker is to do; other work may be under way."""
+        ...
 
-    def step(self) -> tuple[float, float, bool]:
-        """The next report: when it comes, its loss, and whether its worker is free then."""
-        now, number, step = heapq.heappop(self.queue)
-        loss = self.known[number].losses[step - 1]
-        curve = self.curves.setdefault(number, {})
-        curve[step] = min(loss, curve.get(step - 1, loss))
-        decision = self.scheduler.decide(number, step, self.curves)
-        if step == len(self.known[number].losses):
-            self._end(number, State.COMPLETE)
-            return now, loss, True
-        if decision != Decision.CONTINUE:
-            self._end(number, State.PRUNED)
-            return now, loss, True
-        seconds = self.known[number].seconds
-        heapq.heappush(self.queue, (now + seconds[step] - seconds[step - 1], number, step + 1))
-        return now, loss, False
+    def report(self, work: Work, epoch: int, loss: float) -> bool:
+        """Whether the work goes on; only asked before its last epoch."""
+        ...
 
-    def _refresh(self) -> None:
-        for _, number, _ in self.queue:
-            self.trials[number] = self._told(number, State.RUNNING)
-
-    def _end(self, number: int, state: State) -> None:
-        told = self._told(number, state)
-        complete = state == State.COMPLETE
-        self.trials[number] = replace(told, value=min(told.curve.values()) if complete else None)
-
-    def _told(self, number: int, state: State) -> Trial:
-        curve = {s: self.known[number].losses[s - 1] for s in self.curves.get(number, {})}
-        return replace(self.trials[number], state=state, curve=curve)
+    def done(self, work: Work, losses: list[float]) -> None:
+        """The work has ended, stopped or not: the losses of its epochs so far, from the first one
+        of the training on."""
+        ...
 
 
-def search(
-    task: Task, proposer: Proposer, scheduler: Scheduler, workers: int, seconds: float
-) -> Anytime:
+def search(task: Task, peer: Peer, workers: int, seconds: float) -> Anytime:
     """Search for `seconds` of each worker, asynchronously, in the order of simulated time."""
-    clock = _Clock(task, proposer, scheduler)
-    times: list[float] = []
-    losses: list[float] = []
+    found = Anytime()
+    queue: list[tuple[float, int, int, Work, Curve]] = []
+
+    def start(now: float) -> None:
+        work = peer.ask()
+        found.trials += 1
+        curve = task.curve(work.params)
+        _put(queue, now, found.trials, work.first, work, curve)
+
     for _ in range(workers):
-        clock.start(0.0)
-    while clock.queue and clock.queue[0][0] <= seconds:
-        now, loss, free = clock.step()
-        if not losses or loss < losses[-1]:
-            times.append(now)
-            losses.append(loss)
-        if free:
-            clock.start(now)
-    return Anytime(tuple(times), tuple(losses), len(clock.trials))
+        start(0.0)
+    while queue[0][0] <= seconds:
+        now, order, epoch, work, curve = heapq.heappop(queue)
+        found.see(now, loss := curve.losses[epoch - 1])
+        if epoch < work.last and peer.report(work, epoch, loss):
+            _put(queue, now, order, epoch + 1, work, curve)
+        else:
+            peer.done(work, list(curve.losses[:epoch]))
+            start(now)
+    return found
+
+
+def _put(
+    queue: list[tuple[float, int, int, Work, Curve]],
+    now: float,
+    order: int,
+    epoch: int,
+    work: Work,
+    curve: Curve,
+) -> None:
+    before = curve.seconds[epoch - 2] if epoch > 1 else 0.0
+    heapq.heappush(queue, (now + curve.seconds[epoch - 1] - before, order, epoch, work, curve))

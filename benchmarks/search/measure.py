@@ -1,16 +1,15 @@
 """Runs, each one stored as soon as it is over, so that a measurement may be broken off."""
 
+import functools
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autotune.trial import Scalar, Trial
-from benchmarks.search.clock import Proposer, search
 from benchmarks.search.methods import METHODS
 from benchmarks.search.task import Task
 
@@ -33,38 +32,26 @@ class Job:
         return self.task, self.method, self.seed, self.workers
 
 
-class _Timed:
-    """Counts the processor's seconds that proposals take."""
-
-    def __init__(self, inner: Proposer) -> None:
-        self.inner = inner
-        self.seconds = 0.0
-
-    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
-        before = time.process_time()
-        params = self.inner.propose(trials, number)
-        self.seconds += time.process_time() - before
-        return params
-
-
 def run(job: Job, folder: Path) -> dict[str, Any]:
     """One search, as plain values: times in full trainings, losses as normalized regret in %."""
     task = load(job.suite, job.task, folder)
     method = METHODS[job.method]
-    proposer = _Timed(method.proposer(task, job.seed))
     reference = task.reference
     unit = reference.seconds / job.workers
-    found = search(task, proposer, method.scheduler(task), job.workers, max(BUDGETS) * unit)
+    before = time.process_time()
+    found = method.search(task, job.seed, job.workers, max(BUDGETS) * unit)
+    spent = time.process_time() - before
     span = reference.median - reference.best
     return {
         **asdict(job),
         "trainings": [round(t / unit, 4) for t in found.seconds],
         "regret": [round(100 * (loss - reference.best) / span, 4) for loss in found.losses],
         "trials": found.trials,
-        "propose_ms": round(1000 * proposer.seconds / found.trials, 2),
+        "trial_ms": round(1000 * spent / found.trials, 2),
     }
 
 
+@functools.cache
 def load(suite: str, task: str, folder: Path) -> Task:
     from benchmarks.search.lcbench import Lcbench
 

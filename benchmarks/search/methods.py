@@ -1,44 +1,54 @@
-"""Who is compared: a sampler and a scheduler each, built anew for every run."""
+"""Who is compared. Each method searches a task with a seed, on a virtual clock."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from autotune.schedule import Asha, NoStopping, Scheduler
-from autotune.search import Gp, Mfgp, Random, SamplerSettings, Tpe
-from autotune.trial import Goal
-from benchmarks.search.clock import Proposer
-from benchmarks.search.task import Task
+from benchmarks.search import clock, product
+from benchmarks.search.optuna_peers import OptunaPeer
+from benchmarks.search.task import Anytime, Task
 
 __all__ = ["METHODS", "OURS", "Method"]
+
+Search = Callable[[Task, int, int, float], Anytime]
+"""(task, seed, workers, seconds of each worker)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
     about: str
-    proposer: Callable[[Task, int], Proposer]
-    """task, seed -> what proposes."""
-    scheduler: Callable[[Task], Scheduler]
+    search: Search
 
 
-def _with(config: SamplerSettings) -> Callable[[Task, int], Proposer]:
-    return lambda task, seed: config.build(task.space, Goal.MINIMIZE, seed)
+def _ours(sampler: str, schedule: str) -> Search:
+    def search(task: Task, seed: int, workers: int, seconds: float) -> Anytime:
+        named = {"search": {"name": sampler}, "schedule": {"name": schedule}}
+        return product.search(task, named, seed, workers, seconds)
+
+    return search
 
 
-def _whole(task: Task) -> Scheduler:
-    return NoStopping().build(task.epochs)
+def _optuna(sampler: str, pruner: str = "none", completes: bool = False) -> Search:
+    def search(task: Task, seed: int, workers: int, seconds: float) -> Anytime:
+        peer = OptunaPeer(task, sampler, pruner, seed, completes)
+        return clock.search(task, peer, workers, seconds)
 
-
-def _asha(task: Task) -> Scheduler:
-    return Asha().build(task.epochs)
+    return search
 
 
 METHODS: Mapping[str, Method] = {
-    "random": Method("random, whole trainings", _with(Random()), _whole),
-    "random-asha": Method("random + ASHA", _with(Random()), _asha),
-    "tpe": Method("Optuna TPE, whole trainings", _with(Tpe()), _whole),
-    "tpe-asha": Method("Optuna TPE + ASHA, stopped trials told PRUNED", _with(Tpe()), _asha),
-    "gp": Method("Optuna GP, whole trainings", _with(Gp()), _whole),
-    "mfgp": Method("autotune mfgp, whole trainings", _with(Mfgp()), _whole),
-    "mfgp-asha": Method("autotune mfgp + ASHA", _with(Mfgp()), _asha),
+    "auto": Method("autotune, as it comes", _ours("auto", "auto")),
+    "mfgp-asha": Method("autotune mfgp + asha", _ours("mfgp", "asha")),
+    "mfgp": Method("autotune mfgp, whole trainings", _ours("mfgp", "none")),
+    "random-asha": Method("autotune random + asha", _ours("random", "asha")),
+    "random": Method("random, whole trainings", _optuna("random")),
+    "tpe": Method("Optuna TPE, whole trainings", _optuna("tpe")),
+    "tpe-sha": Method("Optuna TPE + SuccessiveHalving", _optuna("tpe", "sha")),
+    "tpe-hyperband": Method("Optuna TPE + Hyperband", _optuna("tpe", "hyperband")),
+    "cmaes": Method("Optuna CMA-ES, whole trainings", _optuna("cmaes")),
+    "gp": Method("Optuna GP, whole trainings", _optuna("gp")),
+    "ray-tpe-asha": Method(
+        "Optuna TPE + ASHA, stopped trials told COMPLETE as Ray Tune does",
+        _optuna("tpe", "sha", completes=True),
+    ),
 }
-OURS = "mfgp-asha"
+OURS = "auto"

@@ -20,7 +20,7 @@ def summary(rows: Sequence[Row]) -> str:
     runs = table(rows, known)
     count = f"{len(set(runs.tasks))} tasks, {len(runs.tasks)} runs a method"
     parts = [
-        f"Normalized regret in % at full trainings ({count}), and CPU ms a proposal",
+        f"Normalized regret in % at full trainings ({count}), and CPU ms a trial in all",
         _regret(runs),
     ]
     if OURS in known and len(known) > 1:
@@ -59,7 +59,7 @@ def _regret(runs: Table) -> str:
     lines = []
     for name, rows in runs.rows.items():
         means = [f"{runs.regrets(budget)[name].mean():.1f}" for budget in BUDGETS]
-        cost = sum(r["propose_ms"] * r["trials"] for r in rows) / sum(r["trials"] for r in rows)
+        cost = sum(r["trial_ms"] * r["trials"] for r in rows) / sum(r["trials"] for r in rows)
         trials = np.mean([row["trials"] for row in rows])
         lines.append([METHODS[name].about, *means, f"{trials:.0f}", f"{cost:.1f}"])
     return _lines(["method", *_AT, "trials", "ms"], lines)

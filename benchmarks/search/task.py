@@ -1,13 +1,13 @@
 """What is searched in a benchmark: a space, and the learning curve of each of its points."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from autotune.space import Space
 from autotune.trial import Scalar
 
-__all__ = ["Curve", "Reference", "Task"]
+__all__ = ["Anytime", "Curve", "Reference", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,22 @@ class Task(Protocol):
     name: str
     space: Space
     epochs: int
-    reference: Reference
+
+    @property
+    def reference(self) -> Reference: ...
 
     def curve(self, params: Mapping[str, Scalar]) -> Curve: ...
+
+
+@dataclass(slots=True)
+class Anytime:
+    """The best loss seen in a search: `losses[i]` from `seconds[i]` on."""
+
+    seconds: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    trials: int = 0
+
+    def see(self, now: float, loss: float) -> None:
+        if not self.losses or loss < self.losses[-1]:
+            self.seconds.append(now)
+            self.losses.append(loss)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from autotune.trial import Reason, State, Trial
 __all__ = ["Levels", "Observed", "observe"]
 
 Array = NDArray[np.float64]
+_STOPPED = (State.PRUNED, State.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +24,18 @@ class Levels:
 
     @classmethod
     def of(cls, trials: Sequence[Trial]) -> "Levels":
-        """From the first step at which a trial was stopped, by the factor between its rungs.
+        """From the first step at which a trial was stopped, each three times the one before.
 
         Where none was stopped early only whole trainings count: what a trial showed on its way
         says little once its end is known.
         """
         last = max((max(t.curve) for t in trials if t.curve), default=1)
-        stops = sorted({max(t.curve) for t in trials if t.state == State.PRUNED and t.curve})
-        ratios = [high / low for low, high in pairwise(stops)]
-        factor = FACTOR or min(max(min(ratios, default=3.0), 2.0), 3.0)
+        stops = sorted({max(t.curve) for t in trials if t.state in _STOPPED and t.curve})
         steps: list[int] = []
         step = float(stops[0] if stops else last)
         while step < last / 1.5:
             steps.append(round(step))
-            step *= factor
+            step *= 3
         return cls((*steps, last))
 
     def places(self) -> Array:
@@ -66,7 +64,7 @@ def observe(trials: Sequence[Trial], levels: Levels, sign: float) -> Observed:
     scores: Mapping[int, float] = {}
     parts: list[tuple[int, int, float]] = []
     for level, losses in enumerate(columns):
-        scores = _base(losses) if not scores else _matched(_squashed(losses), scores)
+        scores = _normal(losses) if not scores else _matched(losses, scores)
         parts += [(trial, level, score) for trial, score in scores.items()]
     trial, level_, score = zip(*parts, strict=True) if parts else ((), (), ())
     return Observed(np.array(trial, int), np.array(level_, int), np.array(score, float))
@@ -91,37 +89,6 @@ def _losses(trials: Sequence[Trial], levels: Levels, level: int, sign: float) ->
 def broken(trial: Trial) -> bool:
     """Whether its parameters are to blame for its failure."""
     return trial.state == State.FAILED and trial.reason in (Reason.NAN, Reason.OOM)
-
-
-SQUASH = False
-FACTOR = 3
-EDGE = 0.0
-
-
-def _base(losses: Mapping[int, float]) -> dict[int, float]:
-    if not SQUASH:
-        return _normal(losses)
-    flat = _squashed(losses)
-    values = np.array(list(flat.values()))
-    spread = float(values.std()) or 1.0
-    middle = float(values.mean()) if len(values) else 0.0
-    return {place: (loss - middle) / spread for place, loss in flat.items()}
-
-
-def _squashed(losses: Mapping[int, float]) -> dict[int, float]:
-    """Losses beyond the median, counted from the best one, by the logarithm."""
-    if not SQUASH or not losses:
-        return dict(losses)
-    values = np.array(list(losses.values()))
-    best, middle = float(values.min()), float(np.median(values))
-    unit = middle - best
-    if unit <= 0:
-        return dict(losses)
-    flat = (values - best) / unit
-    flat = (
-        np.log(flat + EDGE) if EDGE else np.where(flat > 1, 1 + np.log(np.maximum(flat, 1)), flat)
-    )
-    return dict(zip(losses, flat.tolist(), strict=True))
 
 
 def _normal(losses: Mapping[int, float]) -> dict[int, float]:

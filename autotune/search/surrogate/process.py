@@ -12,8 +12,8 @@ __all__ = ["Data", "Hyper", "Posterior", "fit"]
 Array = NDArray[np.float64]
 _ROOT5 = 5**0.5
 _JITTER = 1e-6
-LAST = 1e-3
-MEAN = 1.0
+_MEAN = 1.0
+"""Variance of the constant mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Data:
 @dataclass(frozen=True, slots=True)
 class Hyper:
     """Logarithms: of each parameter's inverse squared length, then `level` (the inverse length
-    along the levels), `scale` and `noise` (variances)."""
+    along the levels), `scale` (a variance), and the variances of the noise: `noise` below the last
+    level and `last` at it."""
 
     weights: Array
     level: float
@@ -41,10 +42,6 @@ class Hyper:
         weights, rest = flat[:-4], flat[-4:].tolist()
         return cls(weights, *rest)
 
-    def drawn(self, cov: Array, rng: np.random.Generator) -> "Hyper":
-        flat = np.concatenate([self.weights, [self.level, self.scale, self.noise, self.last]])
-        return Hyper.unpack(rng.multivariate_normal(flat, cov))
-
     def noises(self, place: Array) -> Array:
         return np.asarray(np.exp(np.where(place < 1, self.noise, self.last))) + _JITTER
 
@@ -56,12 +53,12 @@ def _prior(parameters: int) -> tuple[Array, Array]:
     optimization performs great in high dimensions", ICML 2024).
     """
     length = 0.5 * np.log(parameters) - 0.3
-    mean = np.array([-2 * length] * parameters + [0.0, 0.0, np.log(1e-2), np.log(LAST)])
+    mean = np.array([-2 * length] * parameters + [0.0, 0.0, np.log(1e-2), np.log(1e-3)])
     spread = np.array([1.5] * parameters + [1.0, 0.7, 1.5, 1.5])
     return mean, spread
 
 
-def fit(data: Data, block: NDArray[np.int64]) -> tuple[Hyper, Array]:
+def fit(data: Data, block: NDArray[np.int64]) -> Hyper:
     """The most probable hyperparameters; always from the same start, so that data alone decide."""
     count = int(block.max()) + 1
     mean, spread = _prior(count)
@@ -75,7 +72,7 @@ def fit(data: Data, block: NDArray[np.int64]) -> tuple[Hyper, Array]:
     found = minimize(
         loss, mean, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}
     )
-    return Hyper.unpack(found.x), found.hess_inv.todense()
+    return Hyper.unpack(found.x)
 
 
 def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[float, Array]:
@@ -88,7 +85,7 @@ def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[floa
     kernel = np.exp(hyper.scale) * shape * decay
     count = len(data.score)
     noises = hyper.noises(data.place)
-    lower = cholesky(kernel + MEAN + np.diag(noises), lower=True, check_finite=False)
+    lower = cholesky(kernel + _MEAN + np.diag(noises), lower=True, check_finite=False)
     alpha = cho_solve((lower, True), data.score, check_finite=False)
     value = data.score @ alpha / 2 + np.log(np.diag(lower)).sum()
     inner = (
@@ -142,12 +139,12 @@ class Posterior:
     def _kernel(self, scaled: Array, place: Array) -> Array:
         root = np.sqrt(_squares(scaled, self._scaled))
         apart = np.abs(place[:, None] - self._place[None, :]) * np.exp(self._hyper.level)
-        return np.asarray(MEAN + np.exp(self._hyper.scale - apart) * _matern(root))
+        return np.asarray(_MEAN + np.exp(self._hyper.scale - apart) * _matern(root))
 
     def __call__(self, features: Array, place: float = 1.0) -> tuple[Array, Array]:
         """Mean and standard deviation of the score at `place`, without noise."""
         cross = self._kernel(features * self._root_weights, np.full(len(features), place))
         mean = cross[:, : self._seen] @ self._alpha
         half = solve_triangular(self._lower, cross.T, lower=True, check_finite=False)
-        variance = MEAN + np.exp(self._hyper.scale) - (half**2).sum(axis=0)
+        variance = _MEAN + np.exp(self._hyper.scale) - (half**2).sum(axis=0)
         return mean, np.sqrt(np.maximum(variance, 1e-12))
