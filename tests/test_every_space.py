@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autotune.spec import load, shipped
+from autotune.spec import StudySpec, load, shipped
 from autotune.train import loop
 from autotune.train.base import variants
 from autotune.train.config import TrainConfig, apply
@@ -33,6 +33,25 @@ trial:
     teacher: {{name: trained, model: {{name: cnn, blocks: 2, channels: 8}}, epochs: 1}}
   transfer:
     source: {{name: trained, data: {{name: arrays, path: {others}}}, epochs: 1}}
+space:
+{space}
+budget: {{trials: 200}}
+"""
+
+PICTURES = [
+    "augmentation",
+    "synthetic",
+    "distillation",
+    "transfer",
+]  # what needs images, or a net for them
+ROWS = """\
+name: rows
+objective: {{metric: {metric}, goal: minimize, at: last}}
+trial:
+  data: {{name: table, path: {table}, target: {target}}}
+  model: {{name: mlp}}
+  loss: {{name: {loss}}}
+  epochs: 2
 space:
 {space}
 budget: {{trials: 200}}
@@ -70,6 +89,37 @@ def test_what_the_spaces_propose_is_trained(model: str, folder: Path, tmp_path: 
     train_draws(model, math.ceil(DRAWS / len(NETWORKS)), folder, tmp_path)
 
 
+@pytest.mark.parametrize(("loss", "own"), [("cross_entropy", "imbalance"), ("mse", "regression")])
+@pytest.mark.parametrize("count", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_draws_for_a_table_are_trained(loss: str, own: str, count: int, tmp_path: Path) -> None:
+    table(tmp_path / "rows.csv")
+    plain = [name for name in COMMON if name not in PICTURES]
+    fragments = ["table", own, *plain]
+    if own == "regression":  # no classes: nothing to smooth, and no rule to join two targets by
+        fragments = [name for name in fragments if name not in ("mixing", "regularization")]
+    mixing = "\n  - augment.mix.name: {choices: [none, mixup]}" if own == "imbalance" else ""
+    study = ROWS.format(
+        table=tmp_path / "rows.csv",
+        target="kind" if own == "imbalance" else "size",
+        loss=loss,
+        metric="val_loss" if own == "imbalance" else "val_rmse",
+        space="\n".join(f"  - {name}" for name in fragments) + mixing,
+    )
+    (tmp_path / "study.yaml").write_text(study)
+    train(load(str(tmp_path / "study.yaml")), count, own, tmp_path)
+
+
+def table(path: Path) -> None:
+    """Sixty rows with a number, one that is missing here and there, a category, two targets."""
+    draw = random.Random(0)
+    rows = ["length,weight,colour,kind,size"]
+    for row in range(60):
+        weight = "" if row % 7 == 0 else f"{draw.gauss(0, 1):.3f}"
+        colour, kind = draw.choice(["red", "blue", ""]), "rare" if row % 5 == 0 else "common"
+        rows.append(f"{draw.random():.3f},{weight},{colour},{kind},{draw.gauss(5, 2):.3f}")
+    path.write_text("\n".join(rows) + "\n")
+
+
 def train_draws(model: str, count: int, folder: Path, tmp_path: Path) -> None:
     given = images(folder / "images.npz", 4), images(folder / "others.npz", 3)
     fragments = (model, *COMMON, *(["connections"] if model in PLAIN else []))
@@ -77,7 +127,11 @@ def train_draws(model: str, count: int, folder: Path, tmp_path: Path) -> None:
     text = STUDY.format(model=model, space=space, images=given[0], others=given[1])
     (tmp_path / "study.yaml").write_text(text)
     spec = load(str(tmp_path / "study.yaml"))
-    draws = random.Random(model)
+    train(spec, count, model, tmp_path)
+
+
+def train(spec: StudySpec, count: int, seed: str, tmp_path: Path) -> None:
+    draws = random.Random(seed)
     for at in range(count):
         values = spec.space.sample(draws)
         config = apply({**spec.trial, "monitor": {"at": "last"}}, values)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autotune.errors import Problem, echo, nearest
+from autotune.spec.narrow import removed, without
 from autotune.spec.overrides import overridden
 from autotune.spec.reader import Node, read_text
 from autotune.spec.shipped import fragment, shipped
@@ -67,7 +68,7 @@ def read_file(path: Path, problems: list[Problem], named_at: str = "") -> Node |
 @dataclass(slots=True)
 class _Merge:
     """Takes fragments in order. A parameter given again replaces the earlier one; without `type`
-    it amends it, key by key."""
+    it amends it, key by key, and choices that it takes away take along what depended on them."""
 
     problems: list[Problem]
     parameters: dict[str, Node] = field(default_factory=dict)
@@ -117,6 +118,8 @@ class _Merge:
         earlier = self.parameters.get(name)
         if earlier and isinstance(earlier.value, dict) and isinstance(parameter.value, dict):
             if "type" not in parameter.value:
+                gone = removed(earlier, parameter)
+                self.parameters = without(self.parameters, name, gone)
                 parameter = replace(parameter, value={**earlier.value, **parameter.value})
         self.parameters[name] = parameter
 

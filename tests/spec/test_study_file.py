@@ -361,3 +361,24 @@ def test_reading_and_checking_a_study_imports_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[] []\n"
+
+
+def test_choices_that_an_amendment_takes_away_take_along_what_depended_on_them(tmp_path):
+    (tmp_path / "mix.yaml").write_text("""\
+mix: {type: categorical, choices: [none, "1", 1, true], prior: none}
+alpha: {type: float, low: 0, high: 1, when: {mix: "1"}}
+beta: {type: float, low: 0, high: 1, when: {mix: ["1", 1]}}
+gamma: {type: float, low: 0, high: 1, when: {mix: [1, true]}}
+delta: {type: float, low: 0, high: 1, when: {alpha: {">": 0.5}}}
+other: {type: float, low: 0, high: 1}
+""")
+    (tmp_path / "study.yaml").write_text("""\
+name: narrowed
+objective: {metric: loss, goal: minimize}
+trial: {function: "json:loads", epochs: 1}
+space: [mix.yaml, {mix: {choices: [none, 1]}}]
+budget: {trials: 2}
+""")
+    space = load(tmp_path / "study.yaml").space.parameters
+    assert list(space) == ["mix", "beta", "gamma", "other"]
+    assert [space[name].when[0].operands for name in ("beta", "gamma")] == [(1,), (1,)]

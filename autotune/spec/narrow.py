@@ -1,0 +1,68 @@
+"""What goes when an amendment takes choices away: the conditions on them, and who had no other."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from autotune.spec.reader import Node
+
+__all__ = ["removed", "without"]
+
+Parameters = Mapping[str, Node]
+
+
+def removed(earlier: Node, later: Node) -> list[Node]:
+    """The choices of one parameter that its amendment has no longer."""
+    old, new = _choices(earlier), _choices(later)
+    kept = [_key(choice) for choice in new]
+    return [choice for choice in old if _key(choice) not in kept] if new else []
+
+
+def without(parameters: Parameters, parent: str, gone: Iterable[Node]) -> dict[str, Node]:
+    """`parameters`, none of which waits for `parent` to be one of `gone`.
+
+    A parameter whose condition named nothing else can never be active: it is left out, and so are
+    those that exist only beside it.
+    """
+    keys = [_key(choice) for choice in gone]
+    found = {name: _amended(node, parent, keys) for name, node in parameters.items()}
+    left = {name: node for name, node in found.items() if node is not None}
+    for name in found.keys() - left.keys():
+        left = _apart(left, name)
+    return left
+
+
+def _apart(parameters: Parameters, parent: str) -> dict[str, Node]:
+    left = {name: node for name, node in parameters.items() if parent not in _when(node)}
+    for name in parameters.keys() - left.keys():
+        left = _apart(left, name)
+    return left
+
+
+def _amended(node: Node, parent: str, gone: list[tuple[type, object]]) -> Node | None:
+    """`node` with what is left of its condition on `parent`; None when nothing is."""
+    when = _when(node)
+    if parent not in when or isinstance(when[parent].value, dict):
+        return node
+    operand = when[parent]
+    if not isinstance(operand.value, list):
+        return None if _key(operand) in gone else node
+    kept = [each for each in operand.value if _key(each) not in gone]
+    if not kept:
+        return None
+    held = {**when, parent: replace(operand, value=kept)}
+    return replace(node, value={**node.value, "when": replace(node.value["when"], value=held)})
+
+
+def _when(node: Node) -> dict[str, Node]:
+    when = node.value.get("when") if isinstance(node.value, dict) else None
+    return when.value if when and isinstance(when.value, dict) else {}
+
+
+def _choices(node: Node) -> list[Node]:
+    choices = node.value.get("choices") if isinstance(node.value, dict) else None
+    return choices.value if choices and isinstance(choices.value, list) else []
+
+
+def _key(node: Node) -> tuple[type, object]:
+    """True is not 1."""
+    return type(node.value), node.value
