@@ -4,7 +4,7 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,6 +38,9 @@ class SamplerSettings(BaseModel):
     """What the `search:` of a study may hold; each sampler's own settings stand beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    uses_priors: ClassVar[bool] = False
+    """Whether `prior` and `confidence` of a parameter steer it."""
 
     def build(self, space: "Space", goal: Goal, seed: int) -> Sampler:
         raise NotImplementedError

@@ -1,6 +1,6 @@
 """A Gaussian process over every rung: it learns from stopped trials, conditions and choices."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ __all__ = ["Mfgp"]
 
 
 class Mfgp(SamplerSettings):
-    """Bayesian optimization by a model of learning curves; for studies that stop trials early.
+    """Bayesian optimization by a model of learning curves, of conditions, choices and priors.
 
     A Gaussian process over parameters and epochs, as in K. Swersky et al., "Freeze-thaw Bayesian
     optimization", 2014, and A. Klein et al., "Fast Bayesian optimization of machine learning
@@ -22,6 +22,8 @@ class Mfgp(SamplerSettings):
     name: Literal["mfgp"] = "mfgp"
     startup: int | None = Field(default=None, ge=1)
     """Results before the model is used; a Sobol sequence until then. Unset, 8."""
+
+    uses_priors: ClassVar[bool] = True
 
     def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
         from autotune.search.curves import CurveSampler

@@ -61,7 +61,16 @@ def check(spec: StudySpec) -> list[str]:
     """
     if problems := walk(spec):
         raise InvalidInput([replace(p, where=spec.locate(p.path)) for p in problems])
-    return spec.chosen_search().limits(spec.space, stops_early=spec.chosen_schedule().stops_early)
+    return _limits(spec)
+
+
+def _limits(spec: StudySpec) -> list[str]:
+    sampler = spec.chosen_search()
+    limits = sampler.limits(spec.space, stops_early=spec.chosen_schedule().stops_early)
+    believed = any(p.prior is not None for p in spec.space.parameters.values())
+    if believed and not sampler.uses_priors:
+        limits.append(f"{sampler.name} makes no use of `prior`: mfgp does")
+    return limits
 
 
 def dump(spec: StudySpec) -> str:

@@ -241,8 +241,7 @@ class StudySpec(Config):
     def chosen_search(self) -> SamplerConfig:
         """`search`, with auto resolved by its rule."""
         if isinstance(self.search, Auto):
-            stops = self.chosen_schedule().stops_early
-            return self.search.choose(self.space, self.budget.trials, stops_early=stops)
+            return self.search.choose(self.space, self.budget.trials)
         return self.search
 
     def chosen_schedule(self) -> SchedulerConfig:

@@ -49,18 +49,22 @@ def _amended(node: Node, parent: str, gone: list[tuple[type, object]]) -> Node |
     kept = [each for each in operand.value if _key(each) not in gone]
     if not kept:
         return None
-    held = {**when, parent: replace(operand, value=kept)}
-    return replace(node, value={**node.value, "when": replace(node.value["when"], value=held)})
+    held = Node({**when, parent: replace(operand, value=kept)}, operand.where)
+    return replace(node, value={**_mapping(node), "when": held})
 
 
 def _when(node: Node) -> dict[str, Node]:
-    when = node.value.get("when") if isinstance(node.value, dict) else None
-    return when.value if when and isinstance(when.value, dict) else {}
+    when = _mapping(node).get("when")
+    return _mapping(when) if when else {}
 
 
 def _choices(node: Node) -> list[Node]:
-    choices = node.value.get("choices") if isinstance(node.value, dict) else None
+    choices = _mapping(node).get("choices")
     return choices.value if choices and isinstance(choices.value, list) else []
+
+
+def _mapping(node: Node) -> dict[str, Node]:
+    return node.value if isinstance(node.value, dict) else {}
 
 
 def _key(node: Node) -> tuple[type, object]:
