@@ -150,7 +150,7 @@ def test_the_study_decides_parts_of_the_training_config(study):
 
 
 def test_auto_is_resolved_by_its_rule(study):
-    assert load(study(), ["schedule.name=none"]).chosen_search().name == "gp"
+    assert load(study(), ["schedule.name=none"]).chosen_search().name == "mfgp"
     assert load(study(), ["trial.epochs=3"]).chosen_schedule().name == "none"
     assert load(study(), ["trial.epochs=4"]).chosen_schedule().name == "asha"
     assert load(study(), ["search.name=random"]).chosen_search().name == "random"
