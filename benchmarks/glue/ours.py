@@ -8,7 +8,8 @@ from pathlib import Path
 
 from autotune import spec as specs
 from autotune import study as studies
-from autotune.schedule.base import Curves
+from autotune.schedule.base import Stopping
+from autotune.schedule.curves import Curves
 from autotune.tracking.base import Event, RunReported
 from autotune.tracking.mlflow import MlflowTracker
 from autotune.trial import Decision, Scalar, Trial
@@ -26,11 +27,11 @@ PATHS = {
 }
 
 
-class Listed:
+class Listed(Stopping):
     """Proposes the list and stops each trial at its listed epoch."""
 
     def __init__(self, planned: Sequence[Planned]) -> None:
-        self._planned = planned
+        self._planned, self.max_step = planned, None
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
         params = self._planned[number].params()
@@ -60,7 +61,7 @@ def main() -> None:
     recorder = Recorder()
     study = studies.start(spec, folder, [tracker.record, recorder])
     # No sampler and no scheduler of the product replays a list, and a study file names only those.
-    study._sampler = study._scheduler = Listed(planned)
+    study._sampler = study._race._scheduler = Listed(planned)
     try:
         from autotune.engine import ray
 
