@@ -90,7 +90,8 @@ class TrainConfig(Config):
     """What is reported beyond the standard ones. Of the validation split: balanced_accuracy, f1,
     auroc (all three: the mean over the classes), log_loss, ece; in a regression mae. Of the
     training: grad_norm (the mean over an epoch, before clipping) and memory (the peak in MB: of
-    the epoch on a GPU, of the process on a CPU)."""
+    the epoch on a GPU, of the process on a CPU). Of its cost: params, flops (a forward of one
+    sample), latency_ms (the same, measured), model_bytes and seconds (of training so far)."""
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     """What a network computes in; its weights are fp32. tf32: products on a GPU are rounded. bf16
     and fp16: so is all that can bear it; fp16 needs a GPU."""

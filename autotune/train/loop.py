@@ -59,6 +59,7 @@ def train(
         metrics = learn(run, epoch)
         turn(run.optimizer, "eval")
         metrics |= evaluate(run, run.data.val, "val")
+        metrics |= run.costs(time.perf_counter() - began)
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise NotFinite(epoch, name, value)

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
     from autotune.train.data.values import Dataset, Task
 
-__all__ = ["MetricName", "Scores", "Tally", "advice", "misfits", "reported"]
+__all__ = ["COSTS", "MetricName", "Scores", "Tally", "advice", "misfits", "reported"]
 
 ForClasses = Literal["balanced_accuracy", "f1", "auroc", "log_loss", "ece"]
 ForNumbers = Literal["rmse", "mae", "r2"]
 OfTraining = Literal["grad_norm", "memory"]
-MetricName = Literal[ForClasses, ForNumbers, OfTraining]
+OfCost = Literal["params", "flops", "latency_ms", "model_bytes", "seconds"]
+MetricName = Literal[ForClasses, ForNumbers, OfTraining, OfCost]
+
+COSTS: tuple[str, ...] = get_args(OfCost)
+"""What a trial costs: see costs.py. All but `seconds` are the same in each report of a training."""
 
 STANDARD: dict["Task", tuple[str, ...]] = {
     "classification": ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr"),
@@ -29,25 +33,27 @@ MORE: dict["Task", tuple[str, ...]] = {
     "classification": get_args(ForClasses),
     "regression": get_args(ForNumbers),
 }
+ANY: tuple[str, ...] = (*get_args(OfTraining), *COSTS)
+"""They fit every task, and are reported by these names."""
 BINS = 15  # of confidence, for the calibration error: Guo et al. 2017
 
 
 def reported(task: "Task", more: Iterable[str]) -> tuple[str, ...]:
     """The names in each report; `more` are those asked for beyond the standard ones."""
-    names = [name if name in get_args(OfTraining) else f"val_{name}" for name in more]
+    names = [name if name in ANY else f"val_{name}" for name in more]
     return tuple(dict.fromkeys([*STANDARD[task], *names]))
 
 
 def misfits(task: "Task", more: Iterable[str]) -> list[str]:
     """Which of `more` make no sense for the task."""
-    return [name for name in more if name not in (*MORE[task], *get_args(OfTraining))]
+    return [name for name in more if name not in (*MORE[task], *ANY)]
 
 
 def advice(metric: str, task: "Task", more: Sequence[str], section: str = "") -> str:
     """What to do about `metric`, which is not reported: the end of a message."""
     name = metric.removeprefix("val_")
     asked = name in MORE[task] and metric != name
-    if asked or metric in get_args(OfTraining):
+    if asked or metric in ANY:
         return f": add `{name}` to `{section}metrics`"
     return nearest(metric, reported(task, more))
 

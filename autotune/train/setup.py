@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
+from autotune.train.costs import Costs
 from autotune.train.data.base import Dataset, prepare
 from autotune.train.distill.lesson import Lesson
 from autotune.train.finite import Watch
@@ -54,6 +55,8 @@ class Run:
     """Told the epoch and the loss of each step; raises NotFinite."""
     scores: Scores
     device: torch.device
+    costs: Costs
+    """Told the seconds of each epoch; answers the costs that its report is to carry."""
     augment: Callable[[Batch, torch.Generator], Batch] | None = None
     average: Average | None = None
     changes: tuple[Callable[[int], None], ...] = ()
@@ -70,6 +73,7 @@ class Run:
         """What a checkpoint holds the state of, beside the weights."""
         parts = {"optimizer": self.optimizer, "loss": self.loss, "average": self.average}
         parts["precision"] = self.precision if self.precision.scaler else None
+        parts["costs"] = self.costs or None
         parts["factor"] = self.factor if hasattr(self.factor, "state_dict") else None
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -120,6 +124,7 @@ def begin(config: TrainConfig) -> Run:
         Watch(precision.device),
         Scores(plain.total, data, config.metrics),
         precision.device,
+        Costs(config.metrics, models[-1], precision, data.train.x[:1].to(device)),
         augment=config.augment.build(data) if config.augment else None,
         average=average,
         changes=tuple(changes),
