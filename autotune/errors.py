@@ -25,6 +25,7 @@ __all__ = [
     "StudyNotFound",
     "UserError",
     "echo",
+    "meant",
     "nearest",
 ]
 
@@ -92,7 +93,11 @@ def echo(value: object) -> str:
 def nearest(word: object, valid: Iterable[str]) -> str:
     """The end of a message: "; did you mean 'adam'? (valid: adam, sgd)", or "" without words."""
     words = sorted(set(valid))
-    close = difflib.get_close_matches(str(word), words, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
     shown = ", ".join(words[:12]) + (", ..." if len(words) > 12 else "")
-    return f"{hint} (valid: {shown})" if words else ""
+    return f"{meant(word, words)} (valid: {shown})" if words else ""
+
+
+def meant(word: object, valid: Sequence[str]) -> str:
+    """The end of a message: "; did you mean 'adam'?", or "" where no word is near."""
+    close = difflib.get_close_matches(str(word), valid, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

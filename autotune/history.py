@@ -317,7 +317,7 @@ class History:
             metrics = run.reports[run.step].metrics if run.reports else {}
             tests = {k: v for k, v in metrics.items() if k.startswith("test_")}
             return {k.replace("_", "/", 1): v for k, v in tests.items()}
-        summary = {"seconds": run.seconds}
+        summary = {"run/seconds": run.seconds}
         metric = self.spec.objective.metric
         curve = run.snapshot(metric).curve
         if curve:

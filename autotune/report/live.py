@@ -116,7 +116,7 @@ class View:
         line.append(f"{metric} {score(self.value(event))}")
         if self.spec.objective.at == "best" and "best/step" in event.summary:
             line.append(f" at epoch {event.summary['best/step']:.0f}")
-        line.append(f", {event.summary.get('seconds', 0):.1f} s")
+        line.append(f", {event.summary.get('run/seconds', 0):.1f} s")
         return line.append("  <- best so far" if improved else "")
 
 

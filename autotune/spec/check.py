@@ -9,7 +9,7 @@ from autotune.space import Categorical, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
 from autotune.train.config import apply
 from autotune.train.losses.config import task_of
-from autotune.train.metrics import advice, reported
+from autotune.train.metrics import COSTS, advice, reported
 from autotune.trial import Scalar
 
 __all__ = ["rules", "walk"]
@@ -63,6 +63,7 @@ def _objective(spec: StudySpec) -> list[Problem]:
     if isinstance(searched, Categorical):
         losses = list(searched.choices)
     more = [name for name in more if isinstance(name, str)] if isinstance(more, list) else []
+    more += COSTS  # what the objective names of them is reported
     for task in map(task_of, losses):
         if task and metric not in reported(task, more):
             cure = advice(metric, task, more, section="trial.")

@@ -21,6 +21,7 @@ from autotune.search import Auto, SamplerConfig
 from autotune.space import Space
 from autotune.spec.reader import Node
 from autotune.train.base import Config
+from autotune.train.metrics import COSTS
 from autotune.trial import Goal
 
 __all__ = ["Budget", "Confirm", "Objective", "StudySpec", "Tracking", "Worker"]
@@ -88,7 +89,8 @@ class Objective(Section):
     """What a trial is judged by."""
 
     metric: str
-    """A metric that each report carries, such as val_accuracy."""
+    """A metric that each report carries, such as val_accuracy. A cost of the network (params, flops,
+    latency_ms, model_bytes, seconds) is reported when it stands here."""
     goal: Annotated[Goal, BeforeValidator(_goal)]
     """maximize or minimize."""
     at: Literal["best", "last"] = "best"
@@ -236,7 +238,16 @@ class StudySpec(Config):
     def base_config(self) -> dict[str, Any]:
         """The training config before any parameter: `trial`, with what the study decides."""
         monitor = self.objective.model_dump(mode="json")
-        return {**self.trial, "threads": self.worker.threads, "monitor": monitor}
+        decided = {"threads": self.worker.threads, "monitor": monitor}
+        return {**self.trial, **self._judged_costs(), **decided}
+
+    def _judged_costs(self) -> dict[str, list[Any]]:
+        """`metrics` with the costs that the study judges by: they need not be asked for."""
+        asked = self.trial.get("metrics", [])
+        costs = [name for name in [self.objective.metric] if name in COSTS]
+        if "function" in self.trial or not isinstance(asked, list) or not costs:
+            return {}
+        return {"metrics": list(dict.fromkeys([*asked, *costs]))}
 
     def chosen_search(self) -> SamplerConfig:
         """`search`, with auto resolved by its rule."""

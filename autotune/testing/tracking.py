@@ -78,7 +78,7 @@ def _run_events(label: str, purpose: Purpose, number: int, state: State) -> Iter
         yield RunReported(label, Report(step, metrics, 0.25), at + step)
     reason = Reason.NAN if state is State.FAILED else None
     best = number / 7 if purpose is Purpose.SEARCH else None
-    summary = {"best/val_accuracy": 0.3 + number / 7, "seconds": 0.75}
+    summary = {"best/val_accuracy": 0.3 + number / 7, "run/seconds": 0.75}
     yield RunFinished(label, state, reason, "", summary, at + 9, best, number + 1, "worker-1")
 
 

@@ -61,7 +61,7 @@ class RunFinished:
     reason: Reason | None
     message: str
     summary: Mapping[str, float]
-    """Metrics under names of their own: best/<metric>, last/<metric>, test/<metric>, seconds."""
+    """Metrics under names of their own: best/<metric>, last/<metric>, test/..., run/seconds."""
     at: float
     best: float | None = None
     """Best objective over the finished trials so far, when `label` is a trial."""

@@ -166,7 +166,7 @@ def _columns(runs: list[Any]) -> list[str]:
         return sorted({item["key"] for run in runs for item in run["data"].get(kind, [])})
 
     best = [key for key in keys("metrics") if key.startswith("best/")]
-    chosen = [("tags", "state"), *(("metrics", key) for key in [*best, "seconds"])]
+    chosen = [("tags", "state"), *(("metrics", key) for key in [*best, "run/seconds"])]
     chosen += [("params", key) for key in keys("params")[:_MOST_PARAMS]]
     return [f"{kind}.`{key}`" for kind, key in chosen]
 

@@ -6,7 +6,8 @@ still a number in its tensor, so it counts in `params`, `flops` and `model_bytes
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from statistics import median
 from typing import Any
@@ -77,16 +78,32 @@ def model_bytes(model: nn.Module) -> float:
 
 
 def flops(model: nn.Module, x: Tensor) -> float:
-    """Of one forward: matrix products, convolutions and attention, a multiplication and an
-    addition being two; what torch.utils.flop_counter has no formula for counts nothing.
+    """Of one forward, by torch.utils.flop_counter: those of matrix products and convolutions, a
+    multiplication and an addition being two. The rest counts nothing.
 
     model: in eval mode; x: (1, ...)
     """
     counter = FlopCounterMode(display=False)
-    # The counter knows no fused attention of a CPU: its two products are counted instead.
-    with counter, sdpa_kernel(SDPBackend.MATH):
+    with unfused(), counter:
         model(x)
     return float(counter.get_total_flops())
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """Attention and recurrent layers are computed product by product. Fused, depending on the
+    device and on whether they learn, they would count nothing (torch 2.14; pytorch issue 195460).
+    """
+    mkldnn, cudnn, mha = torch.backends.mkldnn, torch.backends.cudnn, torch.backends.mha
+    before = mkldnn.enabled, cudnn.enabled, mha.get_fastpath_enabled()
+    try:
+        mkldnn.enabled = cudnn.enabled = False
+        mha.set_fastpath_enabled(False)
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        mkldnn.enabled, cudnn.enabled = before[:2]
+        mha.set_fastpath_enabled(before[2])
 
 
 @torch.inference_mode()

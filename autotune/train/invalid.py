@@ -1,12 +1,13 @@
 """pydantic's errors in our words: what must hold, what came, and the nearest valid word."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from autotune.errors import Problem, echo, nearest
+from autotune.errors import Problem, echo, meant, nearest
 from autotune.train.base import fields, variants
 
 __all__ = ["misplaced", "problems"]
@@ -68,7 +69,8 @@ def problem(details: ErrorDetails, config: type[BaseModel], data: Mapping[str, A
         return Problem(f"{name} {REFERENCE}{came}", path)
     law = LAWS.get(kind)
     said = law.format(**context) if law else details["msg"][0].lower() + details["msg"][1:]
-    return Problem(f"{name} {said}{came}", path)
+    hint = meant(details["input"], re.findall("'([^']+)'", context.get("expected", "")))
+    return Problem(f"{name} {said}{came}{hint}", path)
 
 
 def locate(

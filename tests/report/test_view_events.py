@@ -37,7 +37,7 @@ def finished(
     reason: Reason | None = None,
     at: float | None = None,
 ) -> RunFinished:
-    summary: Mapping[str, float] = {"seconds": 1.25}
+    summary: Mapping[str, float] = {"run/seconds": 1.25}
     if value is not None:
         summary = {**summary, "best/val_accuracy": value, "best/step": 4.0}
     message = "exploded" if reason else ""
