@@ -89,8 +89,8 @@ class Objective(Section):
     """What a trial is judged by."""
 
     metric: str
-    """A metric that each report carries, such as val_accuracy. A cost of the network (params, flops,
-    latency_ms, model_bytes, seconds) is reported when it stands here."""
+    """A metric that each report carries, such as val_accuracy. A cost (params, flops, latency_ms,
+    model_bytes, seconds) is reported because it stands here."""
     goal: Annotated[Goal, BeforeValidator(_goal)]
     """maximize or minimize."""
     at: Literal["best", "last"] = "best"

@@ -97,7 +97,7 @@ def unfused() -> Iterator[None]:
     mkldnn, cudnn, mha = torch.backends.mkldnn, torch.backends.cudnn, torch.backends.mha
     before = mkldnn.enabled, cudnn.enabled, mha.get_fastpath_enabled()
     try:
-        mkldnn.enabled = cudnn.enabled = False
+        mkldnn.enabled = cudnn.enabled = False  # type: ignore[assignment]
         mha.set_fastpath_enabled(False)
         with sdpa_kernel(SDPBackend.MATH):
             yield
