@@ -34,6 +34,8 @@ _STYLE = {
     State.WAITING: "yellow",
 }
 _NUMBERS = ("steps", "seconds", "seed")
+_LARGEST_COUNT = 1e12
+"""Such as FLOPs; a loss beyond it is no count, though every such float is whole."""
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -43,8 +45,11 @@ def number(value: float | None) -> str:
 
 
 def score(value: float | None) -> str:
-    """Four digits that matter, so that scores stand in columns: 0.9756, 0.5000."""
-    return "-" if value is None else f"{value:#.4g}".rstrip(".")
+    """Four digits that matter, so that scores stand in columns: 0.9756, 0.5000; counts whole."""
+    if value is None:
+        return "-"
+    counted = 1e4 <= abs(value) < _LARGEST_COUNT and float(value).is_integer()
+    return f"{value:.0f}" if counted else f"{value:#.4g}".rstrip(".")
 
 
 def params(values: Mapping[str, Any]) -> str:

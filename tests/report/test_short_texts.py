@@ -13,7 +13,15 @@ def test_a_searched_value_is_told_by_its_last_word_unless_two_share_it() -> None
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.5, "0.5000"), (12345.0, "1.234e+04"), (1000.0, "1000"), (None, "-")]
+    ("value", "text"),
+    [
+        (0.5, "0.5000"),
+        (12345.6, "1.235e+04"),
+        (1000.0, "1000"),
+        (1e20, "1.000e+20"),
+        (26122.0, "26122"),  # such as parameters
+        (None, "-"),
+    ],
 )
 def test_scores_stand_in_columns(value: float | None, text: str) -> None:
     assert score(value) == text
