@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.search import clock, product
 from benchmarks.search.optuna_peers import OptunaPeer
+from benchmarks.search.peers import PeerProcess, venvs
 from benchmarks.search.task import Anytime, Task
 
 __all__ = ["METHODS", "OURS", "Method"]
@@ -17,6 +18,12 @@ Search = Callable[[Task, int, int, float], Anytime]
 class Method:
     about: str
     search: Search
+    venv: str | None = None
+    """The environment that it needs, one of venvs.NAMES."""
+
+    @property
+    def installed(self) -> bool:
+        return self.venv is None or venvs.python(self.venv) is not None
 
 
 def _ours(sampler: str, schedule: str) -> Search:
@@ -35,6 +42,20 @@ def _optuna(sampler: str, pruner: str = "none", completes: bool = False) -> Sear
     return search
 
 
+def _peer(venv: str, method: str, about: str) -> Method:
+    def search(task: Task, seed: int, workers: int, seconds: float) -> Anytime:
+        python = venvs.python(venv)
+        assert python, f"{method} needs the environment {venv}"
+        trainings = round(seconds * workers / task.reference.seconds)
+        start = {"method": method, "seed": seed, "workers": workers, "trainings": trainings}
+        with PeerProcess(python, venv.replace("-", "_"), start, task) as peer:
+            found = clock.search(task, peer, workers, seconds)
+            found.elsewhere = peer.spent()
+        return found
+
+    return Method(about, search, venv)
+
+
 METHODS: Mapping[str, Method] = {
     "auto": Method("autotune, as it comes", _ours("auto", "auto")),
     "mfgp-asha": Method("autotune mfgp + asha", _ours("mfgp", "asha")),
@@ -50,5 +71,12 @@ METHODS: Mapping[str, Method] = {
         "Optuna TPE + ASHA, stopped trials told COMPLETE as Ray Tune does",
         _optuna("tpe", "sha", completes=True),
     ),
+    "smac-mf": _peer("smac", "smac-mf", "SMAC3 multi-fidelity"),
+    "smac-bb": _peer("smac", "smac-bb", "SMAC3 black-box, whole trainings"),
+    "syne-asha": _peer("syne-tune", "syne-asha", "Syne Tune ASHA"),
+    "syne-bohb": _peer("syne-tune", "syne-bohb", "Syne Tune BOHB"),
+    "syne-cqr": _peer("syne-tune", "syne-cqr", "Syne Tune CQR, whole trainings"),
+    "syne-asha-cqr": _peer("syne-tune", "syne-asha-cqr", "Syne Tune CQR + ASHA"),
+    "dehb": _peer("dehb", "dehb", "DEHB"),
 }
 OURS = "auto"

@@ -48,6 +48,8 @@ class Anytime:
     seconds: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     trials: int = 0
+    elsewhere: float = 0.0
+    """Seconds of the processor that other processes spent on proposing."""
 
     def see(self, now: float, loss: float) -> None:
         if not self.losses or loss < self.losses[-1]:
