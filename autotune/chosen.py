@@ -9,6 +9,7 @@ from autotune.journal import Journal
 from autotune.schedule import SchedulerConfig, SchedulerSettings
 from autotune.search import SamplerConfig, SamplerSettings
 from autotune.search.base import Sampler
+from autotune.search.fixed import FixedFirst
 from autotune.spec import StudySpec
 
 __all__ = ["sampler", "scheduler"]
@@ -17,7 +18,9 @@ __all__ = ["sampler", "scheduler"]
 def sampler(spec: StudySpec, journal: Journal) -> Sampler:
     noted = _noted(journal, "search", spec.chosen_search())
     config: SamplerSettings = TypeAdapter(SamplerConfig).validate_json(noted)
-    return config.build(spec.space, spec.objective.goal, spec.seed)
+    built = config.build(spec.space, spec.objective.goal, spec.seed)
+    fixed = spec.search.fixed
+    return FixedFirst(built, fixed, spec.space, spec.seed) if fixed else built
 
 
 def scheduler(spec: StudySpec, journal: Journal) -> SchedulerSettings:

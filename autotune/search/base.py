@@ -4,9 +4,10 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_serializer
+from pydantic_core import PydanticCustomError
 
 from autotune.errors import Problem
 from autotune.trial import Goal, Scalar, Trial, Trials
@@ -34,6 +35,13 @@ class Sampler(Protocol):
         ...
 
 
+def _mappings(value: object) -> object:
+    if isinstance(value, (list, tuple)) and all(isinstance(one, dict) for one in value):
+        return tuple(value)
+    law = "must be a list of mappings such as {optimizer.lr: 0.01}"
+    raise PydanticCustomError("fixed", "{law}", {"law": law})
+
+
 class SamplerSettings(BaseModel):
     """What the `search:` of a study may hold; each sampler's own settings stand beside it."""
 
@@ -41,6 +49,16 @@ class SamplerSettings(BaseModel):
 
     uses_priors: ClassVar[bool] = False
     """Whether `prior` and `confidence` of a parameter steer it."""
+
+    fixed: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_mappings)] = ()
+    """Configurations that are tried first, in this order. Parameters left out take their prior, or
+    else are drawn."""
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, serialize: Any) -> dict[str, Any]:
+        """As short as a user writes it, the name first."""
+        given = {key: v for key, v in serialize(self).items() if v not in (None, (), [])}
+        return dict(sorted(given.items(), key=lambda item: item[0] != "name"))
 
     def build(self, space: "Space", goal: Goal, seed: int) -> Sampler:
         raise NotImplementedError

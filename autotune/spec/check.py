@@ -5,6 +5,7 @@ from itertools import islice
 
 from autotune.errors import InvalidInput, Problem, echo
 from autotune.schedule import Frame
+from autotune.search.fixed import complete, fixed_problems
 from autotune.space import Categorical, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
 from autotune.train.config import apply
@@ -51,7 +52,13 @@ def rules(spec: StudySpec) -> list[Problem]:
     epochs = spec.trial.get("epochs")
     whole = epochs if type(epochs) is int and epochs > 0 else None
     problems += spec.schedule.check(Frame(whole, spec.space, spec.objective.goal))
-    return problems + _fixed(spec.space) + spec.search.check(spec.space)
+    return problems + _fixed(spec.space) + _search(spec)
+
+
+def _search(spec: StudySpec) -> list[Problem]:
+    if not spec.space.parameters:
+        return spec.search.check(spec.space)  # an unreadable space is reported by itself
+    return spec.search.check(spec.space) + fixed_problems(spec.search.fixed, spec.space)
 
 
 def _objective(spec: StudySpec) -> list[Problem]:
@@ -109,7 +116,22 @@ def walk(spec: StudySpec) -> list[Problem]:
             problems = [_into_study(spec.space, problem) for problem in error.problems]
         for problem in problems:
             found.setdefault((problem.path, _law(spec.space, problem)), problem)
-    return [p for p in found.values() if p.path not in fixed and p.path[:2] not in _BY_RULES]
+    kept = [p for p in found.values() if p.path not in fixed and p.path[:2] not in _BY_RULES]
+    return kept or _rejected(spec)
+
+
+def _rejected(spec: StudySpec) -> list[Problem]:
+    """The fixed configurations that the training config rejects, as they would be tried."""
+    found: list[Problem] = []
+    if fixed_problems(spec.search.fixed, spec.space):
+        return found  # `rules` speaks of them
+    for index, given in enumerate(spec.search.fixed):
+        try:
+            apply(spec.base_config(), complete(given, spec.space, spec.seed, index))
+        except InvalidInput as error:
+            at = ("search", "fixed", index)
+            found += [Problem(f"fixed: {problem.message}", at) for problem in error.problems]
+    return found
 
 
 def _law(space: Space, problem: Problem) -> str:

@@ -16,7 +16,7 @@ import pytest
 from autotune import spec as specs
 from autotune.engine import simulate
 from autotune.engine.drive import drive
-from autotune.errors import StudyFailed
+from autotune.errors import StudyChanged, StudyFailed
 from autotune.history import History, load
 from autotune.spec import StudySpec
 from autotune.study import Study, in_memory, start
@@ -174,3 +174,20 @@ def test_a_simulated_study_on_disk_is_the_one_in_memory(tmp_path: Path, schedule
     simulate.run(driven, 2, simulate.recorded(curve))
     driven.close()
     assert picture(driven.history) == picture(simulated(2, *changes).history)
+
+
+def test_fixed_configurations_come_first_also_after_a_resume(tmp_path: Path) -> None:
+    fixed = "search={name: tpe, fixed: [{lr: 0.5, kind: b}, {kind: a, y: 0.25}, {lr: 1}]}"
+    changes = (fixed, "confirm.top=0", "budget.trials=6")
+    for trials in (2, 6):
+        study = start(study_spec(*changes, f"budget.trials={trials}"), tmp_path)
+        simulate.run(study, 2, simulate.recorded(curve))
+        study.close()
+    params = [run.params for run in study.history.trials]
+    assert params[0] == {"lr": 0.5, "kind": "b"}
+    assert (params[1]["kind"], params[1]["y"], params[2]["lr"]) == ("a", 0.25, 1.0)
+    assert picture(load("s", tmp_path)) == picture(study.history)
+    whole = simulated(2, *changes).history.trials
+    assert [run.params for run in whole[:3]] == params[:3]
+    with pytest.raises(StudyChanged, match="search.fixed was .* now is not given"):
+        start(study_spec("search={name: tpe}", *changes[1:]), tmp_path)

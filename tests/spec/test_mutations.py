@@ -28,7 +28,7 @@ space:
       {type: float, low: 0.5, high: 0.9, points: 3, when: {optimizer.name: momentum}}
     model.depth: {type: int, low: 1, high: 5, step: 2}
     activation.name: {type: categorical, choices: [relu, elu], when: {model.depth: ">= 2"}}
-search: {name: tpe, startup: 5}
+search: {name: tpe, startup: 5, fixed: [{optimizer.lr: 0.01, model.depth: 3}]}
 schedule: {name: asha, grace: 1, eta: 3}
 budget: {trials: 20, time: 5m, gpu_hours: 1.5}
 worker: {cpus: 1, gpus: 0, max: 2}

@@ -1,0 +1,91 @@
+"""The configurations that a user wants tried first, before any sampler is asked."""
+
+import random
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from autotune.errors import Problem, echo, nearest
+from autotune.search.base import Sampler, derive
+from autotune.space import Float, Parameter, Space, is_active
+from autotune.trial import Scalar, Trial
+
+__all__ = ["FixedFirst", "complete", "fixed_problems"]
+
+Fixed = Mapping[str, Any]
+"""Parameter -> value, as written in a study file; parameters may be left out."""
+
+
+class FixedFirst:
+    """Proposes each of `fixed` once, in order, and then what `sampler` does.
+
+    Clones of trials, which the scheduler begins, are not counted.
+    """
+
+    def __init__(self, sampler: Sampler, fixed: Sequence[Fixed], space: Space, seed: int) -> None:
+        self.sampler, self.fixed = sampler, fixed
+        self.space, self.seed = space, seed
+
+    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
+        proposed = (trial for trial in trials if trial.parent is None)
+        index = len(list(islice(proposed, len(self.fixed))))
+        if index < len(self.fixed):
+            return complete(self.fixed[index], self.space, self.seed, index)
+        return self.sampler.propose(trials, number)
+
+
+def complete(given: Fixed, space: Space, seed: int, index: int) -> dict[str, Scalar]:
+    """`given`, number `index` of the fixed ones, with a value for every other active parameter:
+    its prior, or else a draw.
+
+    A draw and not the middle of the range: several configurations that leave the same parameters
+    out then differ in them, from which a model learns more than from one value.
+    """
+    rng = random.Random(derive(seed, index))
+    values: dict[str, Scalar] = {}
+    for name, parameter in space.parameters.items():
+        drawn = parameter.decode(rng.random())
+        if is_active(parameter, values):
+            chosen = given.get(name, _prior(parameter, drawn))
+            values[name] = float(chosen) if isinstance(parameter, Float) else chosen
+    return values
+
+
+def _prior(parameter: Parameter, drawn: Scalar) -> Scalar:
+    believed = parameter.prior is not None or parameter.confidence is not None
+    return parameter.prior if believed else drawn
+
+
+def fixed_problems(fixed: Sequence[Fixed], space: Space) -> list[Problem]:
+    """What is wrong with `fixed`, with paths into the study file."""
+    found = []
+    for index, given in enumerate(fixed):
+        at = ("search", "fixed", index)
+        if not given:
+            found.append(Problem("a fixed configuration must give at least one value", at))
+        for name, value in given.items():
+            if message := _mistake(name, value, given, space):
+                found.append(Problem(message, (*at, name)))
+    return found
+
+
+def _mistake(name: str, value: object, given: Fixed, space: Space) -> str:
+    if name not in space.parameters:
+        return f"fixed: {name} is not searched{nearest(name, space.parameters)}"
+    parameter = space.parameters[name]
+    if not parameter.contains(value):
+        return f"fixed: {name} must be {parameter.describe()}, but got {echo(value)}"
+    for condition in parameter.when:
+        needs = f"`{condition.parent}: {_shown(condition.dump())}`"
+        if condition.parent not in given:
+            return f"fixed: {name} exists only with {needs}: give that as well"
+        if not condition.holds(given[condition.parent]):
+            came = f"here {condition.parent} is {echo(given[condition.parent])}"
+            return f"fixed: {name} is inactive: it exists only with {needs}, and {came}"
+    return ""
+
+
+def _shown(operand: Scalar | list[Scalar]) -> str:
+    if isinstance(operand, list):
+        return f"[{', '.join(map(_shown, operand))}]"
+    return operand if isinstance(operand, str) else echo(operand)
