@@ -10,12 +10,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_serializer
 from pydantic_core import PydanticCustomError
 
 from autotune.errors import Problem
+from autotune.search.warm import WarmStart, studies
 from autotune.trial import Goal, Scalar, Trial, Trials
 
 if TYPE_CHECKING:
     from autotune.space import Space
 
-__all__ = ["Sampler", "SamplerSettings", "derive", "distinct"]
+__all__ = ["Past", "Sampler", "SamplerSettings", "TransferSettings", "derive", "distinct"]
 
 _RANDOM_DRAWS = 200
 
@@ -53,6 +54,8 @@ class SamplerSettings(BaseModel):
     fixed: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_mappings)] = ()
     """Configurations that are tried first, in this order. Parameters left out take their prior, or
     else are drawn."""
+    warm_start: Annotated[tuple[WarmStart, ...], BeforeValidator(studies)] = ()
+    """Earlier studies that the sampler learns from, by name or by the path of their folder."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, serialize: Any) -> dict[str, Any]:
@@ -70,6 +73,18 @@ class SamplerSettings(BaseModel):
     def limits(self, space: "Space", stops_early: bool) -> list[str]:
         """What this sampler makes no use of in such a study: sentences for `autotune check`."""
         return []
+
+
+Past = Sequence[Sequence[Trial]]
+"""Ended trials of earlier studies in terms of this study's space and objective, each study's apart:
+their scores may not be comparable. Their numbers are below 0."""
+
+
+class TransferSettings(SamplerSettings):
+    """Of a sampler that also learns from the trials of earlier studies."""
+
+    def build(self, space: "Space", goal: Goal, seed: int, past: Past = ()) -> Sampler:
+        raise NotImplementedError
 
 
 def derive(seed: int, *parts: int) -> int:

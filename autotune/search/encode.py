@@ -1,10 +1,11 @@
-"""Values as coordinates of the unit cube: the inverse of a parameter's `decode`."""
+"""Values as coordinates of the unit cube, the inverse of a parameter's `decode`; values in place."""
 
 import math
 
-from autotune.space import Float, Int
+from autotune.space import Categorical, Float, Int, Parameter
+from autotune.trial import Scalar
 
-__all__ = ["encode"]
+__all__ = ["encode", "snap"]
 
 
 def encode(parameter: Float | Int, value: float) -> float:
@@ -18,3 +19,15 @@ def encode(parameter: Float | Int, value: float) -> float:
     if parameter.log:
         return math.log(value / low) / math.log(high / low)
     return (value - low) / (high - low)
+
+
+def snap(parameter: Parameter, value: Scalar) -> Scalar:
+    """`value`, which `parameter` contains but for rounding, as one of its very own: a choice as it
+    was given, a whole number or a float, inside its range and on its grid."""
+    if isinstance(parameter, Categorical):
+        return next((choice for choice in parameter.choices if choice == value), value)
+    assert isinstance(value, (int, float)), "a range holds numbers"
+    if parameter.step is not None:
+        return parameter.decode(encode(parameter, value))
+    inside = min(max(value, parameter.low), parameter.high)
+    return float(inside) if isinstance(parameter, Float) else inside

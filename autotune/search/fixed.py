@@ -7,7 +7,8 @@ from typing import Any
 
 from autotune.errors import Problem, echo, nearest
 from autotune.search.base import Sampler, derive
-from autotune.space import Float, Parameter, Space, is_active
+from autotune.search.encode import snap
+from autotune.space import Parameter, Space, is_active
 from autotune.trial import Scalar, Trial
 
 __all__ = ["FixedFirst", "complete", "fixed_problems"]
@@ -46,8 +47,7 @@ def complete(given: Fixed, space: Space, seed: int, index: int) -> dict[str, Sca
     for name, parameter in space.parameters.items():
         drawn = parameter.decode(rng.random())
         if is_active(parameter, values):
-            chosen = given.get(name, _prior(parameter, drawn))
-            values[name] = float(chosen) if isinstance(parameter, Float) else chosen
+            values[name] = snap(parameter, given.get(name, _prior(parameter, drawn)))
     return values
 
 

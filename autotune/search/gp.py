@@ -4,14 +4,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from autotune.search.base import Sampler, SamplerSettings
+from autotune.search.base import Past, Sampler, TransferSettings
 from autotune.space import Space
 from autotune.trial import Goal
 
 __all__ = ["Gp"]
 
 
-class Gp(SamplerSettings):
+class Gp(TransferSettings):
     """Bayesian optimization by a Gaussian process: strong at few, costly trials without stopping.
 
     A proposal grows with the cube of the number of complete trials. Log expected improvement:
@@ -22,10 +22,10 @@ class Gp(SamplerSettings):
     startup: int | None = Field(default=None, ge=1)
     """Complete trials before the model is used; random until then."""
 
-    def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
+    def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
         from autotune.search.mirror import OptunaSampler, gp
 
-        return OptunaSampler(space, goal, seed, gp(self.startup), attempts=1)
+        return OptunaSampler(space, goal, seed, gp(self.startup), 1, past)
 
     def limits(self, space: Space, stops_early: bool) -> list[str]:
         sentences = []

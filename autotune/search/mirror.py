@@ -8,9 +8,12 @@ proposal is made by a new sampler with a seed of its own, so nothing is remember
 
 import random
 import warnings
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
+from statistics import NormalDist
 from typing import Any
 
 import optuna
@@ -19,10 +22,10 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from autotune.search.base import derive, distinct
+from autotune.search.base import Past, derive, distinct
 from autotune.search.distributions import distribution
-from autotune.search.encode import encode
-from autotune.space import Categorical, Parameter, Space
+from autotune.search.encode import snap
+from autotune.space import Space
 from autotune.trial import Goal, Scalar, State, Trial
 
 __all__ = ["OptunaSampler", "gp", "tpe"]
@@ -57,13 +60,15 @@ class OptunaSampler:
     """Asks the sampler that `make` makes. What was tried before is asked again with other seeds,
     `attempts` times in all, and then drawn at random."""
 
-    def __init__(self, space: Space, goal: Goal, seed: int, make: Make, attempts: int) -> None:
+    def __init__(
+        self, space: Space, goal: Goal, seed: int, make: Make, attempts: int, past: Past = ()
+    ) -> None:
         self.space = space
         self.seed = seed
         self.make = make
         self.attempts = attempts
         self._distributions = {n: distribution(p) for n, p in space.parameters.items()}
-        self._mirror = _Mirror(goal, self._distributions)
+        self._mirror = _Mirror(goal, self._distributions, past)
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
         self._mirror.follow(trials)
@@ -88,18 +93,24 @@ class OptunaSampler:
         return {name: values[name] for name in self.space.active(values)}
 
     def _snapped(self, values: Mapping[str, Any]) -> dict[str, Scalar]:
-        return {name: _snap(self.space.parameters[name], value) for name, value in values.items()}
+        return {name: snap(self.space.parameters[name], value) for name, value in values.items()}
 
 
 class _Mirror(InMemoryStorage):
-    """A study whose trials are ours, translated."""
+    """A study whose trials are ours, translated, behind those of earlier studies.
 
-    def __init__(self, goal: Goal, distributions: Mapping[str, Any]) -> None:
+    Scores of several studies are told as normal quantiles of each study's own complete trials,
+    which asks nothing of the scores but their order (D. Salinas et al., "A quantile-based approach
+    for hyperparameter transfer learning", ICML 2020); without earlier studies, as they are.
+    """
+
+    def __init__(self, goal: Goal, distributions: Mapping[str, Any], past: Past) -> None:
         super().__init__()
         self.create_new_study([StudyDirection[goal.name]], _STUDY)
         self._known = distributions
         self._ours: list[Trial] = []
         self._theirs: list[FrozenTrial] = []
+        self._before = [frozen for trials in past for frozen in self._levelled(trials)]
 
     def follow(self, trials: Sequence[Trial]) -> None:
         del self._ours[len(trials) :], self._theirs[len(trials) :]
@@ -110,6 +121,13 @@ class _Mirror(InMemoryStorage):
             elif self._ours[index] != trial:
                 self._ours[index] = trial
                 self._theirs[index] = self._translate(trial)
+        if self._before:
+            _level(self._ours, self._theirs)
+
+    def _levelled(self, trials: Sequence[Trial]) -> list[FrozenTrial]:
+        theirs = [self._translate(trial) for trial in trials]
+        _level(trials, theirs)
+        return theirs
 
     def _translate(self, trial: Trial) -> FrozenTrial:
         frozen = _frozen(trial.number, _STATES.get(trial.state, TrialState.RUNNING))
@@ -128,10 +146,22 @@ class _Mirror(InMemoryStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         # Samplers only read, so that a deep copy would be wasted on them.
-        return [t for t in self._theirs if states is None or t.state in states]
+        both = chain(self._before, self._theirs)
+        return [t for t in both if states is None or t.state in states]
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Dropped: samplers tell other processes what they propose; our trials say it already."""
+
+
+def _level(ours: Sequence[Trial], theirs: Sequence[FrozenTrial]) -> None:
+    """Gives each complete trial the normal quantile of its place among them; ties share theirs."""
+    values = {t.number: t.value for t in ours if t.state == State.COMPLETE and t.value is not None}
+    ranked = sorted(values.values())
+    for frozen in theirs:
+        if frozen.number in values:
+            value = values[frozen.number]
+            place = (bisect_left(ranked, value) + bisect_right(ranked, value)) / 2
+            frozen.value = NormalDist().inv_cdf(place / len(ranked))
 
 
 def _frozen(number: int, state: TrialState) -> FrozenTrial:
@@ -148,15 +178,6 @@ def _frozen(number: int, state: TrialState) -> FrozenTrial:
         system_attrs={},
         intermediate_values={},
     )
-
-
-def _snap(parameter: Parameter, value: Any) -> Scalar:
-    """`value` without the rounding of Optuna's arithmetic: inside its range, and on its grid."""
-    if isinstance(parameter, Categorical):
-        return value  # type: ignore[no-any-return]
-    if parameter.step is not None:
-        return parameter.decode(encode(parameter, value))
-    return min(max(value, parameter.low), parameter.high)  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -4,14 +4,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from autotune.search.base import Sampler, SamplerSettings
+from autotune.search.base import Past, Sampler, TransferSettings
 from autotune.space import Space
 from autotune.trial import Goal
 
 __all__ = ["Tpe"]
 
 
-class Tpe(SamplerSettings):
+class Tpe(TransferSettings):
     """Bayesian optimization by densities of good and bad trials; cheap, conditional, parallel.
 
     J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011; multivariate
@@ -22,10 +22,10 @@ class Tpe(SamplerSettings):
     startup: int | None = Field(default=None, ge=1)
     """Finished trials (complete or pruned) before the model is used; random until then."""
 
-    def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
+    def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
         from autotune.search.mirror import OptunaSampler, tpe
 
-        return OptunaSampler(space, goal, seed, tpe(self.startup), attempts=4)
+        return OptunaSampler(space, goal, seed, tpe(self.startup), 4, past)
 
     def limits(self, space: Space, stops_early: bool) -> list[str]:
         if not stops_early:

@@ -5,7 +5,10 @@ from itertools import islice
 
 from autotune.errors import InvalidInput, Problem, echo
 from autotune.schedule import Frame
+from autotune.search import Auto
+from autotune.search.base import TransferSettings
 from autotune.search.fixed import complete, fixed_problems
+from autotune.search.warm import warm_problems
 from autotune.space import Categorical, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
 from autotune.train.config import apply
@@ -56,9 +59,17 @@ def rules(spec: StudySpec) -> list[Problem]:
 
 
 def _search(spec: StudySpec) -> list[Problem]:
-    if not spec.space.parameters:
-        return spec.search.check(spec.space)  # an unreadable space is reported by itself
-    return spec.search.check(spec.space) + fixed_problems(spec.search.fixed, spec.space)
+    search, space = spec.search, spec.space
+    problems = search.check(space)
+    if not space.parameters:
+        return problems  # an unreadable space is reported by itself
+    problems += fixed_problems(search.fixed, space)
+    problems += warm_problems(search.warm_start, space, spec.name)
+    if search.warm_start and not isinstance(search, TransferSettings | Auto):
+        cure = "choose tpe or gp, or leave it out"
+        message = f"`search.warm_start`: {search.name} makes no use of earlier studies: {cure}"
+        problems.append(Problem(message, ("search", "warm_start")))
+    return problems
 
 
 def _objective(spec: StudySpec) -> list[Problem]:
