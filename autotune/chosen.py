@@ -8,17 +8,23 @@ from pydantic import TypeAdapter
 from autotune.journal import Journal
 from autotune.schedule import SchedulerConfig, SchedulerSettings
 from autotune.search import SamplerConfig, SamplerSettings
-from autotune.search.base import Sampler
+from autotune.search.base import Past, Sampler, TransferSettings
 from autotune.search.fixed import FixedFirst
 from autotune.spec import StudySpec
 
 __all__ = ["sampler", "scheduler"]
 
 
-def sampler(spec: StudySpec, journal: Journal) -> Sampler:
+def sampler(spec: StudySpec, journal: Journal, past: Past = ()) -> Sampler:
+    """Who proposes for `spec`, having learnt from `past`, behind the configurations it fixes."""
     noted = _noted(journal, "search", spec.chosen_search())
     config: SamplerSettings = TypeAdapter(SamplerConfig).validate_json(noted)
-    built = config.build(spec.space, spec.objective.goal, spec.seed)
+    given = (spec.space, spec.objective.goal, spec.seed)
+    if past:
+        assert isinstance(config, TransferSettings), f"{config} learns from no earlier study"
+        built = config.build(*given, past)
+    else:
+        built = config.build(*given)
     fixed = spec.search.fixed
     return FixedFirst(built, fixed, spec.space, spec.seed) if fixed else built
 

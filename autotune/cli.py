@@ -67,16 +67,18 @@ def init(
 
 
 @app.command()
-def check(study: StudyFile, set_: Sets = None) -> None:
+def check(study: StudyFile, set_: Sets = None, runs: Runs = RUNS) -> None:
     """Find every mistake in a study file before anything runs.
 
     Example: autotune check studies/quickstart.yaml
     """
+    from autotune import earlier
     from autotune import spec as specs
     from autotune.report.tables import headline
 
     spec = specs.load(specs.find(study), set_ or ())
     notes = specs.check(spec)
+    notes += map(str, earlier.gather(spec, earlier.under(runs)))
     count = spec.space.count()
     size = f"; {count:,} combinations" if count is not None else ""
     typer.echo(f"OK: {headline(spec)}{size}")

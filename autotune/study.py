@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autotune import chosen, confirm, failures
+from autotune import chosen, confirm, earlier, failures
 from autotune import spec as specs
 from autotune.clock import Clock, WallClock
 from autotune.errors import AutotuneError, StudyChanged
@@ -21,7 +21,7 @@ from autotune.history import History
 from autotune.journal import Journal, Run, Unwritten, open_storage
 from autotune.race import Race
 from autotune.schedule.field import Clone, Fresh, Hold, Resume
-from autotune.search.base import derive
+from autotune.search.base import Past, derive
 from autotune.search.distributions import distribution
 from autotune.spec import StudySpec
 from autotune.tracking.base import Event
@@ -69,24 +69,32 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
     StudyChanged when the stored spec differs where it may not.
     """
     folder = runs / spec.name
+    stored = folder / "study.yaml"
+    read = earlier.reader(spec, earlier.under(runs), at_once=not stored.exists())
     lock = take_lock(folder)
     try:
-        stored = folder / "study.yaml"
         if stored.exists():
             refuse_changes(specs.load(stored), spec)
         write_atomically(stored, specs.dump(spec))
         journal = Journal(open_storage(spec.storage, folder), spec.name, spec.objective.goal)
         history = History(spec, folder, journal.uid)
-        return Study(history, journal, Folder(history, lock), listeners)
+        past = earlier.recall(spec, journal, read)
+        return Study(history, journal, Folder(history, lock), listeners, past)
     except BaseException:
         lock.release()
         raise
 
 
-def in_memory(spec: StudySpec, listeners: Sequence[Listener] = ()) -> "Study":
-    """A new study that writes nothing: for simulations, which are done again, not resumed."""
+def in_memory(
+    spec: StudySpec, listeners: Sequence[Listener] = (), find: earlier.Find = earlier.IN_RUNS
+) -> "Study":
+    """A new study that writes nothing: for simulations, which are done again, not resumed.
+
+    `find` looks up the studies that it is warm-started with.
+    """
     journal = Unwritten()
-    return Study(History(spec, Path(spec.name), journal.uid), journal, Nowhere(), listeners)
+    past = earlier.recall(spec, journal, earlier.reader(spec, find))
+    return Study(History(spec, Path(spec.name), journal.uid), journal, Nowhere(), listeners, past)
 
 
 def refuse_changes(old: StudySpec, new: StudySpec) -> None:
@@ -106,10 +114,11 @@ class Study:
         journal: Journal,
         folder: Folder | Nowhere,
         listeners: Sequence[Listener] = (),
+        past: Past = (),
     ) -> None:
         """Takes over a journaled study: finished runs are told again, unfinished ones queued.
 
-        Made by `start` or `in_memory`; `folder` is released by `close`.
+        Made by `start` or `in_memory`; `folder` is released by `close`; the sampler knows `past`.
         """
         self.history, self.spec = history, history.spec
         self.slots = 1
@@ -117,7 +126,7 @@ class Study:
         self.clock: Clock = WallClock()
         """Passes the study's time; an engine may set another before the first `next`."""
         self._journal, self._folder, self._listeners = journal, folder, listeners
-        self._sampler = chosen.sampler(self.spec, journal)
+        self._sampler = chosen.sampler(self.spec, journal, past)
         self._race = Race(self.spec, chosen.scheduler(self.spec, journal))
         self._working: dict[int, Run] = {}
         self._queue: deque[tuple[Run, str]] = deque()

@@ -1,4 +1,4 @@
-"""Values as coordinates of the unit cube, the inverse of a parameter's `decode`; values in place."""
+"""Values as coordinates of the unit cube, the inverse of `decode`, and values put in place."""
 
 import math
 

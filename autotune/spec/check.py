@@ -5,12 +5,13 @@ from itertools import islice
 
 from autotune.errors import InvalidInput, Problem, echo
 from autotune.schedule import Frame
-from autotune.search import Auto
+from autotune.search import Auto, SamplerConfig
 from autotune.search.base import TransferSettings
 from autotune.search.fixed import complete, fixed_problems
 from autotune.search.warm import warm_problems
 from autotune.space import Categorical, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
+from autotune.train.base import variants
 from autotune.train.config import apply
 from autotune.train.losses.config import task_of
 from autotune.train.metrics import COSTS, advice, reported
@@ -66,7 +67,8 @@ def _search(spec: StudySpec) -> list[Problem]:
     problems += fixed_problems(search.fixed, space)
     problems += warm_problems(search.warm_start, space, spec.name)
     if search.warm_start and not isinstance(search, TransferSettings | Auto):
-        cure = "choose tpe or gp, or leave it out"
+        able = [n for n, s in variants(SamplerConfig).items() if issubclass(s, TransferSettings)]
+        cure = f"leave it out, or choose {' or '.join(able)}"
         message = f"`search.warm_start`: {search.name} makes no use of earlier studies: {cure}"
         problems.append(Problem(message, ("search", "warm_start")))
     return problems
