@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import Any
 
 import optuna
@@ -60,6 +60,8 @@ class OptunaSampler:
     """Asks the sampler that `make` makes. What was tried before is asked again with other seeds,
     `attempts` times in all, and then drawn at random."""
 
+    PROBATION = 10
+
     def __init__(
         self, space: Space, goal: Goal, seed: int, make: Make, attempts: int, past: Past = ()
     ) -> None:
@@ -69,12 +71,32 @@ class OptunaSampler:
         self.attempts = attempts
         self._distributions = {n: distribution(p) for n, p in space.parameters.items()}
         self._mirror = _Mirror(goal, self._distributions, past)
+        self._sign = 1.0 if goal == Goal.MINIMIZE else -1.0
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
-        self._mirror.follow(trials)
+        self._mirror.follow(trials, warm=number % 2 == 0 and self._pays(trials))
         rng = random.Random(derive(self.seed, number))
         asked = [partial(self._ask, number, attempt) for attempt in range(self.attempts)]
         return distinct(asked, self.space, rng, trials)
+
+    def _pays(self, trials: Sequence[Trial]) -> bool:
+        """Whether the past is still listened to: by every other proposal, which bounds what a
+        misleading one can cost, and after `PROBATION` trials only if those among the first ones
+        that it proposed did no worse than the others."""
+        first = sorted((t for t in trials[: self.PROBATION] if t.state.finished), key=self._rank)
+        places: tuple[list[int], list[int]] = ([], [])
+        for place, trial in enumerate(first):
+            places[trial.number % 2].append(place)
+        warm, cold = places
+        if len(trials) < self.PROBATION or not warm or not cold:
+            return True
+        return fmean(warm) <= fmean(cold)
+
+    def _rank(self, trial: Trial) -> tuple[bool, bool, int, float]:
+        """The better trial first: whole ones, then those that came farther."""
+        failed, whole = trial.state == State.FAILED, trial.state == State.COMPLETE
+        step = 0 if whole else -max(trial.curve, default=0)
+        return failed, not whole, step, self._sign * (trial.value or 0.0)
 
     def _ask(self, number: int, attempt: int) -> dict[str, Scalar]:
         study = Study(_STUDY, self._mirror)
@@ -110,9 +132,12 @@ class _Mirror(InMemoryStorage):
         self._known = distributions
         self._ours: list[Trial] = []
         self._theirs: list[FrozenTrial] = []
-        self._before = [frozen for trials in past for frozen in self._levelled(trials)]
+        self._past = [frozen for trials in past for frozen in self._levelled(trials)]
+        self._before: Sequence[FrozenTrial] = ()
 
-    def follow(self, trials: Sequence[Trial]) -> None:
+    def follow(self, trials: Sequence[Trial], warm: bool) -> None:
+        """Shows `trials`, with the earlier studies before them if `warm`."""
+        self._before = self._past if warm else ()
         del self._ours[len(trials) :], self._theirs[len(trials) :]
         for index, trial in enumerate(trials):
             if index == len(self._ours):
@@ -121,7 +146,7 @@ class _Mirror(InMemoryStorage):
             elif self._ours[index] != trial:
                 self._ours[index] = trial
                 self._theirs[index] = self._translate(trial)
-        if self._before:
+        if self._past:
             _level(self._ours, self._theirs)
 
     def _levelled(self, trials: Sequence[Trial]) -> list[FrozenTrial]:
