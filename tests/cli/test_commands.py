@@ -211,3 +211,20 @@ def test_train_names_a_metric_that_is_not_reported(autotune: Callable, tmp_path:
     (tmp_path / "mine.yaml").write_text(text)
     said = autotune("train", "mine.yaml")
     assert said.code == 2 and "did you mean 'loss'?" in said.err
+
+
+def test_check_says_what_a_warm_start_uses(autotune: Callable, small: Path, runs: Path) -> None:
+    text = small.read_text().replace("name: small", "name: more")
+    small.write_text(text.replace("{name: random}", "{name: tpe, warm_start: [small]}"))
+    said = autotune("check", small, "--runs", runs)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines()[-1] == "note: warm start: 3 of 3 trials of study 'small'"
+    narrow = autotune("check", small, "--runs", runs, "--set", "space.model.width.low=31")
+    assert narrow.code in (0, 2) and "is not a whole number from 31 to 32" in (
+        narrow.out + narrow.err
+    )
+    lost = autotune("check", small)
+    assert lost.code == 2
+    assert "small.yaml:11: warm_start: no study 'small' under runs/" in lost.err
+    assert autotune("run", small, "--engine", "inline").code == 2
+    assert not Path("runs").exists()
