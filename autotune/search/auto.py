@@ -11,6 +11,7 @@ from autotune.trial import Goal
 
 __all__ = ["Auto"]
 
+
 class Auto(SamplerSettings):
     """Let autotune choose: `choose` states the rule, and the study journals what it chose."""
 
