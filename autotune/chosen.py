@@ -17,6 +17,8 @@ __all__ = ["sampler", "scheduler"]
 def sampler(spec: StudySpec, journal: Journal) -> Sampler:
     noted = _noted(journal, "search", spec.chosen_search())
     config: SamplerSettings = TypeAdapter(SamplerConfig).validate_json(noted)
+    if len(spec.objectives) > 1:
+        return config.build_several(spec.space, spec.aims.goals, spec.seed)
     return config.build(spec.space, spec.objective.goal, spec.seed)
 
 

@@ -89,7 +89,7 @@ class History:
     standings: Standings = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.standings = Standings(self.spec.objective, self.trials)
+        self.standings = Standings(self.spec.aims, self.trials)
 
     def add(self, run: Run) -> None:
         """A run begins, or is read from the journal."""
@@ -164,15 +164,6 @@ class History:
 
     def config_text(self, run: Run) -> str:
         return specs.dump_config(self.config(run), [f"{run.label} of study {self.spec.name}"])
-
-    def value_of(self, run: Run) -> float | None:
-        """The objective's value of what `run` has reported, by `objective.at`."""
-        curve = run.snapshot(self.spec.objective.metric).curve
-        if not curve:
-            return None
-        if self.spec.objective.at == "last":
-            return curve[max(curve)]
-        return min(curve.values(), key=self.better)
 
     def standing(self, value: float | None) -> dict[str, Any]:
         """The count of finished trials and their best value when one more ends with `value`."""
@@ -303,7 +294,7 @@ class History:
         return RunFinished(
             label=run.label,
             state=run.state,
-            reason=run.snapshot(self.spec.objective.metric).reason,
+            reason=run.snapshot(self.spec.aims).reason,
             message=run.outcome.get("message", ""),
             summary=self._summary(run),
             at=run.outcome["at"],
@@ -319,7 +310,7 @@ class History:
             return {k.replace("_", "/", 1): v for k, v in tests.items()}
         summary = {"run/seconds": run.seconds}
         metric = self.spec.objective.metric
-        curve = run.snapshot(metric).curve
+        curve = self.spec.aims.curve(run.reports)
         if curve:
             step = min(curve, key=lambda step: (self.better(curve[step]), step))
             summary |= {f"best/{metric}": curve[step], "best/step": float(step)}
@@ -346,7 +337,7 @@ def load(name: str, runs: Path) -> History:
     folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
     storage = open_storage(spec.storage, folder, create=False)
-    journal = Journal(storage, spec.name, spec.objective.goal, create=False)
+    journal = Journal(storage, spec.name, spec.aims.goals, create=False)
     history = History(spec, folder, journal.uid)
     history.exhausted, history.driven = bool(journal.note("exhausted")), _is_driven(folder)
     for run in journal.runs():

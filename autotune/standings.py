@@ -7,16 +7,16 @@ number of trials: how many are finished, what they cost, the best few, and what 
 from bisect import insort
 
 from autotune.journal import Run
-from autotune.spec.model import Objective
+from autotune.spec import Aims
 from autotune.trial import Goal, State, Trials
 
 __all__ = ["Standings"]
 
 
 class Standings:
-    def __init__(self, objective: Objective, trials: list[Run]) -> None:
+    def __init__(self, aims: Aims, trials: list[Run]) -> None:
         """Of the search's runs in `trials`, which is by number and grows outside."""
-        self._objective, self._trials = objective, trials
+        self._aims, self._trials = aims, trials
         self.finished = 0
         self.seconds = 0.0
         """Working time of all trials."""
@@ -47,12 +47,12 @@ class Standings:
 
     def better(self, value: float) -> float:
         """A key by which the better of two objective values sorts first."""
-        return -value if self._objective.goal == Goal.MAXIMIZE else value
+        return -value if self._aims.goals[0] == Goal.MAXIMIZE else value
 
     def snapshots(self) -> Trials:
         """Every trial as it stands now. The list is kept up to date, not made: do not keep it."""
         for number in sorted(self._stale):
-            told = self._trials[number].snapshot(self._objective.metric)
+            told = self._trials[number].snapshot(self._aims)
             self._told[number : number + 1] = [told]
         self._stale.clear()
         return self._told

@@ -9,6 +9,7 @@ from autotune import spec as specs
 from autotune.errors import AutotuneError, UserError
 from autotune.history import Best, History, load, names
 from autotune.journal import Run
+from autotune.spec import Aims
 
 __all__ = ["best", "state", "studies", "study", "to_json", "trial", "winner"]
 
@@ -51,12 +52,11 @@ def state(history: History) -> str:
 
 
 def study(history: History) -> dict[str, Any]:
-    metric = history.spec.objective.metric
     return {
         "study": history.spec.name,
         "state": state(history),
         "spec": specs.plain(history.spec),
-        "trials": [_trial(run, metric) for run in history.trials],
+        "trials": [_trial(run, history.spec.aims) for run in history.trials],
         "confirmations": [
             {
                 "trial": run.trial,
@@ -69,8 +69,8 @@ def study(history: History) -> dict[str, Any]:
     }
 
 
-def _trial(run: Run, metric: str) -> dict[str, Any]:
-    known = run.snapshot(metric)
+def _trial(run: Run, aims: Aims) -> dict[str, Any]:
+    known = run.snapshot(aims)
     return {
         "number": known.number,
         "state": known.state,
@@ -90,7 +90,7 @@ def trial(history: History, number: int) -> dict[str, Any]:
         raise UserError(f"study {history.spec.name!r} has no trial {number}{cure}")
     run = history.trials[number]
     return {
-        **_trial(run, history.spec.objective.metric),
+        **_trial(run, history.spec.aims),
         "message": run.outcome.get("message", ""),
         "seed": run.seed,
         "worker": run.outcome.get("worker", ""),

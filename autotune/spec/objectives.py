@@ -1,0 +1,174 @@
+"""What a trial is judged by: objectives, constraints, and which of the best is picked."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from autotune.spec.section import Section, law
+from autotune.trial import Goal, Report
+
+__all__ = ["Aims", "Constraint", "Constraints", "Objective", "Objectives", "Pick", "Within"]
+
+_CONSTRAINT = re.compile(
+    r"\s*([A-Za-z_][\w./-]*)\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*",
+    re.ASCII,
+)
+
+
+def _goal(value: object) -> object:
+    if isinstance(value, Goal):
+        return value
+    if isinstance(value, str) and value in list(Goal):
+        return Goal(value)
+    raise law("goal", "must be maximize or minimize")
+
+
+class Objective(Section):
+    """What a trial is judged by."""
+
+    metric: str
+    """A metric that each report carries, such as val_accuracy. A cost (params, flops, latency_ms,
+    model_bytes, seconds) is reported because it stands here."""
+    goal: Annotated[Goal, BeforeValidator(_goal)]
+    """maximize or minimize."""
+    at: Literal["best", "last"] = "best"
+    """best: a trial's value, and the weights it leaves, are those of its best epoch. Of several
+    objectives the first decides, and all values are those of one epoch."""
+
+    def loss(self, value: float) -> float:
+        """`value` as one that is lower when better."""
+        return -value if self.goal == Goal.MAXIMIZE else value
+
+
+class Constraint(Section):
+    """`metric <= bound`, or with >=, < or >."""
+
+    metric: str
+    sign: Literal["<=", ">=", "<", ">"]
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.sign} {self.bound:.15g}"
+
+    def violation(self, value: float) -> float:
+        """By how much `value` breaks it, as a share of the bound, so that constraints in unlike
+        units add up; <= 0: it is met."""
+        above = self.sign[0] == "<"
+        bound = self.bound
+        if len(self.sign) == 1:
+            bound = math.nextafter(bound, -math.inf if above else math.inf)
+        return (value - bound if above else bound - value) / (abs(self.bound) or 1.0)
+
+
+def _constraint(value: object) -> object:
+    match = _CONSTRAINT.fullmatch(value) if isinstance(value, str) and len(value) <= 200 else None
+    if match is None or not math.isfinite(float(match[3])):
+        if isinstance(value, Constraint):
+            return value
+        words = "must be a metric, one of <=, >=, < and >, and a number, as in latency_ms <= 5"
+        raise law("constraint", words)
+    return Constraint(metric=match[1], sign=match[2], bound=float(match[3]))  # type: ignore[arg-type]
+
+
+class Within(Section):
+    """The best by the other objectives, of those that are almost the best by one."""
+
+    metric: str
+    """Of one of the objectives."""
+    within: Annotated[float, Field(ge=0)]
+    """So far from its best value a trial may be, in the metric's own units."""
+
+
+def _pick(value: object) -> object:
+    if isinstance(value, Mapping | Within | None):
+        return value
+    if value != "knee":
+        raise law("pick", "must be knee, or a mapping such as {metric: val_accuracy, within: 0.01}")
+    return None
+
+
+def _listed(value: object) -> object:
+    """A study file has a list, or one alone; a frozen value holds a tuple."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _unlisted(objectives: tuple[Objective, ...]) -> Any:
+    """One as a mapping, as it came."""
+    first, *others = [objective.model_dump(mode="json") for objective in objectives]
+    for other in others:
+        del other["at"]
+    return [first, *others] if others else first
+
+
+Objectives = Annotated[
+    tuple[Objective, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    PlainSerializer(_unlisted),
+]
+Constraints = Annotated[
+    tuple[Annotated[Constraint, BeforeValidator(_constraint)], ...],
+    BeforeValidator(_listed),
+    PlainSerializer(lambda constraints: [str(constraint) for constraint in constraints]),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "examples": ["params <= 1e5"]}}),
+]
+Pick = Annotated[
+    Within | None,
+    BeforeValidator(_pick),
+    WithJsonSchema({"anyOf": [{"const": "knee"}, Within.model_json_schema()]}),
+]
+"""None: the knee."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """What a study is after, asked of a trial's reports (by step). None may lack a metric."""
+
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        return tuple(objective.goal for objective in self.objectives)
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """What every report must carry, and what it is."""
+        wanted = {constraint.metric: f"constraint {constraint}" for constraint in self.constraints}
+        return wanted | {objective.metric: "the objective" for objective in self.objectives}
+
+    def curve(self, reports: Mapping[int, Report]) -> dict[int, float]:
+        """The first objective by step."""
+        metric = self.objectives[0].metric
+        return {s: r.metrics[metric] for s, r in reports.items() if metric in r.metrics}
+
+    def step(self, reports: Mapping[int, Report]) -> int | None:
+        """The step whose metrics are the trial's: the first best one by the first objective, or
+        the last; None where nothing was reported."""
+        first, curve = self.objectives[0], self.curve(reports)
+        if first.at == "last":
+            return max(curve, default=None)
+        return min(curve, key=lambda step: (first.loss(curve[step]), step), default=None)
+
+    def values(self, reports: Mapping[int, Report]) -> tuple[float, ...]:
+        """One an objective; empty where nothing was reported."""
+        step = self.step(reports)
+        if step is None:
+            return ()
+        return tuple(reports[step].metrics[o.metric] for o in self.objectives)
+
+    def violations(self, reports: Mapping[int, Report]) -> tuple[float, ...]:
+        """One a constraint, <= 0 where it is met; empty where nothing was reported."""
+        step = self.step(reports)
+        if step is None:
+            return ()
+        metrics = reports[step].metrics
+        return tuple(c.violation(metrics[c.metric]) for c in self.constraints)
+
+    def losses(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        """`values` as ones that are lower when better."""
+        return tuple(o.loss(v) for o, v in zip(self.objectives, values, strict=True))
