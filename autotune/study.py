@@ -368,7 +368,8 @@ class Study:
             record |= {"reason": failure.reason, "message": failure.message}
         searched = run.purpose == Purpose.SEARCH
         if searched:
-            record |= self.history.standing(value)
+            feasible = not self.spec.aims.violation(run.reports)
+            record |= self.history.standing(value if feasible else None)
         self._journal.finish(run, state, value, record)
         if searched:
             self.history.standings.ended(run)

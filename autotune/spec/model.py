@@ -202,7 +202,7 @@ class StudySpec(Config):
 
     @property
     def aims(self) -> Aims:
-        return Aims(self.objectives, self.constraints)
+        return Aims(self.objectives, self.constraints, self.pick)
 
     def base_config(self) -> dict[str, Any]:
         """The training config before any parameter: `trial`, with what the study decides."""

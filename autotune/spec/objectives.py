@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from autotune.pareto import Point, depths, nearest_to_best
 from autotune.spec.section import Section, law
 from autotune.trial import Goal, Report
 
@@ -130,6 +131,8 @@ class Aims:
 
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...]
+    pick: Within | None = None
+    """None: the knee."""
 
     @property
     def goals(self) -> tuple[Goal, ...]:
@@ -168,6 +171,25 @@ class Aims:
             return ()
         metrics = reports[step].metrics
         return tuple(c.violation(metrics[c.metric]) for c in self.constraints)
+
+    def violation(self, reports: Mapping[int, Report]) -> float:
+        """By how much the constraints are broken, all together; 0: it is feasible."""
+        return sum(violation for violation in self.violations(reports) if violation > 0)
+
+    def broken(self, reports: Mapping[int, Report]) -> list[str]:
+        """Each constraint that is broken, with what came instead."""
+        step = self.step(reports)
+        metrics = reports[step].metrics if step is not None else {}
+        found = [c for c in self.constraints if metrics and c.violation(metrics[c.metric]) > 0]
+        return [f"{c} ({metrics[c.metric]:.4g})" for c in found]
+
+    def preferred(self, points: Sequence[Point]) -> list[int]:
+        """The places of `points`, losses that do not dominate one another, the picked one first."""
+        if self.pick:
+            axis = [objective.metric for objective in self.objectives].index(self.pick.metric)
+            return nearest_to_best(points, axis, self.pick.within)
+        deep = depths(points)
+        return sorted(range(len(points)), key=lambda place: (-deep[place], points[place]))
 
     def losses(self, values: tuple[float, ...]) -> tuple[float, ...]:
         """`values` as ones that are lower when better."""
