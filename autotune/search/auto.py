@@ -1,24 +1,32 @@
 """The rule that picks a sampler for a study that names none."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from autotune.search.base import Sampler, SamplerSettings
 from autotune.search.grid import Grid
 from autotune.search.mfgp import Mfgp
+from autotune.search.tpe import Tpe
 from autotune.space import Space
 from autotune.trial import Goal
 
 __all__ = ["Auto"]
 
+
 class Auto(SamplerSettings):
     """Let autotune choose: `choose` states the rule, and the study journals what it chose."""
 
     name: Literal["auto"] = "auto"
+    several: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
 
     uses_priors: ClassVar[bool] = True
 
     def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
         return self.choose(space, trials=None).build(space, goal, seed)
+
+    def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
+        return Tpe().build_several(space, goals, seed)
 
     def choose(self, space: Space, trials: int | None) -> Grid | Mfgp:
         """The sampler for a budget of `trials` (None: unknown).
