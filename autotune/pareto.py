@@ -3,10 +3,11 @@
 A point has one coordinate an objective, lower being better in each.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 
-__all__ = ["Point", "depths", "dominates", "fronts", "nearest_to_best"]
+__all__ = ["Point", "depths", "dominates", "fronts", "nearest_to_best", "places", "spread"]
 
 Point = tuple[float, ...]
 
@@ -38,6 +39,53 @@ def fronts(points: Sequence[Point]) -> list[int]:
     return found
 
 
+def places(points: Sequence[Point]) -> list[int]:
+    """How many points stand before each one: those of the fronts before its own, and in its own
+    those that `spread` takes first. Equal points share a place."""
+    members: dict[int, list[Point]] = {}
+    for point, front in zip(points, fronts(points), strict=True):
+        members.setdefault(front, []).append(point)
+    found: dict[Point, int] = {}
+    before = 0
+    for _, front_points in sorted(members.items()):
+        for point in spread(front_points):
+            found[point] = before
+            before += front_points.count(point)
+    return [found[point] for point in points]
+
+
+def spread(points: Sequence[Point]) -> list[Point]:
+    """The different ones of `points`: the best by the first coordinate, then always the one that is
+    farthest from all before it, so that any beginning of the list covers them evenly.
+
+    An epsilon-net, as in R. Schmucker et al., "Multi-objective asynchronous successive halving",
+    2021; but in coordinates that are scaled to [0, 1], so that no unit outweighs the others.
+    """
+    left = dict(zip(sorted(set(points)), _scaled(sorted(set(points))), strict=True))
+    taken = [next(iter(left))]
+    gaps = dict.fromkeys(left, math.inf)
+    while len(taken) < len(left):
+        last = left[taken[-1]]
+        gaps = {point: min(gap, math.dist(left[point], last)) for point, gap in gaps.items()}
+        gaps.pop(taken[-1])
+        taken.append(max(gaps, key=gaps.__getitem__))
+    return taken
+
+
+def _scaled(points: Sequence[Point]) -> list[Point]:
+    """To [0, 1] over the points; 0 where a coordinate is the same for all, or its span infinite."""
+    lows = [min(column) for column in zip(*points, strict=True)]
+    spans = [max(column) - low for column, low in zip(zip(*points, strict=True), lows, strict=True)]
+    usable = [0 < span < math.inf for span in spans]
+    return [
+        tuple(
+            (x - low) / span if use else 0.0
+            for x, low, span, use in zip(point, lows, spans, usable, strict=True)
+        )
+        for point in points
+    ]
+
+
 def depths(points: Sequence[Point]) -> list[float]:
     """How far each point lies below the plane through the extremes, all coordinates being scaled
     to [0, 1] over the points; the deepest one is the knee.
@@ -45,13 +93,9 @@ def depths(points: Sequence[Point]) -> list[float]:
     I. Das, "On characterizing the knee of the Pareto curve", 1999. A coordinate that is the same
     for all points counts nothing.
     """
-    lows = [min(column) for column in zip(*points, strict=True)]
-    spans = [max(column) - min(column) for column in zip(*points, strict=True)]
-    scaled = [
-        [(x - low) / span for x, low, span in zip(point, lows, spans, strict=True) if span > 0]
-        for point in points
-    ]
-    return [(1 - sum(point)) / (len(point) or 1) ** 0.5 for point in scaled]
+    scaled = _scaled(points)
+    differ = sum(any(column) for column in zip(*scaled, strict=True)) or 1
+    return [(1 - sum(point)) / differ**0.5 for point in scaled]
 
 
 def nearest_to_best(points: Sequence[Point], axis: int, within: float) -> list[int]:

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autotune.pareto import depths, dominates, fronts, nearest_to_best
+from autotune.pareto import depths, dominates, fronts, nearest_to_best, places, spread
 
 fairly = settings(
     deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -65,3 +65,21 @@ def test_within_takes_the_best_by_the_others_of_those_near_the_best():
     assert nearest_to_best(points, 0, 0.0) == [0, 1, 2, 3]
     assert nearest_to_best(points, 0, 1.0)[0] == 3
     assert nearest_to_best(points, 1, 49.0) == [2, 3, 1, 0]
+
+
+@fairly
+@given(POINTS)
+def test_places_go_by_front_and_equal_points_share_one(points):
+    found, front = places(points), fronts(points)
+    for i, one in enumerate(points):
+        assert sum(at < front[i] for at in front) <= found[i]
+        for j, other in enumerate(points):
+            assert (found[i] == found[j]) == (one == other)
+            assert not (front[i] < front[j] and found[i] > found[j])
+
+
+def test_a_beginning_of_the_spread_covers_the_front():
+    line = [(float(x), 100.0 - 10 * x) for x in range(11)]
+    assert spread(line)[:3] == [line[0], line[10], line[5]]
+    assert sorted(spread(line)) == line
+    assert spread([(float("inf"),) * 2] * 3) == [(float("inf"),) * 2]

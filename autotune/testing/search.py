@@ -176,7 +176,7 @@ def simulate(
 def _lived(config: SamplerSettings, name: str) -> tuple[Sampler, tuple[Trial, ...]]:
     """A sampler after its first trials in SPACES[name], and those trials."""
     sampler = build(config, name)
-    return sampler, tuple(simulate(sampler, SPACES[name], 11, name=name))
+    return sampler, tuple(simulate(sampler, SPACES[name], 8, name=name))
 
 
 def proposals(config: SamplerSettings, name: str) -> list[dict[str, Any]]:
