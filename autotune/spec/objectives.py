@@ -127,7 +127,7 @@ Pick = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Aims:
-    """What a study is after, asked of a trial's reports (by step). None may lack a metric."""
+    """What a study is after, asked of a trial's reports (by step)."""
 
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...]
@@ -158,19 +158,23 @@ class Aims:
         return min(curve, key=lambda step: (first.loss(curve[step]), step), default=None)
 
     def values(self, reports: Mapping[int, Report]) -> tuple[float, ...]:
-        """One an objective; empty where nothing was reported."""
-        step = self.step(reports)
-        if step is None:
+        """One an objective; empty where not all were reported."""
+        metrics = self._metrics(reports)
+        if any(objective.metric not in metrics for objective in self.objectives):
             return ()
-        return tuple(reports[step].metrics[o.metric] for o in self.objectives)
+        return tuple(metrics[objective.metric] for objective in self.objectives)
 
     def violations(self, reports: Mapping[int, Report]) -> tuple[float, ...]:
-        """One a constraint, <= 0 where it is met; empty where nothing was reported."""
-        step = self.step(reports)
-        if step is None:
+        """One a constraint, <= 0 where it is met; empty where not all were reported."""
+        metrics = self._metrics(reports)
+        if any(constraint.metric not in metrics for constraint in self.constraints):
             return ()
-        metrics = reports[step].metrics
         return tuple(c.violation(metrics[c.metric]) for c in self.constraints)
+
+    def _metrics(self, reports: Mapping[int, Report]) -> Mapping[str, float]:
+        """Those that count. A reading of the test split has not all of them."""
+        step = self.step(reports)
+        return {} if step is None else reports[step].metrics
 
     def violation(self, reports: Mapping[int, Report]) -> float:
         """By how much the constraints are broken, all together; 0: it is feasible."""
@@ -178,9 +182,9 @@ class Aims:
 
     def broken(self, reports: Mapping[int, Report]) -> list[str]:
         """Each constraint that is broken, with what came instead."""
-        step = self.step(reports)
-        metrics = reports[step].metrics if step is not None else {}
-        found = [c for c in self.constraints if metrics and c.violation(metrics[c.metric]) > 0]
+        metrics = self._metrics(reports)
+        there = [c for c in self.constraints if c.metric in metrics]
+        found = [c for c in there if c.violation(metrics[c.metric]) > 0]
         return [f"{c} ({metrics[c.metric]:.4g})" for c in found]
 
     def preferred(self, points: Sequence[Point]) -> list[int]:
