@@ -19,14 +19,19 @@ def sampler(spec: StudySpec, journal: Journal, past: Past = ()) -> Sampler:
     """Who proposes for `spec`, having learnt from `past`, behind the configurations it fixes."""
     noted = _noted(journal, "search", spec.chosen_search())
     config: SamplerSettings = TypeAdapter(SamplerConfig).validate_json(noted)
-    given = (spec.space, spec.objective.goal, spec.seed)
-    if past:
-        assert isinstance(config, TransferSettings), f"{config} learns from no earlier study"
-        built = config.build(*given, past)
-    else:
-        built = config.build(*given)
+    built = _built(config, spec, past)
     fixed = spec.search.fixed
     return FixedFirst(built, fixed, spec.space, spec.seed) if fixed else built
+
+
+def _built(config: SamplerSettings, spec: StudySpec, past: Past) -> Sampler:
+    if len(spec.objectives) > 1:
+        return config.build_several(spec.space, spec.aims.goals, spec.seed)
+    given = (spec.space, spec.objective.goal, spec.seed)
+    if not past:
+        return config.build(*given)
+    assert isinstance(config, TransferSettings), f"{config} learns from no earlier study"
+    return config.build(*given, past)
 
 
 def scheduler(spec: StudySpec, journal: Journal) -> SchedulerSettings:

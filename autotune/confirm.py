@@ -61,7 +61,7 @@ def is_over(history: History, elapsed: float) -> bool:
 
 def _next_reading(history: History) -> Todo | None:
     best = history.best()
-    if best is None or "function" in history.spec.trial:
+    if best is None or best.broken or "function" in history.spec.trial:
         return None
     read = {run.label for run in history.tests}
     for run in _sources(history, best.trial):

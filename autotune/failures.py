@@ -7,6 +7,7 @@ from typing import Any
 from autotune.errors import AutotuneError, StudyFailed, UserError, nearest
 from autotune.history import History
 from autotune.journal import Run
+from autotune.spec import Aims
 from autotune.trial import Failure, Purpose, Reason, Report, State
 
 __all__ = ["hopeless", "may_retry", "unreported", "unusable"]
@@ -17,27 +18,29 @@ _ALIKE = 5
 """So many first trials failing for one reason end the study."""
 
 
-def unusable(run: Run, report: Report, metric: str) -> Failure | None:
-    """Why the search cannot use `report`: the objective is missing or not finite."""
+def unusable(run: Run, report: Report, aims: Aims) -> Failure | None:
+    """Why the search cannot use `report`: a metric that counts is missing or not finite."""
     if run.purpose == Purpose.TEST:
         return None
-    if metric not in report.metrics:
-        return Failure(Reason.EXCEPTION, f"did not report {metric!r}, the objective")
-    if not math.isfinite(report.metrics[metric]):
-        return Failure(Reason.NAN, f"{metric} is not finite at step {report.step}")
+    for metric, what in aims.metrics.items():
+        if metric not in report.metrics:
+            return Failure(Reason.EXCEPTION, f"did not report {metric!r}, {what}")
+        if not math.isfinite(report.metrics[metric]):
+            return Failure(Reason.NAN, f"{metric} is not finite at step {report.step}")
     return None
 
 
 def unreported(history: History, report: Report) -> AutotuneError | None:
-    """What ends the study when a trial, once it reports, does not report the objective."""
-    metric = history.spec.objective.metric
-    if metric in report.metrics:
-        return None
-    return UserError(
-        f"objective.metric must be a metric that the trial reports, but got {metric!r}"
-        + nearest(metric, report.metrics)
-        + _cure(history)
-    )
+    """What ends the study when a trial, once it reports, does not report what counts."""
+    for metric, what in history.spec.aims.metrics.items():
+        if metric not in report.metrics:
+            key = "objective.metric" if what == "the objective" else f"the metric of {what}"
+            return UserError(
+                f"{key} must be a metric that the trial reports, but got {metric!r}"
+                + nearest(metric, report.metrics)
+                + _cure(history)
+            )
+    return None
 
 
 def may_retry(run: Run, failure: Failure, config: Mapping[str, Any]) -> bool:

@@ -38,7 +38,7 @@ def delete(name: str, runs: Path) -> Path:
     try:
         if found.spec.storage is not None:
             storage = open_storage(found.spec.storage, found.folder)
-            Journal(storage, name, found.spec.objective.goal).delete()
+            Journal(storage, name, found.spec.aims.goals).delete()
         shutil.rmtree(found.folder)
     finally:
         lock.release()

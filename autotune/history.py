@@ -69,6 +69,9 @@ class Best:
     params: Mapping[str, Any]
     config: Mapping[str, Any]
     """The complete training config of `source`."""
+    broken: tuple[str, ...]
+    """The constraints that the trial breaks, where no trial keeps them all; then it is the one
+    that breaks them least, and is not retrained."""
     source: Run
     """The run whose weights are exported: the winner's best confirmation, else the trial itself."""
 
@@ -89,7 +92,7 @@ class History:
     standings: Standings = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.standings = Standings(self.spec.objective, self.trials)
+        self.standings = Standings(self.spec.aims, self.trials)
 
     def add(self, run: Run) -> None:
         """A run begins, or is read from the journal."""
@@ -165,15 +168,6 @@ class History:
     def config_text(self, run: Run) -> str:
         return specs.dump_config(self.config(run), [f"{run.label} of study {self.spec.name}"])
 
-    def value_of(self, run: Run) -> float | None:
-        """The objective's value of what `run` has reported, by `objective.at`."""
-        curve = run.snapshot(self.spec.objective.metric).curve
-        if not curve:
-            return None
-        if self.spec.objective.at == "last":
-            return curve[max(curve)]
-        return min(curve.values(), key=self.better)
-
     def standing(self, value: float | None) -> dict[str, Any]:
         """The count of finished trials and their best value when one more ends with `value`."""
         return {"finished": self.standings.finished + 1, "best": self.standings.best(value)}
@@ -185,6 +179,7 @@ class History:
         if best is None:
             return StudyFinished(complete, at=at, failure=failure)
         numbers = {
+            **{f"best/{key}": v for key, v in self.values(self.trials[best.trial]).items()},
             f"best/{metric}": best.value,
             f"confirmed/{metric}_mean": best.mean,
             f"confirmed/{metric}_std": best.std,
@@ -200,7 +195,11 @@ class History:
         """best.yaml: the winner's complete training config with its scores as comments."""
         metric = self.spec.objective.metric
         lines = [f"trial {best.trial} of study {self.spec.name}"]
-        lines += [f"search {metric}: {best.value:.6g} (the best of {len(self.trials)} trials)"]
+        what = "the best" if len(self.spec.objectives) == 1 else "picked"
+        lines += [f"search {metric}: {best.value:.6g} ({what} of {len(self.trials)} trials)"]
+        others = list(self.values(self.trials[best.trial]).items())[1:]
+        lines += [f"search {name}: {value:.6g}" for name, value in others]
+        lines += [f"breaks {constraint}" for constraint in best.broken]
         if best.mean is not None:
             seeds = ", ".join(str(seed) for seed in best.seeds)
             lines += [f"confirmed {metric}: {best.mean:.6g} ± {best.std:.2g} (seeds {seeds})"]
@@ -215,8 +214,14 @@ class History:
         return self.standings.better(value)
 
     def top(self, k: int) -> list[Run]:
-        """The k best complete trials; where none is complete, the best of the pruned."""
+        """As `Standings.top`: the best trials, or the Pareto set with the picked one first."""
         return self.standings.top(k)
+
+    def values(self, run: Run) -> dict[str, float]:
+        """By metric: one an objective; empty where nothing was reported."""
+        metrics = [objective.metric for objective in self.spec.objectives]
+        values = self.spec.aims.values(run.reports)
+        return dict(zip(metrics, values, strict=True)) if values else {}
 
     def confirmed(self) -> list[Confirmed]:
         """Configurations with every retraining finished, the winner first.
@@ -232,7 +237,13 @@ class History:
         return sorted(groups, key=self._rank)
 
     def _rank(self, group: Confirmed) -> tuple[int, float, int]:
-        return len(group.runs) - len(group.values), self.better(group.mean), group.trial
+        """One objective: the best mean wins. Several: the one that was picked in the search."""
+        failed = len(group.runs) - len(group.values)
+        if len(self.spec.objectives) == 1:
+            return failed, self.better(group.mean), group.trial
+        picked = [run.trial for run in self.top(len(self.trials))]
+        place = picked.index(group.trial) if group.trial in picked else len(picked)
+        return failed, place, group.trial
 
     def test_value(self, run: Run) -> float | None:
         """The objective's metric on the test split with the weights of `run`, where it was read."""
@@ -248,9 +259,8 @@ class History:
             runs = [run for run in group.runs if run.value is not None]
             source = min(runs, key=lambda run: self.better(run.value or 0.0))
             return self._best(self.trials[group.trial], source, group)
-        if top := self.top(1):
-            return self._best(top[0], top[0], None)
-        return None
+        trial = next(iter(self.top(1)), None) or self.standings.least_violating()
+        return self._best(trial, trial, None) if trial else None
 
     def _best(self, trial: Run, source: Run, group: Confirmed | None) -> Best:
         runs = group.runs if group else (trial,)
@@ -266,6 +276,7 @@ class History:
             test_std=statistics.stdev(tests) if len(tests) > 1 else None,
             params=trial.params,
             config=self.config(source),
+            broken=tuple(self.spec.aims.broken(trial.reports)),
             source=source,
         )
 
@@ -303,7 +314,7 @@ class History:
         return RunFinished(
             label=run.label,
             state=run.state,
-            reason=run.snapshot(self.spec.objective.metric).reason,
+            reason=run.snapshot(self.spec.aims).reason,
             message=run.outcome.get("message", ""),
             summary=self._summary(run),
             at=run.outcome["at"],
@@ -319,12 +330,24 @@ class History:
             return {k.replace("_", "/", 1): v for k, v in tests.items()}
         summary = {"run/seconds": run.seconds}
         metric = self.spec.objective.metric
-        curve = run.snapshot(metric).curve
+        curve = self.spec.aims.curve(run.reports)
         if curve:
             step = min(curve, key=lambda step: (self.better(curve[step]), step))
             summary |= {f"best/{metric}": curve[step], "best/step": float(step)}
             summary |= {f"last/{metric}": curve[max(curve)]}
-        return summary
+        return summary | self._more(run)
+
+    def _more(self, run: Run) -> dict[str, float]:
+        """What beside the first objective counts, of the step that does."""
+        step, first = self.spec.aims.step(run.reports), self.spec.objective
+        if step is None:
+            return {}
+        known = run.reports[step].metrics
+        others = [m for m in self.spec.aims.metrics if m != first.metric and m in known]
+        more = {f"{first.at}/{metric}": known[metric] for metric in others}
+        if self.spec.constraints and len(others) == len(self.spec.aims.metrics) - 1:
+            more["feasible"] = float(not self.spec.aims.violation(run.reports))
+        return more
 
 
 def names(runs: Path) -> list[str]:
@@ -346,7 +369,7 @@ def load(name: str, runs: Path) -> History:
     folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
     storage = open_storage(spec.storage, folder, create=False)
-    journal = Journal(storage, spec.name, spec.objective.goal, create=False)
+    journal = Journal(storage, spec.name, spec.aims.goals, create=False)
     history = History(spec, folder, journal.uid)
     history.exhausted, history.driven = bool(journal.note("exhausted")), _is_driven(folder)
     for run in journal.runs():

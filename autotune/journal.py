@@ -13,7 +13,7 @@ A crash between two records that belong together is mended by `repair` at the ne
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from autotune.errors import StudyNotFound, UserError
 from autotune.files import FileLock
+from autotune.spec.objectives import Aims
 from autotune.trial import Goal, Purpose, Reason, Report, Scalar, State, Trial
 
 __all__ = ["Journal", "Run", "Unwritten", "open_storage"]
@@ -94,8 +96,9 @@ class Run:
         """By how much out-of-memory retries have multiplied gradient accumulation."""
         return max((int(a.get("accumulate", 1)) for a in self.assignments.values()), default=1)
 
-    def snapshot(self, metric: str) -> Trial:
+    def snapshot(self, aims: Aims) -> Trial:
         reason = self.outcome.get("reason")
+        told = {} if self.state == State.FAILED else self.reports
         return Trial(
             number=self.trial,
             params=self.params,
@@ -103,8 +106,10 @@ class Run:
             reason=Reason(reason) if reason else None,
             message=self.outcome.get("message", ""),
             value=self.value,
+            values=aims.values(told),
+            violations=aims.violations(told),
             reports=dict(self.reports),
-            curve={s: r.metrics[metric] for s, r in self.reports.items() if metric in r.metrics},
+            curve=aims.curve(self.reports),
             seconds=self.seconds,
             seed=self.seed,
             parent=self.parent,
@@ -114,29 +119,31 @@ class Run:
 class Journal:
     """Reads and writes the records. Holds no lock and makes no decision."""
 
-    def __init__(self, storage: BaseStorage, name: str, goal: Goal, create: bool = True) -> None:
-        """Opens the study in `storage`, creating what is missing of it.
+    def __init__(
+        self, storage: BaseStorage, name: str, goals: Iterable[Goal], create: bool = True
+    ) -> None:
+        """Opens the study in `storage`, creating what is missing of it: one goal an objective.
 
         A reader, who holds no lock, does not create: StudyNotFound while anything is missing.
         """
         self._storage = storage
-        direction = getattr(optuna.study.StudyDirection, goal.upper()) if create else None
-        self._trials = self._find(name, direction)
-        self._confirms = self._find(f"{name}:confirm", direction)
+        directions = [StudyDirection[goal.name] for goal in goals] if create else None
+        self._trials = self._find(name, directions)
+        self._confirms = self._find(f"{name}:confirm", directions)
         if create and "uid" not in storage.get_study_user_attrs(self._trials):
             storage.set_study_user_attr(self._trials, "uid", uuid.uuid4().hex)
         if "uid" not in storage.get_study_user_attrs(self._trials):
             raise StudyNotFound(f"study {name!r} is being created: ask again in a moment")
         self.uid: str = storage.get_study_user_attrs(self._trials)["uid"]
 
-    def _find(self, name: str, direction: optuna.study.StudyDirection | None) -> int:
-        """Optuna's id of the study; where there is none, it is created with `direction`."""
+    def _find(self, name: str, directions: Sequence[StudyDirection] | None) -> int:
+        """Optuna's id of the study; where there is none, it is created with `directions`."""
         try:
             return self._storage.get_study_id_from_name(name)
         except KeyError:
-            if direction is None:
+            if directions is None:
                 raise StudyNotFound(f"study {name!r} has no journal yet") from None
-            return self._storage.create_new_study([direction], name)
+            return self._storage.create_new_study(directions, name)
 
     def runs(self) -> list[Run]:
         """All runs as journaled: trials by number, then confirmations and tests as begun."""
@@ -195,9 +202,10 @@ class Journal:
     def finish(
         self, run: Run, state: State, value: float | None, record: Mapping[str, Any]
     ) -> None:
+        """`record` holds `values` where there are several objectives, `value` being the first."""
         content = {**record, "state": state, "value": value}
         self._write(run, "outcome", content)
-        self._conclude(run, state, value)
+        self._conclude(run, state, content)
         run.state, run.value, run.outcome = state, value, content
 
     def _write(self, run: Run, key: str, record: Mapping[str, Any]) -> None:
@@ -206,8 +214,9 @@ class Journal:
     def _point(self, run: Run, step: int, value: float) -> None:
         self._storage.set_trial_intermediate_value(run.id, step, value)
 
-    def _conclude(self, run: Run, state: State, value: float | None) -> None:
-        values = None if value is None else [value]
+    def _conclude(self, run: Run, state: State, outcome: Mapping[str, Any]) -> None:
+        one = None if outcome["value"] is None else [outcome["value"]]
+        values = outcome.get("values", one)
         self._storage.set_trial_state_values(run.id, _OPTUNA_STATE[state], values)
 
     def repair(self, run: Run, metric: str) -> None:
@@ -259,7 +268,7 @@ class Unwritten(Journal):
     def _write(self, run: Run, key: str, record: Mapping[str, Any]) -> None:
         pass
 
-    def _conclude(self, run: Run, state: State, value: float | None) -> None:
+    def _conclude(self, run: Run, state: State, outcome: Mapping[str, Any]) -> None:
         pass
 
     def _point(self, run: Run, step: int, value: float) -> None:

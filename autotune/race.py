@@ -3,6 +3,7 @@
 Derived from the journal like everything else: a study that starts again fills it anew.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +11,8 @@ from autotune.journal import Run
 from autotune.schedule import Curves, Frame, SchedulerSettings
 from autotune.schedule.field import Field, Move, Paused
 from autotune.search.base import derive
-from autotune.spec import StudySpec
-from autotune.trial import Decision, Goal, Purpose, Scalar, State
+from autotune.spec import Aims, StudySpec
+from autotune.trial import Decision, Purpose, Scalar, State
 
 __all__ = ["Race"]
 
@@ -65,9 +66,12 @@ class Race:
             self._running[run.trial] = step
 
     def _draw(self, run: Run, step: int) -> None:
-        objective = self._spec.objective
-        value = run.reports[step].metrics[objective.metric]
-        loss = -value if objective.goal == Goal.MAXIMIZE else value
+        aims = self._spec.aims
+        if aims.constraints or len(aims.objectives) > 1:
+            self._curves.add(run.trial, step, *_losses(aims, run, step))
+            return
+        objective = aims.objectives[0]
+        loss = objective.loss(run.reports[step].metrics[objective.metric])
         curve = self._curves.get(run.trial)
         if objective.at == "best" and curve:
             loss = min(loss, curve[max(curve)])
@@ -97,3 +101,12 @@ class Race:
     def perturb(self, params: Mapping[str, Scalar], number: int) -> dict[str, Scalar]:
         """The parameters of trial `number`, a clone of one with `params`."""
         return self._scheduler.perturb(dict(params), derive(self._spec.seed, number, 0, 0))
+
+
+def _losses(aims: Aims, run: Run, step: int) -> tuple[float, ...]:
+    """What the trial would be worth if it ended at `step`: infinitely bad where that breaks a
+    constraint, so that it stands behind whatever is feasible."""
+    told = {at: report for at, report in run.reports.items() if at <= step}
+    if aims.violation(told):
+        return (math.inf,) * len(aims.objectives)
+    return aims.losses(aims.values(told))

@@ -76,7 +76,7 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
         if stored.exists():
             refuse_changes(specs.load(stored), spec)
         write_atomically(stored, specs.dump(spec))
-        journal = Journal(open_storage(spec.storage, folder), spec.name, spec.objective.goal)
+        journal = Journal(open_storage(spec.storage, folder), spec.name, spec.aims.goals)
         history = History(spec, folder, journal.uid)
         past = earlier.recall(spec, journal, read)
         return Study(history, journal, Folder(history, lock), listeners, past)
@@ -176,7 +176,7 @@ class Study:
             return Decision.STOP
         if report.step <= assignment.from_step or report.step < run.step:
             return Decision.CONTINUE
-        if failure := failures.unusable(run, report, self.spec.objective.metric):
+        if failure := failures.unusable(run, report, self.spec.aims):
             self._give_up(failures.unreported(self.history, report))
             self._end(run, State.FAILED, failure, worker)
             return Decision.STOP
@@ -368,13 +368,17 @@ class Study:
     def _end(
         self, run: Run, state: State, failure: Failure | None = None, worker: str = ""
     ) -> None:
-        value = None if state == State.FAILED else self.history.value_of(run)
+        values = () if state == State.FAILED else self.spec.aims.values(run.reports)
+        value = values[0] if values else None
         record: dict[str, Any] = {"worker": worker, **self._stamp()}
+        if len(values) > 1:
+            record["values"] = list(values)
         if failure:
             record |= {"reason": failure.reason, "message": failure.message}
         searched = run.purpose == Purpose.SEARCH
         if searched:
-            record |= self.history.standing(value)
+            feasible = not self.spec.aims.violation(run.reports)
+            record |= self.history.standing(value if feasible else None)
         self._journal.finish(run, state, value, record)
         if searched:
             self.history.standings.ended(run)

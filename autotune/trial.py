@@ -127,14 +127,23 @@ class Trial:
     message: str = ""
     value: float | None = None
     """By `objective.at`; None while unfinished and for failed trials."""
+    values: tuple[float, ...] = ()
+    """One an objective, `value` first, of what it reported so far; empty for failed trials."""
+    violations: tuple[float, ...] = ()
+    """One a constraint, as a share of its bound; <= 0: it is met."""
     reports: Mapping[int, Report] = field(default_factory=dict)
     """By step."""
     curve: Mapping[int, float] = field(default_factory=dict)
-    """The objective by step, as reported."""
+    """The objective (the first one) by step, as reported."""
     seconds: float = 0.0
     seed: int = 0
     parent: int | None = None
     """The trial that it is a clone of: its curve begins where it left the parent's."""
+
+    @property
+    def violation(self) -> float:
+        """By how much it breaks constraints, all together; 0: it is feasible."""
+        return sum(violation for violation in self.violations if violation > 0)
 
 
 class Trials(list[Trial]):

@@ -18,7 +18,7 @@ STAMP = {"at": 5.0, "elapsed": 1.0, "worker": "w", "assignment": 0}
 
 
 def journal_in(folder: Path) -> Journal:
-    return Journal(open_storage(None, folder), "s", Goal.MAXIMIZE)
+    return Journal(open_storage(None, folder), "s", [Goal.MAXIMIZE])
 
 
 def begin(journal: Journal, number: int, purpose: Purpose = Purpose.SEARCH) -> Run:
@@ -116,8 +116,8 @@ def test_missing_journal_and_unusable_database_are_the_users_to_mend(tmp_path: P
 
 def test_a_database_keeps_the_same_records(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/study.db"
-    write_two_trials(Journal(open_storage(url, tmp_path), "s", Goal.MAXIMIZE))
-    runs = Journal(open_storage(url, tmp_path), "s", Goal.MAXIMIZE).runs()
+    write_two_trials(Journal(open_storage(url, tmp_path), "s", [Goal.MAXIMIZE]))
+    runs = Journal(open_storage(url, tmp_path), "s", [Goal.MAXIMIZE]).runs()
     assert [(run.trial, run.value) for run in runs] == [(0, 0.2), (1, 1.2)]
 
 

@@ -112,6 +112,7 @@ def _metrics(history: History, best: Best) -> dict[str, Any]:
         "trial": best.trial,
         "metric": history.spec.objective.metric,
         "search_value": best.value,
+        "search_values": history.values(history.trials[best.trial]),
         "confirmed_mean": best.mean,
         "confirmed_std": best.std,
         "seeds": list(best.seeds),

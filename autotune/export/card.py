@@ -34,7 +34,9 @@ def _scores(history: History, best: Best) -> list[tuple[str, str]]:
         spread = "" if best.test_std is None else f" ± {best.test_std:.4f}"
         metric = history.spec.objective.metric.removeprefix("val_")
         rows.append((f"{metric} on the test split, read once", f"{best.test:.4f}{spread}"))
-    return rows
+    others = list(history.values(history.trials[best.trial]).items())[1:]
+    rows += [(f"{name}, in the search", f"{value:.6g}") for name, value in others]
+    return rows + [("breaks", constraint) for constraint in best.broken]
 
 
 def _weights(best: Best) -> str:

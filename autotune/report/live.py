@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from autotune.pareto import Point, dominates
 from autotune.report.tables import params, score
 from autotune.spec import StudySpec
 from autotune.tracking.base import Event, RunFinished, RunReported, RunStarted
@@ -30,6 +31,8 @@ class View:
         self.born = time.time()
         self.counts: dict[State, int] = {}
         self.best: RunFinished | None = None
+        self.front: list[Point] = []
+        """Of several objectives: the losses of the trials that none dominates."""
         self.running: dict[str, RunStarted] = {}
         self.reported: dict[str, RunReported] = {}
         self.params: dict[str, str] = {}
@@ -93,10 +96,27 @@ class View:
             self.earlier += started.purpose == Purpose.SEARCH
 
     def _improves(self, event: RunFinished) -> bool:
+        if not event.summary.get("feasible", 1):
+            return False
+        if len(self.spec.objectives) > 1:
+            return self._joins(event)
         value, best = self.value(event), self.value(self.best) if self.best else None
         if value is None or event.state == State.FAILED or best is None:
             return value is not None and event.state != State.FAILED
         return value > best if self.spec.objective.goal == Goal.MAXIMIZE else value < best
+
+    def _joins(self, event: RunFinished) -> bool:
+        """Several objectives: whether no complete trial so far dominates this one."""
+        at = self.spec.objective.at
+        found = [event.summary.get(f"{at}/{o.metric}") for o in self.spec.objectives]
+        values = tuple(value for value in found if value is not None)
+        if event.state != State.COMPLETE or len(values) < len(found):
+            return False
+        point = self.spec.aims.losses(values)
+        if any(dominates(other, point) for other in self.front):
+            return False
+        self.front = [other for other in self.front if not dominates(point, other)] + [point]
+        return True
 
     def value(self, event: RunFinished) -> float | None:
         objective = self.spec.objective
@@ -114,10 +134,15 @@ class View:
         if event.state == State.FAILED:
             return line.append(f"{event.reason}: {event.message}")
         line.append(f"{metric} {score(self.value(event))}")
+        for other in self.spec.objectives[1:]:
+            value = event.summary.get(f"{self.spec.objective.at}/{other.metric}")
+            line.append(f", {other.metric} {'-' if value is None else f'{value:.6g}'}")
         if self.spec.objective.at == "best" and "best/step" in event.summary:
             line.append(f" at epoch {event.summary['best/step']:.0f}")
         line.append(f", {event.summary.get('run/seconds', 0):.1f} s")
-        return line.append("  <- best so far" if improved else "")
+        several = len(self.spec.objectives) > 1
+        mark = "  <- in the Pareto set so far" if several else "  <- best so far"
+        return line.append(mark if improved else "")
 
 
 class LiveView(View):
@@ -183,6 +208,8 @@ class LiveView(View):
     def _incumbent(self) -> list[RenderableType]:
         if not self.best:
             return []
+        if self.front:
+            return [Text(f"Pareto set so far: {len(self.front)} trials", style="green")]
         text = f"best {self.spec.objective.metric} {score(self.value(self.best))}"
         details = f"  {self.best.label}: {self.params[self.best.label]}"
         line = Text(no_wrap=True, overflow="ellipsis")

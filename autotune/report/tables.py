@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from autotune import spec as specs
-from autotune.history import History
+from autotune.history import Best, History
 from autotune.report import views
 from autotune.spec import StudySpec
-from autotune.trial import Goal, State
+from autotune.trial import State
 
 __all__ = [
     "best",
@@ -120,11 +120,16 @@ def study(history: History, most: int | None = None) -> RenderableType:
 
 
 def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | None) -> Table:
-    sign = -1 if history.spec.objective.goal == Goal.MAXIMIZE else 1
-    table = _table("trial", "state", history.spec.objective.metric, "steps", "seconds", "params")
+    first, *others = [objective.metric for objective in history.spec.objectives]
+    kept = ["breaks"] if history.spec.constraints else []
+    table = _table("trial", "state", first, *others, *kept, "steps", "seconds", "params")
+    best = [run.trial for run in history.top(len(rows))] if others or kept else []
+    places = {number: place for place, number in enumerate(best)}
 
-    def rank(row: Mapping[str, Any]) -> tuple[bool, float]:
-        return row["value"] is None, sign * (row["value"] or 0.0)
+    def rank(row: Mapping[str, Any]) -> tuple[int, bool, float]:
+        value = row["value"]
+        place = places.get(row["number"], len(places))
+        return place, value is None, history.better(value) if value is not None else 0.0
 
     for row in sorted(rows, key=rank)[:most]:
         word = f"failed({row['reason']})" if row["reason"] else str(row["state"])
@@ -132,6 +137,8 @@ def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | Non
             str(row["number"]),
             Text(word, style=_STYLE.get(row["state"], "")),
             score(row["value"]),
+            *[score(row["values"].get(metric)) for metric in others],
+            *[", ".join(row["breaks"]) for _ in kept],
             str(row["steps"]),
             f"{row['seconds']:.1f}",
             # What does not fit is cut: a wrapped row is hard to read as a row.
@@ -175,10 +182,27 @@ def sparkline(curve: Sequence[float]) -> str:
 
 
 def best(history: History) -> RenderableType:
-    """The winner, with the search's own score beside the confirmed one."""
+    """The winner, with the search's own score beside the confirmed one; of several objectives
+    the Pareto set before it."""
     found = views.winner(history)
-    name, metric = history.spec.name, history.spec.objective.metric
-    lines = []
+    lines = [*_broken(found), *_scores(history, found)]
+    lines.append(f"  {params(found.params)}")
+    if (state := views.state(history)) != "finished":
+        lines.append(f"the study is {state}: this is the best so far")
+    lines.append(f"export it: autotune export {history.spec.name}{_where(history)} -o best/")
+    if len(history.spec.objectives) == 1:
+        return Text("\n".join(lines))
+    return Group(*_pareto(history), Text("\n".join(lines)))
+
+
+def _broken(found: Best) -> list[str]:
+    if not found.broken:
+        return []
+    return [f"no trial keeps to the constraints; the one that breaks them least: {found.broken[0]}"]
+
+
+def _scores(history: History, found: Best) -> list[str]:
+    metric, lines = history.spec.objective.metric, []
     if found.mean is not None and found.std is not None:
         count = len(found.seeds)
         head = f"best: trial {found.trial}, {metric} {found.mean:.4f} ± {found.std:.4f}"
@@ -188,14 +212,30 @@ def best(history: History) -> RenderableType:
         lines.append(f"  the search saw {found.value:.4f} ({shrinkage:+.4f} on retraining)")
     else:
         lines.append(f"best: trial {found.trial}, {metric} {found.value:.4f} (not confirmed)")
+    others = list(history.values(history.trials[found.trial]).items())[1:]
+    lines += [f"  {name} {value:.6g}" for name, value in others]
     if found.test is not None:
         spread = f" ± {found.test_std:.4f}" if found.test_std is not None else ""
         lines.append(f"  test {metric.removeprefix('val_')} {found.test:.4f}{spread}")
-    lines.append(f"  {params(found.params)}")
-    if (state := views.state(history)) != "finished":
-        lines.append(f"the study is {state}: this is the best so far")
-    lines.append(f"export it: autotune export {name}{_where(history)} -o best/")
-    return Text("\n".join(lines))
+    return lines
+
+
+def _pareto(history: History) -> list[RenderableType]:
+    """The trials that none dominates, by the first objective, and how one of them was picked."""
+    rows = views.pareto(history)
+    if not rows:
+        return []
+    first = history.spec.objective
+    table = _table("", "trial", *rows[0]["values"], "params")
+    for row in sorted(rows, key=lambda row: first.loss(row["values"][first.metric])):
+        values = [f"{value:.6g}" for value in row["values"].values()]
+        sign = "*" if row == rows[0] else ""
+        text = Text(params(row["params"]), no_wrap=True, overflow="ellipsis")
+        table.add_row(sign, str(row["trial"]), *values, text)
+    pick = history.spec.pick
+    rule = f"{pick.metric} within {pick.within:g} of the best" if pick else "the knee"
+    head = f"Pareto set: {len(rows)} of {len(history.trials)} trials; * is picked: {rule}"
+    return [Text(head, style="bold"), table]
 
 
 def _where(history: History) -> str:

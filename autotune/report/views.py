@@ -9,8 +9,9 @@ from autotune import spec as specs
 from autotune.errors import AutotuneError, UserError
 from autotune.history import Best, History, load, names
 from autotune.journal import Run
+from autotune.trial import State
 
-__all__ = ["best", "state", "studies", "study", "to_json", "trial", "winner"]
+__all__ = ["best", "pareto", "state", "studies", "study", "to_json", "trial", "winner"]
 
 
 def to_json(value: Any) -> str:
@@ -51,12 +52,11 @@ def state(history: History) -> str:
 
 
 def study(history: History) -> dict[str, Any]:
-    metric = history.spec.objective.metric
     return {
         "study": history.spec.name,
         "state": state(history),
         "spec": specs.plain(history.spec),
-        "trials": [_trial(run, metric) for run in history.trials],
+        "trials": [_trial(run, history) for run in history.trials],
         "confirmations": [
             {
                 "trial": run.trial,
@@ -69,17 +69,38 @@ def study(history: History) -> dict[str, Any]:
     }
 
 
-def _trial(run: Run, metric: str) -> dict[str, Any]:
-    known = run.snapshot(metric)
+def _trial(run: Run, history: History) -> dict[str, Any]:
+    known = run.snapshot(history.spec.aims)
     return {
         "number": known.number,
         "state": known.state,
         "reason": known.reason,
         "value": known.value,
+        **_more(run, history),
         "steps": len(known.reports),
         "seconds": round(known.seconds, 3),
         "params": dict(known.params),
     }
+
+
+def _more(run: Run, history: History) -> dict[str, Any]:
+    """What there is beside one value: all objectives', and the constraints that are broken."""
+    spec, more = history.spec, dict[str, Any]()
+    told = {} if run.state == State.FAILED else run.reports
+    if len(spec.objectives) > 1:
+        metrics = [objective.metric for objective in spec.objectives]
+        more["values"] = dict(zip(metrics, spec.aims.values(told), strict=False))
+    if spec.constraints:
+        more["breaks"] = spec.aims.broken(told)
+    return more
+
+
+def pareto(history: History) -> list[dict[str, Any]]:
+    """Of several objectives: the trials that no other dominates, the picked one first."""
+    return [
+        {"trial": run.trial, "values": history.values(run), "params": dict(run.params)}
+        for run in history.top(len(history.trials))
+    ]
 
 
 def trial(history: History, number: int) -> dict[str, Any]:
@@ -90,7 +111,7 @@ def trial(history: History, number: int) -> dict[str, Any]:
         raise UserError(f"study {history.spec.name!r} has no trial {number}{cure}")
     run = history.trials[number]
     return {
-        **_trial(run, history.spec.objective.metric),
+        **_trial(run, history),
         "message": run.outcome.get("message", ""),
         "seed": run.seed,
         "worker": run.outcome.get("worker", ""),
@@ -102,6 +123,14 @@ def trial(history: History, number: int) -> dict[str, Any]:
 def best(history: History) -> dict[str, Any]:
     """The winner. Raises UserError while no trial has a value."""
     found = winner(history)
+    more: dict[str, Any] = {}
+    if len(history.spec.objectives) > 1:
+        pick = history.spec.pick
+        more["values"] = history.values(history.trials[found.trial])
+        more["pick"] = pick.model_dump() if pick else "knee"
+        more["pareto"] = pareto(history)
+    if history.spec.constraints:
+        more["breaks"] = list(found.broken)
     return {
         "study": history.spec.name,
         "trial": found.trial,
@@ -112,6 +141,7 @@ def best(history: History) -> dict[str, Any]:
         "seeds": list(found.seeds),
         "test": found.test,
         "test_std": found.test_std,
+        **more,
         "params": dict(found.params),
         "config": dict(found.config),
     }

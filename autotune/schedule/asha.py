@@ -1,6 +1,6 @@
 """Asynchronous successive halving."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,9 +16,12 @@ class Asha(SchedulerSettings):
 
     L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020. `promotion`
     is its algorithm 2; `stopping` decides as Optuna's SuccessiveHalvingPruner does.
+    With several objectives, trials are ranked by the fronts they are in: R. Schmucker et al.,
+    "Multi-objective asynchronous successive halving", 2021.
     """
 
     name: Literal["asha"] = "asha"
+    several: ClassVar[bool] = True
     form: Form = "stopping"
     """stopping: a trial in the best 1/eta of those before it goes on at once, any other stops.
     promotion: a trial waits at its rung until it is in the best 1/eta, and goes on from its

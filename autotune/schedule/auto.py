@@ -1,6 +1,6 @@
 """The rule that picks a scheduler for a study that names none."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from autotune.schedule.asha import Asha
 from autotune.schedule.base import Frame, Scheduler, SchedulerSettings
@@ -16,6 +16,7 @@ class AutoSchedule(SchedulerSettings):
     """Let autotune choose: `choose` states the rule."""
 
     name: Literal["auto"] = "auto"
+    several: ClassVar[bool] = True
 
     def build(self, frame: Frame) -> Scheduler:
         return self.choose(frame.max_step).build(frame)

@@ -1,7 +1,7 @@
 """What a scheduler is: it decides, from the curves alone, which trials go on."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -76,6 +76,9 @@ class SchedulerSettings(BaseModel):
     """What the `schedule:` of a study may hold; each scheduler's own settings stand beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    several: ClassVar[bool] = False
+    """Whether it compares trials by several objectives."""
 
     def build(self, frame: Frame) -> Scheduler:
         raise NotImplementedError

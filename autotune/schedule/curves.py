@@ -1,7 +1,9 @@
 """The curves that schedulers look at, with the comparisons at a step kept in order."""
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
+
+from autotune.pareto import Point, places
 
 __all__ = ["Curves", "Group", "Rung"]
 
@@ -19,20 +21,45 @@ class Rung:
         """(loss, trial), the best first."""
         self.losses: dict[int, float] = {}
         """By trial."""
+        self._points: dict[int, Point] = {}
+        """By trial: the losses of all objectives."""
+        self._places: dict[int, int] = {}
         self._group = group
         self._seen = 0
 
-    def catch_up(self, points: list[tuple[int, int, float]]) -> None:
-        for trial, step, loss in points[self._seen :]:
+    def catch_up(self, points: list[tuple[int, int, Point]]) -> None:
+        for trial, step, point in points[self._seen :]:
             if step >= self.step and trial not in self.losses:
                 if self._group is None or self._group(trial):
-                    self.losses[trial] = loss
-                    insort(self.ranked, (loss, trial))
+                    self.losses[trial], self._points[trial] = point[0], point
+                    insort(self.ranked, (point[0], trial))
         self._seen = len(points)
+
+    def place(self, trial: int) -> int:
+        """How many trials are better than `trial`; of several objectives: stand before it by
+        `pareto.places`."""
+        if len(self._points[trial]) == 1:
+            return bisect_left(self.ranked, (self.losses[trial], -1))
+        return self._placed()[trial]
+
+    def first(self, waiting: list[tuple[float, int]]) -> tuple[int, int]:
+        """(place, trial) of the first of `waiting`, (loss, trial) of trials that reached the rung,
+        the best by loss in front; of equal ones the lowest number is first."""
+        if len(self._points[waiting[0][1]]) == 1:
+            return bisect_left(self.ranked, waiting[0]), waiting[0][1]
+        placed = self._placed()
+        return min((placed[trial], trial) for _, trial in waiting)
+
+    def _placed(self) -> dict[int, int]:
+        if len(self._places) < len(self._points):
+            found = places(list(self._points.values()))
+            self._places = dict(zip(self._points, found, strict=True))
+        return self._places
 
 
 class Curves(Mapping[int, Mapping[int, float]]):
-    """trial number -> step -> loss: lower is better whatever the objective's goal, never NaN.
+    """trial number -> step -> loss: lower is better whatever the objective's goal, never NaN. Of
+    several objectives it is the first one's; `rung` compares by all.
 
     Points are only ever added, those of a trial in order of step. So a comparison at a step is
     kept and brought up to date, at a cost that does not grow with the number of trials; what it
@@ -41,15 +68,16 @@ class Curves(Mapping[int, Mapping[int, float]]):
 
     def __init__(self, curves: Mapping[int, Mapping[int, float]] | None = None) -> None:
         self._curves: dict[int, dict[int, float]] = {}
-        self._points: list[tuple[int, int, float]] = []
+        self._points: list[tuple[int, int, Point]] = []
         self._rungs: dict[tuple[int, Group | None], Rung] = {}
         for trial, curve in (curves or {}).items():
             for step in sorted(curve):
                 self.add(trial, step, curve[step])
 
-    def add(self, trial: int, step: int, loss: float) -> None:
+    def add(self, trial: int, step: int, loss: float, *others: float) -> None:
+        """`others`: the losses of the objectives after the first."""
         self._curves.setdefault(trial, {})[step] = loss
-        self._points.append((trial, step, loss))
+        self._points.append((trial, step, (loss, *others)))
 
     def rung(self, step: int, group: Group | None = None) -> Rung:
         """Where the trials of `group` (all of them where None) stand at `step`.

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from functools import partial
 from itertools import accumulate, takewhile
 from math import ceil
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ class Hyperband(SchedulerSettings):
     """
 
     name: Literal["hyperband"] = "hyperband"
+    several: ClassVar[bool] = True
     form: Form = "stopping"
     """As in asha."""
     grace: int = Field(default=1, ge=1)

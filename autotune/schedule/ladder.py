@@ -1,6 +1,5 @@
 """Rungs at grace * eta^k, and who goes on from one to the next: what asha and hyperband share."""
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Literal
 
@@ -49,23 +48,22 @@ class Ladder:
         rung = next(rungs(self.grace, self.eta, step))
         return rung if self.max_step is None else min(rung, self.max_step)
 
-    def stops(self, loss: float, rung: int, curves: Curves) -> bool:
-        """Whether `loss` is not in the best 1/eta at the rung, nor the best of a few."""
-        ranked = curves.rung(rung, self.group).ranked
-        return bisect_left(ranked, (loss, -1)) >= max(1, int(len(ranked) // self.eta))
+    def stops(self, trial: int, rung: int, curves: Curves) -> bool:
+        """Whether it is not in the best 1/eta at the rung, nor the best of a few."""
+        standing = curves.rung(rung, self.group)
+        return standing.place(trial) >= max(1, int(len(standing.ranked) // self.eta))
 
     def promotes(self, field: Field, step: int) -> int | None:
         """The trial to go on of those that are paused at `step`."""
         paused = field.paused.at(step, self.group)
         if not paused:
             return None
-        best = paused[0]
-        rung = max(self.passed(best[1], step, field.curves))
-        ranked = field.curves.rung(rung, self.group).ranked
-        going_on = int(len(ranked) // self.eta)
+        rung = max(self.passed(paused[0][1], step, field.curves))
+        standing = field.curves.rung(rung, self.group)
+        place, trial = standing.first(paused)
+        going_on = int(len(standing.ranked) // self.eta)
         # At the end of a study the best of a few goes on as well, or none might be complete.
-        room = max(1, going_on) if field.closing else going_on
-        return best[1] if bisect_left(ranked, best) < room else None
+        return trial if place < (max(1, going_on) if field.closing else going_on) else None
 
 
 class LadderScheduler:
@@ -86,8 +84,7 @@ class LadderScheduler:
         passed = ladder.passed(trial, step, curves)
         if self.form == "promotion":
             return Decision.PAUSE if passed else Decision.CONTINUE
-        loss = curves[trial][step]
-        poor = any(ladder.stops(loss, rung, curves) for rung in passed)
+        poor = any(ladder.stops(trial, rung, curves) for rung in passed)
         return Decision.STOP if poor else Decision.CONTINUE
 
     def move(self, field: Field) -> Move:

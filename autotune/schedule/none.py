@@ -1,6 +1,6 @@
 """Every trial runs to its end."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from autotune.schedule.base import Frame, SchedulerSettings, Stopping
 from autotune.schedule.curves import Curves
@@ -13,6 +13,7 @@ class NoStopping(SchedulerSettings):
     """No early stopping."""
 
     name: Literal["none"] = "none"
+    several: ClassVar[bool] = True
 
     def build(self, frame: Frame) -> "Never":
         return Never(frame)

@@ -10,6 +10,8 @@ from autotune.search.cmaes import Cmaes
 from autotune.search.gp import Gp
 from autotune.search.grid import Grid
 from autotune.search.mfgp import Mfgp
+from autotune.search.nsga2 import Nsga2
+from autotune.search.nsga3 import Nsga3
 from autotune.search.random import Random
 from autotune.search.sobol import Sobol
 from autotune.search.tpe import Tpe
@@ -20,6 +22,8 @@ __all__ = [
     "Gp",
     "Grid",
     "Mfgp",
+    "Nsga2",
+    "Nsga3",
     "Random",
     "Sampler",
     "SamplerConfig",
@@ -29,5 +33,6 @@ __all__ = [
 ]
 
 SamplerConfig = Annotated[
-    Auto | Random | Grid | Sobol | Tpe | Gp | Cmaes | Mfgp, Field(discriminator="name")
+    Auto | Random | Grid | Sobol | Tpe | Gp | Cmaes | Mfgp | Nsga2 | Nsga3,
+    Field(discriminator="name"),
 ]

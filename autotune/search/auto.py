@@ -1,5 +1,6 @@
 """The rule that picks a sampler for a study that names none."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from autotune.search.base import Sampler, SamplerSettings
@@ -16,11 +17,16 @@ class Auto(SamplerSettings):
     """Let autotune choose: `choose` states the rule, and the study journals what it chose."""
 
     name: Literal["auto"] = "auto"
+    several: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
 
     uses_priors: ClassVar[bool] = True
 
     def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
         return self.choose(space, trials=None).build(space, goal, seed)
+
+    def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
+        return Tpe().build_several(space, goals, seed)
 
     def choose(self, space: Space, trials: int | None) -> Grid | Mfgp | Tpe:
         """The sampler for a budget of `trials` (None: unknown).

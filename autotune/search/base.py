@@ -50,6 +50,10 @@ class SamplerSettings(BaseModel):
 
     uses_priors: ClassVar[bool] = False
     """Whether `prior` and `confidence` of a parameter steer it."""
+    several: ClassVar[bool] = False
+    """Whether it can pursue several objectives."""
+    constrained: ClassVar[bool] = False
+    """Whether trials that break a constraint do not mislead it."""
 
     fixed: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_mappings)] = ()
     """Configurations that are tried first, in this order. Parameters left out take their prior, or
@@ -64,7 +68,12 @@ class SamplerSettings(BaseModel):
         return dict(sorted(given.items(), key=lambda item: item[0] != "name"))
 
     def build(self, space: "Space", goal: Goal, seed: int) -> Sampler:
+        """For a study with one objective."""
         raise NotImplementedError
+
+    def build_several(self, space: "Space", goals: Sequence[Goal], seed: int) -> Sampler:
+        """For several objectives, where `several` says that it can."""
+        return self.build(space, goals[0], seed)
 
     def check(self, space: "Space") -> list[Problem]:
         """What in `space` this sampler cannot search, found before anything starts."""

@@ -1,9 +1,10 @@
 """Covariance matrix adaptation: an evolution strategy over the numeric parameters."""
 
+import math
 import random
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeGuard
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeGuard
 
 from pydantic import Field
 
@@ -28,6 +29,7 @@ class Cmaes(SamplerSettings):
     """
 
     name: Literal["cmaes"] = "cmaes"
+    constrained: ClassVar[bool] = True
     population: int | None = Field(default=None, ge=4)
     """Trials a generation; unset, 4 + 3 ln(number of numeric parameters)."""
 
@@ -56,10 +58,11 @@ class CmaesSampler:
     behind it shift by one. Samples may thus be older than the generation they are told in, by at
     most the number of workers; with one worker none is.
 
-    Only ranks are told. Complete trials come first, by value; then the stopped ones, those that
-    came farther first; then those that failed for nan or memory. Trials that failed for other
-    reasons say nothing of their parameters and are left out. A converged strategy starts afresh
-    somewhere else.
+    Only ranks are told. Feasible trials come before those that break a constraint, which are
+    ranked by how much they do. Of the feasible, complete trials come first, by value; then the
+    stopped ones, those that came farther first. Last are those that failed for nan or memory.
+    Trials that failed for other reasons say nothing of their parameters and are left out. A
+    converged strategy starts afresh somewhere else.
     """
 
     ATTEMPTS = 8
@@ -111,7 +114,11 @@ class CmaesSampler:
         numbers = {n: float(trial.params[n]) for n in self.evolved}  # type: ignore[arg-type]
         return np.array([encode(p, numbers[n]) for n, p in self.evolved.items()])
 
-    def _rank(self, trial: Trial) -> tuple[int, int, float]:
+    def _rank(self, trial: Trial) -> tuple[float, int, int, float]:
+        failed = trial.state == State.FAILED
+        return math.inf if failed else trial.violation, *self._by_score(trial)
+
+    def _by_score(self, trial: Trial) -> tuple[int, int, float]:
         if trial.value is not None and trial.state == State.COMPLETE:
             return 0, 0, self.sign * trial.value
         if trial.state == State.PRUNED and trial.curve:

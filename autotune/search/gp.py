@@ -1,6 +1,7 @@
 """Optuna's Gaussian process with expected improvement."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,13 +20,20 @@ class Gp(TransferSettings):
     """
 
     name: Literal["gp"] = "gp"
+    several: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
     startup: int | None = Field(default=None, ge=1)
     """Complete trials before the model is used; random until then."""
 
     def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
         from autotune.search.mirror import OptunaSampler, gp
 
-        return OptunaSampler(space, goal, seed, gp(self.startup), 1, past)
+        return OptunaSampler(space, [goal], seed, gp(self.startup), 1, past)
+
+    def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
+        from autotune.search.mirror import OptunaSampler, gp
+
+        return OptunaSampler(space, goals, seed, gp(self.startup), attempts=1)
 
     def limits(self, space: Space, stops_early: bool) -> list[str]:
         sentences = []

@@ -1,7 +1,7 @@
 """Every active combination once, in the order of the space, the last parameter fastest."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from autotune.errors import Problem
 from autotune.search.base import SamplerSettings
@@ -15,6 +15,8 @@ class Grid(SamplerSettings):
     """All combinations; the study is done when the last one is. Floats need `step` or `points`."""
 
     name: Literal["grid"] = "grid"
+    several: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
 
     def build(self, space: Space, goal: Goal, seed: int) -> "GridSampler":
         return GridSampler(space)

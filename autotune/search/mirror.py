@@ -63,15 +63,27 @@ class OptunaSampler:
     PROBATION = 10
 
     def __init__(
-        self, space: Space, goal: Goal, seed: int, make: Make, attempts: int, past: Past = ()
+        self,
+        space: Space,
+        goals: Sequence[Goal],
+        seed: int,
+        make: Make,
+        attempts: int,
+        past: Past = (),
     ) -> None:
         self.space = space
         self.seed = seed
         self.make = make
         self.attempts = attempts
         self._distributions = {n: distribution(p) for n, p in space.parameters.items()}
-        self._mirror = _Mirror(goal, self._distributions, past)
-        self._sign = 1.0 if goal == Goal.MINIMIZE else -1.0
+        stopped = self.stopped_take_part(goals)
+        self._mirror = _Mirror(goals, self._distributions, stopped, past)
+        self._sign = 1.0 if goals[0] == Goal.MINIMIZE else -1.0
+
+    def stopped_take_part(self, goals: Sequence[Goal]) -> bool:
+        """Whether stopped trials are told as complete ones that break a constraint. Optuna takes
+        no pruned trial where there are several objectives."""
+        return len(goals) > 1
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
         self._mirror.follow(trials, warm=number % 2 == 0 and self._pays(trials))
@@ -102,7 +114,7 @@ class OptunaSampler:
         study = Study(_STUDY, self._mirror)
         trial = _frozen(number, TrialState.RUNNING)
         with _quiet():
-            sampler = self.make(seed=derive(self.seed, number, attempt))
+            sampler = self._sampler(study, derive(self.seed, number, attempt))
             relative = sampler.infer_relative_search_space(study, trial)
             values = self._snapped(sampler.sample_relative(study, trial, relative))
             # Define by run: a value drawn may activate further parameters.
@@ -114,6 +126,9 @@ class OptunaSampler:
                     values |= self._snapped({name: found})
         return {name: values[name] for name in self.space.active(values)}
 
+    def _sampler(self, study: Study, seed: int) -> BaseSampler:
+        return self.make(seed=seed)
+
     def _snapped(self, values: Mapping[str, Any]) -> dict[str, Scalar]:
         return {name: snap(self.space.parameters[name], value) for name, value in values.items()}
 
@@ -124,12 +139,24 @@ class _Mirror(InMemoryStorage):
     Scores of several studies are told as normal quantiles of each study's own complete trials,
     which asks nothing of the scores but their order (D. Salinas et al., "A quantile-based approach
     for hyperparameter transfer learning", ICML 2020); without earlier studies, as they are.
+
+    Violations are told as constraints. Where `stopped` trials take part, being stopped is one more:
+    met by complete trials, and broken by the others, the less the farther they came. So they stand
+    behind all that are complete and feasible, as pruned trials do where there is one objective; an
+    early score is never taken for a final one.
     """
 
-    def __init__(self, goal: Goal, distributions: Mapping[str, Any], past: Past) -> None:
+    def __init__(
+        self,
+        goals: Sequence[Goal],
+        distributions: Mapping[str, Any],
+        stopped: bool,
+        past: Past = (),
+    ) -> None:
         super().__init__()
-        self.create_new_study([StudyDirection[goal.name]], _STUDY)
+        self.create_new_study([StudyDirection[goal.name] for goal in goals], _STUDY)
         self._known = distributions
+        self._stopped = stopped
         self._ours: list[Trial] = []
         self._theirs: list[FrozenTrial] = []
         self._past = [frozen for trials in past for frozen in self._levelled(trials)]
@@ -158,11 +185,24 @@ class _Mirror(InMemoryStorage):
         frozen = _frozen(trial.number, _STATES.get(trial.state, TrialState.RUNNING))
         frozen.params = dict(trial.params)
         frozen.distributions = {name: self._known[name] for name in trial.params}
-        frozen.intermediate_values = dict(trial.curve)
+        for place, violation in enumerate(trial.violations):
+            frozen.set_constraint(str(place), violation)
         if trial.state == State.COMPLETE:
             assert trial.value is not None, f"trial {trial.number} is complete without a value"
-            frozen.value = trial.value
+            frozen.values = list(trial.values or [trial.value])
+        if self._stopped:
+            self._tell_as_complete(frozen, trial)
+        else:
+            frozen.intermediate_values = dict(trial.curve)
         return frozen
+
+    def _tell_as_complete(self, frozen: FrozenTrial, trial: Trial) -> None:
+        if trial.state == State.COMPLETE:
+            frozen.set_constraint("stopped", 0.0)
+        elif trial.state == State.PRUNED and (trial.values or trial.value is not None):
+            frozen.state = TrialState.COMPLETE
+            frozen.values = list(trial.values or [trial.value])
+            frozen.set_constraint("stopped", 1 / max(trial.curve, default=1))
 
     def get_all_trials(
         self,

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from autotune.search.base import SamplerSettings, derive, distinct
 from autotune.space import Space
@@ -15,6 +15,8 @@ class Random(SamplerSettings):
     """Independent uniform draws (log-uniform where `log: true`)."""
 
     name: Literal["random"] = "random"
+    several: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
 
     def build(self, space: Space, goal: Goal, seed: int) -> "RandomSampler":
         return RandomSampler(space, seed)

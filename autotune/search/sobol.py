@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 from autotune.search.base import SamplerSettings, derive, distinct
 from autotune.space import Space
@@ -16,6 +16,8 @@ class Sobol(SamplerSettings):
     """Quasi-random points, evenly spread, best in powers of two; scores teach them nothing."""
 
     name: Literal["sobol"] = "sobol"
+    several: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
 
     def build(self, space: Space, goal: Goal, seed: int) -> "SobolSampler":
         return SobolSampler(space, seed)

@@ -1,6 +1,7 @@
 """Optuna's tree-structured Parzen estimator, over the groups of conditional parameters."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,17 +16,25 @@ class Tpe(TransferSettings):
     """Bayesian optimization by densities of good and bad trials; cheap, conditional, parallel.
 
     J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011; multivariate
-    as in S. Falkner et al., "BOHB", ICML 2018.
+    as in S. Falkner et al., "BOHB", ICML 2018. With several objectives: Y. Ozaki et al.,
+    "Multiobjective tree-structured Parzen estimator", JAIR 2022.
     """
 
     name: Literal["tpe"] = "tpe"
+    several: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
     startup: int | None = Field(default=None, ge=1)
     """Finished trials (complete or pruned) before the model is used; random until then."""
 
     def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
         from autotune.search.mirror import OptunaSampler, tpe
 
-        return OptunaSampler(space, goal, seed, tpe(self.startup), 4, past)
+        return OptunaSampler(space, [goal], seed, tpe(self.startup), 4, past)
+
+    def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
+        from autotune.search.mirror import OptunaSampler, tpe
+
+        return OptunaSampler(space, goals, seed, tpe(self.startup), attempts=4)
 
     def limits(self, space: Space, stops_early: bool) -> list[str]:
         if not stops_early:

@@ -7,16 +7,20 @@ Imports neither torch nor ray, mlflow or optuna.
 """
 
 from autotune.spec.load import check, differences, dump, dump_config, load, load_config, plain
-from autotune.spec.model import Budget, Confirm, Objective, StudySpec, Tracking, Worker
+from autotune.spec.model import Budget, Confirm, StudySpec, Tracking, Worker
+from autotune.spec.objectives import Aims, Constraint, Objective, Within
 from autotune.spec.schema import schema
 from autotune.spec.shipped import find, shipped
 
 __all__ = [
+    "Aims",
     "Budget",
     "Confirm",
+    "Constraint",
     "Objective",
     "StudySpec",
     "Tracking",
+    "Within",
     "Worker",
     "check",
     "differences",

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from autotune.errors import InvalidInput, Problem, echo
-from autotune.schedule import Frame
+from autotune.errors import InvalidInput, Problem, echo, nearest
+from autotune.schedule import Frame, SchedulerConfig
 from autotune.search import Auto, SamplerConfig
 from autotune.search.base import TransferSettings
 from autotune.search.fixed import complete, fixed_problems
@@ -16,6 +17,9 @@ from autotune.train.config import apply
 from autotune.train.losses.config import task_of
 from autotune.train.metrics import COSTS, advice, reported
 from autotune.trial import Scalar
+
+if TYPE_CHECKING:
+    from autotune.train.data.values import Task
 
 __all__ = ["rules", "walk"]
 
@@ -42,6 +46,7 @@ _LOSSES = ("train_loss", "val_loss")
 _BY_RULES = {("trial", key) for key in _DECIDED_BY_STUDY}
 """Where `rules` speaks, so that the walk need not."""
 Values = dict[str, Scalar]
+Keys = tuple[str | int, ...]
 
 
 def rules(spec: StudySpec) -> list[Problem]:
@@ -52,7 +57,8 @@ def rules(spec: StudySpec) -> list[Problem]:
         if key in spec.trial
     ]
     if "function" not in spec.trial:
-        problems += _objective(spec)
+        problems += _reported(spec)
+    problems += [*_aims(spec), *_capable(spec)]
     epochs = spec.trial.get("epochs")
     whole = epochs if type(epochs) is int and epochs > 0 else None
     problems += spec.schedule.check(Frame(whole, spec.space, spec.objective.goal))
@@ -71,29 +77,96 @@ def _search(spec: StudySpec) -> list[Problem]:
         cure = f"leave it out, or choose {' or '.join(able)}"
         message = f"`search.warm_start`: {search.name} makes no use of earlier studies: {cure}"
         problems.append(Problem(message, ("search", "warm_start")))
+    if search.warm_start and len(spec.objectives) > 1:
+        message = (
+            "`search.warm_start` is for one objective: leave it out, or all objectives but one"
+        )
+        problems.append(Problem(message, ("search", "warm_start")))
     return problems
 
 
-def _objective(spec: StudySpec) -> list[Problem]:
-    """The metric must be one that every trial reports, and the same for all of them."""
-    at, metric = ("objective", "metric"), spec.objective.metric
+def _reported(spec: StudySpec) -> list[Problem]:
+    """Every metric must be one that each trial reports, and the same for all of them."""
     given, more = spec.trial.get("loss"), spec.trial.get("metrics")
     losses: list[object] = [given.get("name") if isinstance(given, Mapping) else "cross_entropy"]
     searched = spec.space.parameters.get("loss.name")
     if isinstance(searched, Categorical):
         losses = list(searched.choices)
     more = [name for name in more if isinstance(name, str)] if isinstance(more, list) else []
-    more += COSTS  # what the objective names of them is reported
-    for task in map(task_of, losses):
-        if task and metric not in reported(task, more):
+    more += COSTS  # what the study names of them is reported
+    tasks = [task for task in map(task_of, losses) if task]
+    found = [_unreported(*use, tasks, more) or _unlike(*use, spec) for use in _uses(spec)]
+    return [problem for problem in found if problem]
+
+
+def _uses(spec: StudySpec) -> Iterator[tuple[str, str, Keys]]:
+    """(the key, the metric, the path) of all that name a metric."""
+    for index, objective in enumerate(spec.objectives):
+        place = (index,) if len(spec.objectives) > 1 else ()
+        yield "objective.metric", objective.metric, ("objective", *place, "metric")
+    for index, constraint in enumerate(spec.constraints):
+        yield "constraints", constraint.metric, ("constraints", index)
+
+
+def _unreported(
+    key: str, metric: str, at: Keys, tasks: "Iterable[Task]", more: list[str]
+) -> Problem | None:
+    for task in tasks:
+        if metric not in reported(task, more):
             cure = advice(metric, task, more, section="trial.")
-            law = "`objective.metric` must be one that a trial reports, got"
-            return [Problem(f"{law} {echo(metric)}{cure}", at)]
-    if metric in _LOSSES and {"loss.name", "loss.delta"} & set(spec.space.parameters):
-        cure = "such as val_rmse"
-        message = "`objective.metric` must mean the same for all trials, but the loss is searched"
-        return [Problem(f"{message}: choose another than {echo(metric)}, {cure}", at)]
-    return []
+            law = f"`{key}` must be one that a trial reports, got"
+            return Problem(f"{law} {echo(metric)}{cure}", at)
+    return None
+
+
+def _unlike(key: str, metric: str, at: Keys, spec: StudySpec) -> Problem | None:
+    if metric not in _LOSSES or not {"loss.name", "loss.delta"} & set(spec.space.parameters):
+        return None
+    message = f"`{key}` must mean the same for all trials, but the loss is searched"
+    return Problem(f"{message}: choose another than {echo(metric)}, such as val_rmse", at)
+
+
+def _aims(spec: StudySpec) -> Iterator[Problem]:
+    """What must hold among the objectives."""
+    first, *others = spec.objectives
+    metrics = [objective.metric for objective in spec.objectives]
+    for index, other in enumerate(others, 1):
+        if "at" in other.model_fields_set:
+            law = "`at` stands with the first objective: all values of a trial are of one epoch"
+            yield Problem(law, ("objective", index, "at"))
+        if other.metric in metrics[:index]:
+            law = f"`objective` must not name a metric twice, got {echo(other.metric)}"
+            yield Problem(law, ("objective", index, "metric"))
+    if others and "function" not in spec.trial and first.metric in COSTS:
+        law = "the first objective decides which epoch of a trial counts: put what is learnt first"
+        yield Problem(f"{law}, such as val_accuracy, got {echo(first.metric)}", ("objective", 0))
+    if "pick" in spec.model_fields_set and not others:
+        yield Problem("`pick` chooses among several objectives, but there is one", ("pick",))
+    elif spec.pick and spec.pick.metric not in metrics:
+        law = f"`pick.metric` must be one of the objectives, got {echo(spec.pick.metric)}"
+        yield Problem(law + nearest(spec.pick.metric, metrics), ("pick", "metric"))
+
+
+def _capable(spec: StudySpec) -> Iterator[Problem]:
+    """The chosen sampler and scheduler must be able to do what is asked of them."""
+    search, schedule = spec.chosen_search(), spec.chosen_schedule()
+    several = len(spec.objectives) > 1
+    if several and not search.several:
+        cure = _such(SamplerConfig, "several")
+        yield Problem(f"{search.name} pursues one objective; choose {cure}", ("search", "name"))
+    elif spec.constraints and not search.constrained:
+        cure = _such(SamplerConfig, "constrained")
+        yield Problem(f"{search.name} knows no constraints; choose {cure}", ("search", "name"))
+    if several and not schedule.several:
+        cure = _such(SchedulerConfig, "several")
+        message = f"{schedule.name} compares trials by one objective; choose {cure}"
+        yield Problem(message, ("schedule", "name"))
+
+
+def _such(union: object, capability: str) -> str:
+    """The names of the members that have it."""
+    members = variants(union).items()
+    return " or ".join(n for n, member in members if n != "auto" and getattr(member, capability))
 
 
 def _fixed(space: Space) -> list[Problem]:

@@ -16,6 +16,7 @@ from autotune.spec.model import StudySpec
 from autotune.spec.reader import Node
 from autotune.spec.sources import read_file, read_study
 from autotune.spec.writer import write
+from autotune.train.base import fields
 from autotune.train.config import apply
 from autotune.train.invalid import problems as explained
 
@@ -23,7 +24,7 @@ __all__ = ["check", "differences", "dump", "dump_config", "load", "load_config",
 
 Keys = tuple[str | int, ...]
 
-_FROZEN = ("objective", "trial", "seed", "space", "search", "schedule")
+_FROZEN = ("objective", "constraints", "trial", "seed", "space", "search", "schedule")
 _NO_SPACE = Space({})
 _INNOCENT: Mapping[str, Any] = {
     "name": "unnamed",
@@ -80,9 +81,7 @@ def dump(spec: StudySpec) -> str:
 
 def plain(spec: StudySpec) -> dict[str, Any]:
     """What `dump` writes, as plain values."""
-    values = {
-        key: value for key, value in spec.model_dump(mode="json").items() if value is not None
-    }
+    values = {k: v for k, v in spec.model_dump(mode="json").items() if v is not None and v != []}
     for section in ("search", "schedule"):
         values[section] = {k: v for k, v in values[section].items() if v is not None}
     return values
@@ -153,7 +152,7 @@ def _within(path: Keys, others: Iterable[Keys]) -> bool:
 
 def _repaired(raw: Mapping[str, Any], wrong: Sequence[tuple[str | int, ...]]) -> StudySpec | None:
     """Without what is wrong, so that the rest can be checked too; None where that cannot be."""
-    left = deepcopy({key: value for key, value in raw.items() if key in StudySpec.model_fields})
+    left = deepcopy({key: value for key, value in raw.items() if key in fields(StudySpec)})
     for path in wrong:
         below: Any = left
         for step in path[:-1]:

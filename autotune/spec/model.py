@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BeforeValidator,
@@ -12,19 +12,18 @@ from pydantic import (
     PrivateAttr,
     WithJsonSchema,
     field_validator,
-    model_serializer,
 )
-from pydantic_core import PydanticCustomError
 
 from autotune.schedule import AutoSchedule, SchedulerConfig
-from autotune.search import Auto, SamplerConfig
+from autotune.search import Auto, SamplerConfig, Tpe
 from autotune.space import Space
+from autotune.spec.objectives import Aims, Constraints, Objective, Objectives, Pick
 from autotune.spec.reader import Node
+from autotune.spec.section import Section, law
 from autotune.train.base import Config
 from autotune.train.metrics import COSTS
-from autotune.trial import Goal
 
-__all__ = ["Budget", "Confirm", "Objective", "StudySpec", "Tracking", "Worker"]
+__all__ = ["Budget", "Confirm", "StudySpec", "Tracking", "Worker"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
@@ -33,17 +32,12 @@ _DATABASE = re.compile(r"sqlite:///.+|postgresql(\+\w+)?://[^\s]+", re.ASCII)
 _UNIT_SECONDS = (86_400, 3_600, 60, 1)
 
 
-def _law(kind: str, law: str) -> PydanticCustomError:
-    return PydanticCustomError(kind, "{law}", {"law": law})
-
-
 def _seconds(value: object) -> object:
     if not isinstance(value, str):
         return value
     match = _DURATION.fullmatch(value.replace(" ", ""))
     if not value.strip() or len(value) > 40 or match is None:
-        law = "must be a duration such as 90s, 5m or 1h30m"
-        raise _law("duration", law)
+        raise law("duration", "must be a duration such as 90s, 5m or 1h30m")
     counts = (int(count or 0) for count in match.groups())
     return float(sum(n * unit for n, unit in zip(counts, _UNIT_SECONDS, strict=True)))
 
@@ -59,15 +53,6 @@ def _duration(seconds: float) -> str | float:
     return text
 
 
-def _goal(value: object) -> object:
-    if isinstance(value, Goal):
-        return value
-    if isinstance(value, str) and value in list(Goal):
-        return Goal(value)
-    law = "must be maximize or minimize"
-    raise _law("goal", law)
-
-
 Duration = Annotated[
     float,
     Field(gt=0, allow_inf_nan=False),
@@ -75,26 +60,6 @@ Duration = Annotated[
     PlainSerializer(_duration),
     WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "5m", "1h30m"]}),
 ]
-
-
-class Section(Config):
-    """What is not given is not written either, so that a dumped study stays as short as it came."""
-
-    @model_serializer(mode="wrap")
-    def _without_nothing(self, serialize: Any) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if value is not None}
-
-
-class Objective(Section):
-    """What a trial is judged by."""
-
-    metric: str
-    """A metric that each report carries, such as val_accuracy. A cost (params, flops, latency_ms,
-    model_bytes, seconds) is reported because it stands here."""
-    goal: Annotated[Goal, BeforeValidator(_goal)]
-    """maximize or minimize."""
-    at: Literal["best", "last"] = "best"
-    """best: a trial's value, and the weights it leaves, are those of its best epoch."""
 
 
 class Budget(Section):
@@ -144,8 +109,8 @@ class Tracking(Section):
     @classmethod
     def _is_a_store(cls, uri: str) -> str:
         if uri != "none" and not _STORE.fullmatch(uri):
-            law = "must be none, sqlite:///path, or an http(s), postgresql or mysql address"
-            raise _law("uri", law)
+            words = "must be none, sqlite:///path, or an http(s), postgresql or mysql address"
+            raise law("uri", words)
         return uri
 
 
@@ -171,8 +136,14 @@ class StudySpec(Config):
     """Letters, digits, '.', '_' and '-'; the study lives in runs/<name>."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Draws the proposals, and through them every trial's own seed."""
-    objective: Objective
-    """What is to be maximized or minimized."""
+    objectives: Objectives = Field(alias="objective")
+    """What is to be maximized or minimized; a list of several spans a Pareto set."""
+    constraints: Constraints = ()
+    """What a trial must keep to, such as `params <= 1e5`; the best is the best of those that do."""
+    pick: Pick = None
+    """Which trial of a Pareto set is the best. knee (unset, too): where giving up a little of
+    one objective no longer gains much of another. {metric: val_accuracy, within: 0.01}: the best
+    by the others among those that are so close to the best val_accuracy."""
     trial: dict[str, Any]
     """The fixed part: a training config, or a function of your own and its settings."""
     space: Annotated[Space, PlainSerializer(lambda space: space.dump()), WithJsonSchema({})]
@@ -196,33 +167,22 @@ class StudySpec(Config):
     @classmethod
     def _is_a_database(cls, storage: str | None) -> str | None:
         if storage is not None and not _DATABASE.fullmatch(storage):
-            raise _law("storage", "must be a sqlite:///path or postgresql://host/database URL")
+            raise law("storage", "must be a sqlite:///path or postgresql://host/database URL")
         return storage
 
     @field_validator("name")
     @classmethod
     def _stays_in_runs(cls, name: str) -> str:
         if not _NAME.fullmatch(name) or name.strip(".") == "" or name[0] == "-" or len(name) > 100:
-            law = "must be 1 to 100 letters, digits, '.', '_' and '-', and not begin with '-'"
-            raise _law("name", law)
+            words = "must be 1 to 100 letters, digits, '.', '_' and '-', and not begin with '-'"
+            raise law("name", words)
         return name
-
-    @field_validator("objective", mode="before")
-    @classmethod
-    def _one_objective(cls, value: object) -> object:
-        if not isinstance(value, list):
-            return value
-        if len(value) != 1:
-            law = "must be one for now; a list of several is not supported yet"
-            raise _law("objective", law)
-        return value[0]
 
     @field_validator("budget")
     @classmethod
     def _some_limit(cls, budget: Budget) -> Budget:
         if budget == Budget():
-            law = "needs one of trials, time and gpu_hours"
-            raise _law("budget", law)
+            raise law("budget", "needs one of trials, time and gpu_hours")
         return budget
 
     _source: Source = PrivateAttr(default_factory=Source)
@@ -235,6 +195,15 @@ class StudySpec(Config):
         self._source = Source(node)
         return self
 
+    @property
+    def objective(self) -> Objective:
+        """The first one: it decides which epoch a trial is remembered by."""
+        return self.objectives[0]
+
+    @property
+    def aims(self) -> Aims:
+        return Aims(self.objectives, self.constraints, self.pick)
+
     def base_config(self) -> dict[str, Any]:
         """The training config before any parameter: `trial`, with what the study decides."""
         monitor = self.objective.model_dump(mode="json")
@@ -244,7 +213,7 @@ class StudySpec(Config):
     def _judged_costs(self) -> dict[str, list[Any]]:
         """`metrics` with the costs that the study judges by: they need not be asked for."""
         asked = self.trial.get("metrics", [])
-        costs = [name for name in [self.objective.metric] if name in COSTS]
+        costs = [name for name in self.aims.metrics if name in COSTS]
         if "function" in self.trial or not isinstance(asked, list) or not costs:
             return {}
         return {"metrics": list(dict.fromkeys([*asked, *costs]))}
@@ -252,7 +221,10 @@ class StudySpec(Config):
     def chosen_search(self) -> SamplerConfig:
         """`search`, with auto resolved by its rule."""
         if isinstance(self.search, Auto):
-            return self.search.choose(self.space, self.budget.trials)
+            chosen = self.search.choose(self.space, self.budget.trials)
+            several, constrained = len(self.objectives) > 1, bool(self.constraints)
+            fits = chosen.several >= several and chosen.constrained >= constrained
+            return chosen if fits else Tpe()
         return self.search
 
     def chosen_schedule(self) -> SchedulerConfig:

@@ -45,7 +45,7 @@ def schema() -> dict[str, Any]:
         "description": objective.get("description", ""),
         "anyOf": [
             {"$ref": f"{_FILL}Objective"},
-            {"type": "array", "items": {"$ref": f"{_FILL}Objective"}, "minItems": 1, "maxItems": 1},
+            {"type": "array", "items": {"$ref": f"{_FILL}Objective"}, "minItems": 1},
         ],
     }
     parameters = {"type": "object", "additionalProperties": {"$ref": f"{_FILL}Parameter"}}

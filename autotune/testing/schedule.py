@@ -63,6 +63,10 @@ class Race:
     trials: int = 30
     workers: int = 4
     steps: int = MAX_STEP
+    several: bool = False
+    """A second objective, which trials are the better at the worse they are at the first."""
+    told: list[tuple[float, ...]] = field(default_factory=list)
+    """(trial, step, *losses) of each report."""
     curves: Curves = field(default_factory=Curves)
     paused: Paused = field(default_factory=Paused)
     running: dict[int, int] = field(default_factory=dict)
@@ -119,7 +123,9 @@ class Race:
         step = self.running[number] = self.running[number] + 1
         noise = rng.uniform(-0.1, 0.1)
         loss = -1.0 - step if number == 5 else self.levels[number] + 1 / step + noise
-        self.curves.add(number, step, loss)
+        others = [-loss if number != 5 else loss] if self.several else []
+        self.told.append((number, step, loss, *others))
+        self.curves.add(number, step, loss, *others)
         decision = self.scheduler.decide(number, step, self.curves)
         if decision is Decision.CONTINUE and step < self.steps:
             return

@@ -17,7 +17,7 @@ from autotune.search import Sampler, SamplerConfig, SamplerSettings
 from autotune.space import Categorical, Float, Int, Parameter, Space
 from autotune.trial import Goal, Reason, Report, Scalar, State, Trial
 
-__all__ = ["SAMPLER_CHECKS", "SPACES", "proposals", "regret", "samplers", "simulate"]
+__all__ = ["SAMPLER_CHECKS", "SPACES", "fits", "proposals", "regret", "samplers", "simulate"]
 
 Loss = Callable[[Mapping[str, Scalar]], float]
 
@@ -25,8 +25,10 @@ Loss = Callable[[Mapping[str, Scalar]], float]
 def samplers() -> list[SamplerSettings]:
     """Every sampler of the union, with models that start early so that the checks reach them."""
     members = get_args(get_args(SamplerConfig)[0])
+    early = {"startup": 2, "population": 4}
     return [
-        member(**({"startup": 2} if "startup" in member.model_fields else {})) for member in members
+        member(**{key: few for key, few in early.items() if key in member.model_fields})
+        for member in members
     ]
 
 
@@ -82,8 +84,29 @@ SPACES: Mapping[str, Space] = {
         "single": _SINGLE,
         "tiny": _TINY,
         "choices": _CHOICES,
+        "flat, several": _FLAT,
+        "conditional, several": _CONDITIONAL,
+        "flat, constrained": _FLAT,
+        "conditional, constrained": _CONDITIONAL,
+        "mixed, several, constrained": _MIXED,
+        "tiny, several": _TINY,
     }.items()
 }
+"""Spaces, and what is searched for in them beside the least of one loss."""
+
+
+def fits(config: SamplerSettings, name: str) -> bool:
+    """Whether `autotune check` lets `config` search SPACES[name]."""
+    able = config.several >= ("several" in name) and config.constrained >= ("constrained" in name)
+    return able and not config.check(SPACES[name])
+
+
+def build(
+    config: SamplerSettings, name: str, seed: int = 11, goal: Goal = Goal.MINIMIZE
+) -> Sampler:
+    if "several" in name:
+        return config.build_several(SPACES[name], [goal, Goal.MAXIMIZE], seed)
+    return config.build(SPACES[name], goal, seed)
 
 
 def bowl(params: Mapping[str, Scalar], space: Space) -> float:
@@ -101,27 +124,38 @@ def bowl(params: Mapping[str, Scalar], space: Space) -> float:
     return loss
 
 
-def ended(trial: Trial, space: Space) -> Trial:
+def ended(trial: Trial, space: Space, name: str = "") -> Trial:
     """`trial` with one of the ends a study sees, by its number: complete, pruned, failed."""
     loss = bowl(trial.params, space)
+    values = (loss, (1 - loss) ** 2) if "several" in name else (loss,)
+    violations = (loss - 0.4, 0.1 - loss) if "constrained" in name else ()
     curve = {step: loss + 1 / step for step in (1, 2, 3)}
+    state = State.COMPLETE
     match trial.number % 6:
         case 3:
-            curve = {1: curve[1]}
-            return replace(trial, state=State.PRUNED, curve=curve, reports=_reports(curve))
+            state, curve = State.PRUNED, {1: curve[1]}
         case 4:
             reason = Reason.NAN if trial.number % 4 else Reason.LOST
             return replace(trial, state=State.FAILED, reason=reason)
     best = min(curve.values())
-    reports = _reports(curve)
-    return replace(trial, state=State.COMPLETE, value=best, curve=curve, reports=reports)
+    return replace(
+        trial,
+        state=state,
+        value=best,
+        values=(best, *values[1:]),
+        violations=violations,
+        curve=curve,
+        reports=_reports(curve),
+    )
 
 
 def _reports(curve: Mapping[int, float]) -> dict[int, Report]:
     return {step: Report(step, {"loss": loss}) for step, loss in curve.items()}
 
 
-def simulate(sampler: Sampler, space: Space, count: int, workers: int = 2) -> list[Trial]:
+def simulate(
+    sampler: Sampler, space: Space, count: int, workers: int = 2, name: str = ""
+) -> list[Trial]:
     """The trials of a study with `workers` that always run: the oldest one ends first.
 
     Shorter than `count` where the space is exhausted. The last `workers` trials still run.
@@ -130,7 +164,7 @@ def simulate(sampler: Sampler, space: Space, count: int, workers: int = 2) -> li
     for number in range(count):
         if number >= workers:
             oldest = number - workers
-            trials[oldest] = ended(trials[oldest], space)
+            trials[oldest] = ended(trials[oldest], space, name)
         params = sampler.propose(tuple(trials), number)
         if params is None:
             break
@@ -141,8 +175,8 @@ def simulate(sampler: Sampler, space: Space, count: int, workers: int = 2) -> li
 @functools.cache
 def _lived(config: SamplerSettings, name: str) -> tuple[Sampler, tuple[Trial, ...]]:
     """A sampler after its first trials in SPACES[name], and those trials."""
-    sampler = config.build(SPACES[name], Goal.MINIMIZE, 11)
-    return sampler, tuple(simulate(sampler, SPACES[name], 8))
+    sampler = build(config, name)
+    return sampler, tuple(simulate(sampler, SPACES[name], 8, name=name))
 
 
 def proposals(config: SamplerSettings, name: str) -> list[dict[str, Any]]:
@@ -168,10 +202,9 @@ def _types(parameter: Parameter, value: Scalar) -> list[type]:
 def seeds_differ(config: SamplerSettings, name: str) -> None:
     """Except where the answer is no matter of chance: a grid, or a space of one point."""
     first, second = (
-        simulate(config.build(SPACES[name], Goal.MINIMIZE, seed), SPACES[name], 4)
-        for seed in (1, 2)
+        simulate(build(config, name, seed), SPACES[name], 4, name=name) for seed in (1, 2)
     )
-    if config.name != "grid" and name not in ("single", "tiny"):  # type: ignore[attr-defined]
+    if config.name != "grid" and name not in ("single", "tiny", "tiny, several"):  # type: ignore[attr-defined]
         assert [t.params for t in first] != [t.params for t in second]
 
 
@@ -179,7 +212,7 @@ def earlier_calls_do_not_matter(config: SamplerSettings, name: str) -> None:
     """A new sampler, shown a history, proposes what the one that lived through it proposes."""
     old, trials = _lived(config, name)
     for past in (trials, trials[:5]):
-        new = config.build(SPACES[name], Goal.MINIMIZE, 11)
+        new = build(config, name)
         assert new.propose(past, len(past)) == old.propose(past, len(past))
 
 
@@ -187,7 +220,7 @@ def the_order_of_ends_does_not_matter(config: SamplerSettings, name: str) -> Non
     """Trials that were seen to end in another order are the same history."""
     old, trials = _lived(config, name)
     seen = [replace(t, state=State.RUNNING, value=None, curve={}) for t in trials]
-    sampler = config.build(SPACES[name], Goal.MINIMIZE, 11)
+    sampler = build(config, name)
     for call, index in enumerate(random.Random(0).sample(range(len(trials)), len(trials))):
         seen[index] = trials[index]
         if call == len(trials) // 2:
@@ -198,13 +231,13 @@ def the_order_of_ends_does_not_matter(config: SamplerSettings, name: str) -> Non
 def workers_get_different_trials(config: SamplerSettings, name: str) -> None:
     """As long as the space holds anything else, nothing is proposed twice."""
     count = min(9, SPACES[name].count() or 9)
-    sampler = config.build(SPACES[name], Goal.MINIMIZE, 11)
-    trials = simulate(sampler, SPACES[name], count, workers=4)
+    sampler = build(config, name)
+    trials = simulate(sampler, SPACES[name], count, 4, name)
     assert len({frozenset(trial.params.items()) for trial in trials}) == count
 
 
 def histories_without_a_success_are_survived(config: SamplerSettings, name: str) -> None:
-    sampler = config.build(SPACES[name], Goal.MAXIMIZE, 3)
+    sampler = build(config, name, 3, Goal.MAXIMIZE)
     ends: Sequence[dict[str, Any]] = [
         {"state": State.FAILED, "reason": Reason.NAN},
         {"state": State.FAILED, "reason": Reason.EXCEPTION},

@@ -84,7 +84,12 @@ def locate(
         if step in options and isinstance(data, Mapping) and data.get("name") == step:
             valid, options, config = list(fields(options[str(step)])), {}, options[str(step)]
             continue
+        if isinstance(step, int) and not isinstance(data, list | tuple):
+            continue  # one that stands for a list of one
         path.append(step)
+        if isinstance(step, int):
+            data = data[step] if step < len(data) else None
+            continue
         field = fields(config).get(str(step))
         if field is None:
             continue

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune.search import Auto, Cmaes, Gp, Grid, Mfgp, Tpe
+from autotune.search import Auto, Cmaes, Gp, Grid, Mfgp
 from autotune.search.distributions import distribution
 from autotune.search.encode import encode
 from autotune.space import Categorical, Float, Int, Space

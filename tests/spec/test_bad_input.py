@@ -69,12 +69,6 @@ EDITS = [
         3,
         ["`objective` must be a mapping"],
     ),
-    (
-        "{metric: val_accuracy, goal: maximize}",
-        "[{metric: val_loss, goal: minimize}, {metric: val_accuracy, goal: maximize}]",
-        3,
-        ["`objective` must be one for now"],
-    ),
     ("search: {name: tpe}", "search: {name: tpee}", 12, ["`search.name` 'tpee'", "'tpe'"]),
     ("search: {name: tpe}", "search: {startup: 3}", 12, ["`search.name` is required"]),
     ("search: {name: tpe}", "search: {name: tpe, startups: 3}", 12, ["did you mean 'startup'"]),

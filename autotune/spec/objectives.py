@@ -1,0 +1,200 @@
+"""What a trial is judged by: objectives, constraints, and which of the best is picked."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from autotune.pareto import Point, depths, nearest_to_best
+from autotune.spec.section import Section, law
+from autotune.trial import Goal, Report
+
+__all__ = ["Aims", "Constraint", "Constraints", "Objective", "Objectives", "Pick", "Within"]
+
+_CONSTRAINT = re.compile(
+    r"\s*([A-Za-z_][\w./-]*)\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*",
+    re.ASCII,
+)
+
+
+def _goal(value: object) -> object:
+    if isinstance(value, Goal):
+        return value
+    if isinstance(value, str) and value in list(Goal):
+        return Goal(value)
+    raise law("goal", "must be maximize or minimize")
+
+
+class Objective(Section):
+    """What a trial is judged by."""
+
+    metric: str
+    """A metric that each report carries, such as val_accuracy. A cost (params, flops, latency_ms,
+    model_bytes, seconds) is reported because it stands here."""
+    goal: Annotated[Goal, BeforeValidator(_goal)]
+    """maximize or minimize."""
+    at: Literal["best", "last"] = "best"
+    """best: a trial's value, and the weights it leaves, are those of its best epoch. Of several
+    objectives the first decides, and all values are those of one epoch."""
+
+    def loss(self, value: float) -> float:
+        """`value` as one that is lower when better."""
+        return -value if self.goal == Goal.MAXIMIZE else value
+
+
+class Constraint(Section):
+    """`metric <= bound`, or with >=, < or >."""
+
+    metric: str
+    sign: Literal["<=", ">=", "<", ">"]
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.sign} {self.bound:.15g}"
+
+    def violation(self, value: float) -> float:
+        """By how much `value` breaks it, as a share of the bound, so that constraints in unlike
+        units add up; <= 0: it is met."""
+        above = self.sign[0] == "<"
+        bound = self.bound
+        if len(self.sign) == 1:
+            bound = math.nextafter(bound, -math.inf if above else math.inf)
+        return (value - bound if above else bound - value) / (abs(self.bound) or 1.0)
+
+
+def _constraint(value: object) -> object:
+    match = _CONSTRAINT.fullmatch(value) if isinstance(value, str) and len(value) <= 200 else None
+    if match is None or not math.isfinite(float(match[3])):
+        if isinstance(value, Constraint):
+            return value
+        words = "must be a metric, one of <=, >=, < and >, and a number, as in latency_ms <= 5"
+        raise law("constraint", words)
+    return Constraint(metric=match[1], sign=match[2], bound=float(match[3]))  # type: ignore[arg-type]
+
+
+class Within(Section):
+    """The best by the other objectives, of those that are almost the best by one."""
+
+    metric: str
+    """Of one of the objectives."""
+    within: Annotated[float, Field(ge=0)]
+    """So far from its best value a trial may be, in the metric's own units."""
+
+
+def _pick(value: object) -> object:
+    if isinstance(value, Mapping | Within | None):
+        return value
+    if value != "knee":
+        raise law("pick", "must be knee, or a mapping such as {metric: val_accuracy, within: 0.01}")
+    return None
+
+
+def _listed(value: object) -> object:
+    """A study file has a list, or one alone; a frozen value holds a tuple."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _unlisted(objectives: tuple[Objective, ...]) -> Any:
+    """One as a mapping, as it came."""
+    first, *others = [objective.model_dump(mode="json") for objective in objectives]
+    for other in others:
+        del other["at"]
+    return [first, *others] if others else first
+
+
+Objectives = Annotated[
+    tuple[Objective, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    PlainSerializer(_unlisted),
+]
+Constraints = Annotated[
+    tuple[Annotated[Constraint, BeforeValidator(_constraint)], ...],
+    BeforeValidator(_listed),
+    PlainSerializer(lambda constraints: [str(constraint) for constraint in constraints]),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "examples": ["params <= 1e5"]}}),
+]
+Pick = Annotated[
+    Within | None,
+    BeforeValidator(_pick),
+    WithJsonSchema({"anyOf": [{"const": "knee"}, Within.model_json_schema()]}),
+]
+"""None: the knee."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """What a study is after, asked of a trial's reports (by step)."""
+
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+    pick: Within | None = None
+    """None: the knee."""
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        return tuple(objective.goal for objective in self.objectives)
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """What every report must carry, and what it is."""
+        wanted = {constraint.metric: f"constraint {constraint}" for constraint in self.constraints}
+        return wanted | {objective.metric: "the objective" for objective in self.objectives}
+
+    def curve(self, reports: Mapping[int, Report]) -> dict[int, float]:
+        """The first objective by step."""
+        metric = self.objectives[0].metric
+        return {s: r.metrics[metric] for s, r in reports.items() if metric in r.metrics}
+
+    def step(self, reports: Mapping[int, Report]) -> int | None:
+        """The step whose metrics are the trial's: the first best one by the first objective, or
+        the last; None where nothing was reported."""
+        first, curve = self.objectives[0], self.curve(reports)
+        if first.at == "last":
+            return max(curve, default=None)
+        return min(curve, key=lambda step: (first.loss(curve[step]), step), default=None)
+
+    def values(self, reports: Mapping[int, Report]) -> tuple[float, ...]:
+        """One an objective; empty where not all were reported."""
+        metrics = self._metrics(reports)
+        if any(objective.metric not in metrics for objective in self.objectives):
+            return ()
+        return tuple(metrics[objective.metric] for objective in self.objectives)
+
+    def violations(self, reports: Mapping[int, Report]) -> tuple[float, ...]:
+        """One a constraint, <= 0 where it is met; empty where not all were reported."""
+        metrics = self._metrics(reports)
+        if any(constraint.metric not in metrics for constraint in self.constraints):
+            return ()
+        return tuple(c.violation(metrics[c.metric]) for c in self.constraints)
+
+    def _metrics(self, reports: Mapping[int, Report]) -> Mapping[str, float]:
+        """Those that count. A reading of the test split has not all of them."""
+        step = self.step(reports)
+        return {} if step is None else reports[step].metrics
+
+    def violation(self, reports: Mapping[int, Report]) -> float:
+        """By how much the constraints are broken, all together; 0: it is feasible."""
+        return sum(violation for violation in self.violations(reports) if violation > 0)
+
+    def broken(self, reports: Mapping[int, Report]) -> list[str]:
+        """Each constraint that is broken, with what came instead."""
+        metrics = self._metrics(reports)
+        there = [c for c in self.constraints if c.metric in metrics]
+        found = [c for c in there if c.violation(metrics[c.metric]) > 0]
+        return [f"{c} ({metrics[c.metric]:.4g})" for c in found]
+
+    def preferred(self, points: Sequence[Point]) -> list[int]:
+        """The places of `points`, losses that do not dominate one another, the picked one first."""
+        if self.pick:
+            axis = [objective.metric for objective in self.objectives].index(self.pick.metric)
+            return nearest_to_best(points, axis, self.pick.within)
+        deep = depths(points)
+        return sorted(range(len(points)), key=lambda place: (-deep[place], points[place]))
+
+    def losses(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        """`values` as ones that are lower when better."""
+        return tuple(o.loss(v) for o, v in zip(self.objectives, values, strict=True))
