@@ -31,9 +31,9 @@ class Gp(TransferSettings):
         return OptunaSampler(space, [goal], seed, gp(self.startup), 1, past)
 
     def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
-        from autotune.search.mirror import OptunaSampler, gp
+        from autotune.search.mirror import GpSampler, gp
 
-        return OptunaSampler(space, goals, seed, gp(self.startup), attempts=1)
+        return GpSampler(space, goals, seed, gp(self.startup), attempts=1)
 
     def limits(self, space: Space, stops_early: bool) -> list[str]:
         sentences = []

@@ -28,7 +28,7 @@ from autotune.search.encode import snap
 from autotune.space import Space
 from autotune.trial import Goal, Scalar, State, Trial
 
-__all__ = ["OptunaSampler", "gp", "tpe"]
+__all__ = ["GpSampler", "OptunaSampler", "gp", "tpe"]
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -131,6 +131,14 @@ class OptunaSampler:
 
     def _snapped(self, values: Mapping[str, Any]) -> dict[str, Scalar]:
         return {name: snap(self.space.parameters[name], value) for name, value in values.items()}
+
+
+class GpSampler(OptunaSampler):
+    """A Gaussian process would take being stopped for something to model: it learns from complete
+    trials alone, whatever the objectives."""
+
+    def stopped_take_part(self, goals: Sequence[Goal]) -> bool:
+        return False
 
 
 class _Mirror(InMemoryStorage):
@@ -247,8 +255,10 @@ def _frozen(number: int, state: TrialState) -> FrozenTrial:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """TPE's groups are experimental since 2021, and an infinite loss is no news."""
+    """TPE's groups are experimental since 2021, an infinite loss is no news, and neither is that
+    the Gaussian process sees nothing to gain anywhere but in one place."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         warnings.filterwarnings("ignore", message="Clip non-finite values")
+        warnings.filterwarnings("ignore", message="invalid value encountered in divide")
         yield

@@ -38,7 +38,9 @@ class Dehb:
         first = self.trained.get(job["config_id"], 0) + 1
         last = max(first, round(job["fidelity"]))
         self.trained[job["config_id"]] = last
-        params = {of["name"]: decode(of, u) for of, u in zip(self.space, job["config"])}
+        params = {
+            of["name"]: decode(of, u) for of, u in zip(self.space, job["config"], strict=True)
+        }
         return {"key": self.asked, "params": params, "first": first, "last": last}
 
     def report(self, key: int, epoch: int, loss: float) -> bool:
