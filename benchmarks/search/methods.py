@@ -48,7 +48,7 @@ def _peer(venv: str, method: str, about: str) -> Method:
         assert python, f"{method} needs the environment {venv}"
         trainings = round(seconds * workers / task.reference.seconds)
         start = {"method": method, "seed": seed, "workers": workers, "trainings": trainings}
-        with PeerProcess(python, venv.replace("-", "_"), start, task) as peer:
+        with PeerProcess(python, venvs.server(venv), start, task) as peer:
             found = clock.search(task, peer, workers, seconds)
             found.elsewhere = peer.spent()
         return found
@@ -78,5 +78,7 @@ METHODS: Mapping[str, Method] = {
     "syne-cqr": _peer("syne-tune", "syne-cqr", "Syne Tune CQR, whole trainings"),
     "syne-asha-cqr": _peer("syne-tune", "syne-asha-cqr", "Syne Tune CQR + ASHA"),
     "dehb": _peer("dehb", "dehb", "DEHB"),
+    "neps-auto": _peer("neps", "neps-auto", "NePS, as it chooses"),
+    "neps-priorband": _peer("neps", "neps-priorband", "NePS PriorBand"),
 }
 OURS = "auto"

@@ -19,20 +19,19 @@ _HERE = Path(__file__).parent
 
 
 class PeerProcess:
-    """A `Peer` of the clock: `<script>_server.py` run by `python`, the peer's own interpreter."""
+    """A `Peer` of the clock: a server's script run by `python`, the peer's own interpreter."""
 
-    def __init__(self, python: Path, script: str, start: Mapping[str, Any], task: Task) -> None:
+    def __init__(self, python: Path, script: Path, start: Mapping[str, Any], task: Task) -> None:
         """`start` holds method, seed, workers and trainings. Raises RuntimeError, here as in every
         question, with what the process last said if it has died."""
         self.task = task
         self._folder = tempfile.TemporaryDirectory()
         self._said = Path(self._folder.name) / "stderr"
-        command = [str(python), str(_HERE / f"{script}_server.py")]
         with self._said.open("w") as said:
             self._process = subprocess.Popen(
-                command,
+                [str(python), str(script)],
                 cwd=self._folder.name,  # what a peer writes goes with it
-                env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": ""},
+                env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(_HERE)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,

@@ -16,7 +16,8 @@ __all__ = ["read", "told"]
 
 
 def told(space: Space) -> list[dict[str, Any]]:
-    """Per parameter: name, kind (float, int or choice), low, high and log or choices, when.
+    """Per parameter: name, kind (float, int or choice), low, high and log or choices, prior and
+    confidence (null where the space has none), when.
 
     Each entry of `when` has parent, operator (in, <, <=, >, >= or !=) and operands; a condition on
     a choice always is an `in`. Raises ValueError for a number with a `step`.
@@ -34,19 +35,25 @@ def read(space: Space, values: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def _told(name: str, parameter: Parameter, space: Space) -> dict[str, Any]:
-    when = [_condition(c, space.parameters[c.parent]) for c in parameter.when]
+    prior = parameter.prior if parameter.confidence else None
+    both: dict[str, Any] = {
+        "name": name,
+        "prior": prior,
+        "confidence": parameter.confidence,
+        "when": [_condition(c, space.parameters[c.parent]) for c in parameter.when],
+    }
     if isinstance(parameter, Categorical):
         choices = [json.dumps(choice) for choice in parameter.choices]
-        return {"name": name, "kind": "choice", "choices": choices, "when": when}
+        told_prior = json.dumps(prior) if parameter.confidence else None
+        return {**both, "kind": "choice", "choices": choices, "prior": told_prior}
     if parameter.step is not None:
         raise ValueError(f"{name}: peers are told no `step`, but got {parameter.step}")
     return {
-        "name": name,
+        **both,
         "kind": parameter.kind,
         "low": parameter.low,
         "high": parameter.high,
         "log": parameter.log,
-        "when": when,
     }
 
 

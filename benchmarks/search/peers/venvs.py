@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["NAMES", "make", "python"]
+__all__ = ["NAMES", "make", "python", "server"]
 
 NAMES = ("smac", "syne-tune", "dehb", "neps", "hebo")
 _HERE = Path(__file__).parent
@@ -16,6 +16,11 @@ def python(name: str) -> Path | None:
     folder = os.environ.get("AUTOTUNE_BENCH_VENVS")
     found = Path(folder, name, "bin", "python") if folder else None
     return found if found and found.exists() else None
+
+
+def server(name: str) -> Path:
+    """The script that a peer's interpreter runs."""
+    return _HERE / f"{name.replace('-', '_')}_server.py"
 
 
 def make(folder: Path, names: tuple[str, ...] = NAMES) -> None:
