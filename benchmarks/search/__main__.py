@@ -1,7 +1,8 @@
 """python -m benchmarks.search run --suite lcbench --quick
 
 Prints the tables of autotune and its peers; `report` writes docs/search-benchmarks.md from the
-stored runs.
+stored runs; `venvs --folder F` makes the environments of the peers that need one of their own,
+which `run` finds in the folder AUTOTUNE_BENCH_VENVS.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 from benchmarks.search.lcbench import EIGHT, TASKS
 from benchmarks.search.measure import Job, measure, stored
 from benchmarks.search.methods import METHODS
+from benchmarks.search.peers import venvs
 from benchmarks.search.report import document, summary
 
 RESULTS = Path(__file__).parent / "results"
@@ -22,15 +24,22 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "search-benchmarks.md"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
-    parser.add_argument("command", choices=["run", "report"])
+    parser.add_argument("command", choices=["run", "report", "venvs"])
     parser.add_argument("--suite", choices=["lcbench"], default="lcbench")
-    parser.add_argument("--quick", action="store_true", help="8 tasks, 1 seed, nothing stored")
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    quick = "8 tasks, 1 seed, no slow methods, nothing stored"
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), help="all, if not given")
+    parser.add_argument("--folder", type=Path, help="where `venvs` makes the environments")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=4, help="simulated ones")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args(arguments)
+    if args.command == "venvs":
+        if args.folder is None:
+            parser.error("venvs needs --folder")
+        venvs.make(args.folder.absolute())
+        return 0
     path = RESULTS / f"{args.suite}-w{args.workers}.jsonl"
     if args.command == "report":
         command = f"python -m benchmarks.search run --suite {args.suite} --workers {args.workers}"
@@ -40,10 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if folder is None:
         return 0
     tasks, seeds = (EIGHT, 1) if args.quick else (TASKS, args.seeds)
+    methods = _methods(args.methods, args.quick)
     jobs = [
         Job(args.suite, task, method, seed, args.workers)
         for seed in range(args.first_seed, args.first_seed + seeds)
-        for method in args.methods
+        for method in methods
         for task in tasks
     ]
     with tempfile.TemporaryDirectory() as scratch:
@@ -52,6 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measure(jobs, folder, out, args.processes)
         print(summary(list(stored(out))))
     return 0
+
+
+def _methods(named: Sequence[str] | None, quick: bool) -> list[str]:
+    """Those to run; the others are named."""
+    chosen = named or [name for name in METHODS if not (quick and METHODS[name].slow)]
+    absent = [name for name in chosen if not METHODS[name].installed]
+    if absent:
+        print(f"skipped, not in AUTOTUNE_BENCH_VENVS: {', '.join(absent)}", file=sys.stderr)
+    slow = [] if named else [name for name in METHODS if name not in chosen]
+    if slow:
+        print(f"skipped, too slow for --quick: {', '.join(slow)}", file=sys.stderr)
+    return [name for name in chosen if name not in absent]
 
 
 def _data() -> Path | None:

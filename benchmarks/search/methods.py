@@ -20,6 +20,8 @@ class Method:
     search: Search
     venv: str | None = None
     """The environment that it needs, one of venvs.NAMES."""
+    slow: bool = False
+    """More than half a second a proposal here: not run with --quick."""
 
     @property
     def installed(self) -> bool:
@@ -42,7 +44,7 @@ def _optuna(sampler: str, pruner: str = "none", completes: bool = False) -> Sear
     return search
 
 
-def _peer(venv: str, method: str, about: str) -> Method:
+def _peer(venv: str, method: str, about: str, slow: bool = False) -> Method:
     def search(task: Task, seed: int, workers: int, seconds: float) -> Anytime:
         python = venvs.python(venv)
         assert python, f"{method} needs the environment {venv}"
@@ -53,7 +55,7 @@ def _peer(venv: str, method: str, about: str) -> Method:
             found.elsewhere = peer.spent()
         return found
 
-    return Method(about, search, venv)
+    return Method(about, search, venv, slow)
 
 
 METHODS: Mapping[str, Method] = {
@@ -66,17 +68,17 @@ METHODS: Mapping[str, Method] = {
     "tpe-sha": Method("Optuna TPE + SuccessiveHalving", _optuna("tpe", "sha")),
     "tpe-hyperband": Method("Optuna TPE + Hyperband", _optuna("tpe", "hyperband")),
     "cmaes": Method("Optuna CMA-ES, whole trainings", _optuna("cmaes")),
-    "gp": Method("Optuna GP, whole trainings", _optuna("gp")),
+    "gp": Method("Optuna GP, whole trainings", _optuna("gp"), slow=True),
     "ray-tpe-asha": Method(
         "Optuna TPE + ASHA, stopped trials told COMPLETE as Ray Tune does",
         _optuna("tpe", "sha", completes=True),
     ),
     "smac-mf": _peer("smac", "smac-mf", "SMAC3 multi-fidelity"),
-    "smac-bb": _peer("smac", "smac-bb", "SMAC3 black-box, whole trainings"),
+    "smac-bb": _peer("smac", "smac-bb", "SMAC3 black-box, whole trainings", slow=True),
     "syne-asha": _peer("syne-tune", "syne-asha", "Syne Tune ASHA"),
     "syne-bohb": _peer("syne-tune", "syne-bohb", "Syne Tune BOHB"),
-    "syne-cqr": _peer("syne-tune", "syne-cqr", "Syne Tune CQR, whole trainings"),
-    "syne-asha-cqr": _peer("syne-tune", "syne-asha-cqr", "Syne Tune CQR + ASHA"),
+    "syne-cqr": _peer("syne-tune", "syne-cqr", "Syne Tune CQR, whole trainings", slow=True),
+    "syne-asha-cqr": _peer("syne-tune", "syne-asha-cqr", "Syne Tune CQR + ASHA", slow=True),
     "dehb": _peer("dehb", "dehb", "DEHB"),
     "neps-auto": _peer("neps", "neps-auto", "NePS, as it chooses"),
     "neps-priorband": _peer("neps", "neps-priorband", "NePS PriorBand"),
