@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.search.lcbench import EIGHT, TASKS
 from benchmarks.search.measure import Job, measure, stored
 from benchmarks.search.methods import METHODS
 from benchmarks.search.peers import venvs
 from benchmarks.search.report import document, summary
+from benchmarks.search.suites import SUITES, Suite
 
 RESULTS = Path(__file__).parent / "results"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "search-benchmarks.md"
@@ -25,8 +25,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "search-benchmarks.md"
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
     parser.add_argument("command", choices=["run", "report", "venvs"])
-    parser.add_argument("--suite", choices=["lcbench"], default="lcbench")
-    quick = "8 tasks, 1 seed, no slow methods, nothing stored"
+    parser.add_argument("--suite", choices=list(SUITES), default="lcbench")
+    quick = "few tasks, 1 seed, no slow methods, nothing stored"
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), help="all, if not given")
     parser.add_argument("--folder", type=Path, help="where `venvs` makes the environments")
@@ -45,11 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = f"python -m benchmarks.search run --suite {args.suite} --workers {args.workers}"
         DOCUMENT.write_text(document(list(stored(path)), command))
         return 0
-    folder = _data()
+    suite = SUITES[args.suite]
+    folder = _data(suite)
     if folder is None:
         return 0
-    tasks, seeds = (EIGHT, 1) if args.quick else (TASKS, args.seeds)
-    methods = _methods(args.methods, args.quick)
+    tasks, seeds = (suite.quick, 1) if args.quick else (suite.tasks, args.seeds)
+    methods = _methods(args.methods, args.quick, suite)
     jobs = [
         Job(args.suite, task, method, seed, args.workers)
         for seed in range(args.first_seed, args.first_seed + seeds)
@@ -64,23 +65,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _methods(named: Sequence[str] | None, quick: bool) -> list[str]:
+def _methods(named: Sequence[str] | None, quick: bool, suite: Suite) -> list[str]:
     """Those to run; the others are named."""
-    chosen = named or [name for name in METHODS if not (quick and METHODS[name].slow)]
-    absent = [name for name in chosen if not METHODS[name].installed]
-    if absent:
-        print(f"skipped, not in AUTOTUNE_BENCH_VENVS: {', '.join(absent)}", file=sys.stderr)
-    slow = [] if named else [name for name in METHODS if name not in chosen]
-    if slow:
-        print(f"skipped, too slow for --quick: {', '.join(slow)}", file=sys.stderr)
-    return [name for name in chosen if name not in absent]
+    chosen = list(named or METHODS)
+    left_out = {
+        "not in AUTOTUNE_BENCH_VENVS": lambda method: not method.installed,
+        "nothing can be stopped early here": lambda method: method.stops and not suite.curves,
+        "too slow for --quick": lambda method: method.slow and quick and not named,
+    }
+    for why, holds in left_out.items():
+        if names := [name for name in chosen if holds(METHODS[name])]:
+            print(f"skipped, {why}: {', '.join(names)}", file=sys.stderr)
+            chosen = [name for name in chosen if name not in names]
+    return chosen
 
 
-def _data() -> Path | None:
+def _data(suite: Suite) -> Path | None:
     named = os.environ.get("AUTOTUNE_BENCH_DATA")
-    if named and (Path(named) / "lcbench" / "model.onnx").exists():
-        return Path(named)
-    where = "a folder with lcbench/model.onnx (github.com/slds-lmu/yahpo_data)"
+    if suite.file is None or (named and (Path(named) / suite.file).exists()):
+        return Path(named or ".")
+    where = f"a folder with {suite.file} ({suite.where})"
     print(f"skipped: AUTOTUNE_BENCH_DATA must name {where}, but got {named!r}", file=sys.stderr)
     return None
 

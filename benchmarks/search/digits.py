@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import math
+import os
 import random
 import tempfile
 import time
@@ -68,8 +69,14 @@ class _Recorded:
                 self.more, self.rows = self._train(), []  # from the start: nothing was kept
             self.rows.append(next(self.more))
             if len(self.rows) in (1, 3, 9, self.task.epochs):
-                self.path.write_text(json.dumps(self.rows))
+                self._keep()
         return self.rows
+
+    def _keep(self) -> None:
+        """In one step: another process may be reading it."""
+        fresh = self.path.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(self.rows))
+        fresh.replace(self.path)
 
     def _train(self) -> Iterator[tuple[float, float]]:
         import torch

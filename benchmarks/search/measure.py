@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.search.methods import METHODS
+from benchmarks.search.suites import SUITES
 from benchmarks.search.task import Task
 
 __all__ = ["BUDGETS", "Job", "measure", "stored"]
@@ -53,10 +54,7 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
 
 @functools.cache
 def load(suite: str, task: str, folder: Path) -> Task:
-    from benchmarks.search.lcbench import Lcbench
-
-    assert suite == "lcbench", suite
-    return Lcbench(task, folder / "lcbench")
+    return SUITES[suite].load(task, folder)
 
 
 def stored(path: Path) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,8 @@ class Method:
     search: Search
     venv: str | None = None
     """The environment that it needs, one of venvs.NAMES."""
+    stops: bool = False
+    """It stops trainings early or promotes them: it has no part where there are no curves."""
     slow: bool = False
     """More than half a second a proposal here: not run with --quick."""
 
@@ -44,7 +46,7 @@ def _optuna(sampler: str, pruner: str = "none", completes: bool = False) -> Sear
     return search
 
 
-def _peer(venv: str, method: str, about: str, slow: bool = False) -> Method:
+def _peer(venv: str, method: str, about: str, stops: bool = False, slow: bool = False) -> Method:
     def search(task: Task, seed: int, workers: int, seconds: float) -> Anytime:
         python = venvs.python(venv)
         assert python, f"{method} needs the environment {venv}"
@@ -55,32 +57,36 @@ def _peer(venv: str, method: str, about: str, slow: bool = False) -> Method:
             found.elsewhere = peer.spent()
         return found
 
-    return Method(about, search, venv, slow)
+    return Method(about, search, venv, stops, slow)
 
 
 METHODS: Mapping[str, Method] = {
     "auto": Method("autotune, as it comes", _ours("auto", "auto")),
-    "mfgp-asha": Method("autotune mfgp + asha", _ours("mfgp", "asha")),
+    "mfgp-asha": Method("autotune mfgp + asha", _ours("mfgp", "asha"), stops=True),
     "mfgp": Method("autotune mfgp, whole trainings", _ours("mfgp", "none")),
-    "random-asha": Method("autotune random + asha", _ours("random", "asha")),
+    "random-asha": Method("autotune random + asha", _ours("random", "asha"), stops=True),
     "random": Method("random, whole trainings", _optuna("random")),
     "tpe": Method("Optuna TPE, whole trainings", _optuna("tpe")),
-    "tpe-sha": Method("Optuna TPE + SuccessiveHalving", _optuna("tpe", "sha")),
-    "tpe-hyperband": Method("Optuna TPE + Hyperband", _optuna("tpe", "hyperband")),
+    "tpe-sha": Method("Optuna TPE + SuccessiveHalving", _optuna("tpe", "sha"), stops=True),
+    "tpe-hyperband": Method("Optuna TPE + Hyperband", _optuna("tpe", "hyperband"), stops=True),
     "cmaes": Method("Optuna CMA-ES, whole trainings", _optuna("cmaes")),
     "gp": Method("Optuna GP, whole trainings", _optuna("gp"), slow=True),
     "ray-tpe-asha": Method(
         "Optuna TPE + ASHA, stopped trials told COMPLETE as Ray Tune does",
         _optuna("tpe", "sha", completes=True),
+        stops=True,
     ),
-    "smac-mf": _peer("smac", "smac-mf", "SMAC3 multi-fidelity"),
+    "smac-mf": _peer("smac", "smac-mf", "SMAC3 multi-fidelity", stops=True),
     "smac-bb": _peer("smac", "smac-bb", "SMAC3 black-box, whole trainings", slow=True),
-    "syne-asha": _peer("syne-tune", "syne-asha", "Syne Tune ASHA"),
-    "syne-bohb": _peer("syne-tune", "syne-bohb", "Syne Tune BOHB"),
+    "syne-asha": _peer("syne-tune", "syne-asha", "Syne Tune ASHA", stops=True),
+    "syne-bohb": _peer("syne-tune", "syne-bohb", "Syne Tune BOHB", stops=True),
     "syne-cqr": _peer("syne-tune", "syne-cqr", "Syne Tune CQR, whole trainings", slow=True),
-    "syne-asha-cqr": _peer("syne-tune", "syne-asha-cqr", "Syne Tune CQR + ASHA", slow=True),
-    "dehb": _peer("dehb", "dehb", "DEHB"),
-    "neps-auto": _peer("neps", "neps-auto", "NePS, as it chooses"),
-    "neps-priorband": _peer("neps", "neps-priorband", "NePS PriorBand"),
+    "syne-asha-cqr": _peer(
+        "syne-tune", "syne-asha-cqr", "Syne Tune CQR + ASHA", stops=True, slow=True
+    ),
+    "dehb": _peer("dehb", "dehb", "DEHB", stops=True),
+    "neps-auto": _peer("neps", "neps-auto", "NePS, as it chooses", stops=True),
+    "neps-priorband": _peer("neps", "neps-priorband", "NePS PriorBand", stops=True),
+    "hebo": _peer("hebo", "hebo", "HEBO, whole trainings", slow=True),
 }
 OURS = "auto"

