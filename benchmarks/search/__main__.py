@@ -9,11 +9,11 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.search.measure import Job, measure, stored
-from benchmarks.search.methods import METHODS
+from benchmarks.search.methods import METHODS, Method
 from benchmarks.search.peers import venvs
 from benchmarks.search.report import document, summary
 from benchmarks.search.suites import SUITES, Suite
@@ -46,11 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         DOCUMENT.write_text(document(list(stored(path)), command))
         return 0
     suite = SUITES[args.suite]
+    methods = _methods(args.methods, args.quick, suite)
     folder = _data(suite)
     if folder is None:
         return 0
     tasks, seeds = (suite.quick, 1) if args.quick else (suite.tasks, args.seeds)
-    methods = _methods(args.methods, args.quick, suite)
     jobs = [
         Job(args.suite, task, method, seed, args.workers)
         for seed in range(args.first_seed, args.first_seed + seeds)
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _methods(named: Sequence[str] | None, quick: bool, suite: Suite) -> list[str]:
     """Those to run; the others are named."""
     chosen = list(named or METHODS)
-    left_out = {
+    left_out: dict[str, Callable[[Method], bool]] = {
         "not in AUTOTUNE_BENCH_VENVS": lambda method: not method.installed,
         "nothing can be stopped early here": lambda method: method.stops and not suite.curves,
         "too slow for --quick": lambda method: method.slow and quick and not named,

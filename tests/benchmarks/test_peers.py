@@ -2,12 +2,15 @@
 
 import random
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autotune.space import Space
+from autotune.trial import Scalar
 from benchmarks.search import clock
 from benchmarks.search.methods import METHODS
 from benchmarks.search.peers import PeerProcess, venvs
@@ -49,7 +52,7 @@ class Bowl:
     def reference(self) -> Reference:
         return Reference(0.0, 1.0, 27.0)
 
-    def curve(self, params) -> Curve:  # type: ignore[no-untyped-def]
+    def curve(self, params: Mapping[str, Any]) -> Curve:
         assert SPACE.contains(params) == []
         floor = abs(params["lr"] - 0.1) + abs(params["model.width"] - 100) / 500
         losses = [floor + 1 / epoch for epoch in range(1, self.epochs + 1)]
@@ -141,7 +144,7 @@ def test_a_process_that_dies_says_why(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_every_peer_searches_a_mixed_space_and_repeats_itself(name: str) -> None:
     venv = METHODS[name].venv
-    assert venv
+    assert venv in venvs.NAMES
     python = venvs.python(venv)
     if python is None:
         pytest.skip(f"AUTOTUNE_BENCH_VENVS holds no {venv}")
@@ -151,7 +154,7 @@ def test_every_peer_searches_a_mixed_space_and_repeats_itself(name: str) -> None
     assert all(1 <= begin <= end <= Bowl.epochs for _, begin, end in first)
 
 
-def asked(name: str, python: Path, venv: str) -> list[tuple[dict[str, object], int, int]]:
+def asked(name: str, python: Path, venv: str) -> list[tuple[dict[str, Scalar], int, int]]:
     """What three busy workers are given, results coming in an order of their own."""
     rng, task = random.Random(0), Bowl()
     start = {"method": name, "seed": 1, "workers": 3, "trainings": 20}

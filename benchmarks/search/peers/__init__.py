@@ -27,9 +27,10 @@ class PeerProcess:
         self.task = task
         self._folder = tempfile.TemporaryDirectory()
         self._said = Path(self._folder.name) / "stderr"
+        self._command = [str(python), str(script)]
         with self._said.open("w") as said:
             self._process = subprocess.Popen(
-                [str(python), str(script)],
+                self._command,
                 cwd=self._folder.name,  # what a peer writes goes with it
                 env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(_HERE)},
                 stdin=subprocess.PIPE,
@@ -88,7 +89,7 @@ class PeerProcess:
         answer = self._process.stdout.readline()
         if not answer:
             self._process.wait()
-            raise RuntimeError(f"{self._process.args} died at {name!r}:\n{self._last_words()}")
+            raise RuntimeError(f"{' '.join(self._command)} died at {name!r}:\n{self._last_words()}")
         return json.loads(answer)
 
     def _last_words(self) -> str:

@@ -29,8 +29,8 @@ def make(folder: Path, names: tuple[str, ...] = NAMES) -> None:
     for name in names:
         print(f"{folder / name}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", folder / name], check=True)
-        pip = [folder / name / "bin" / "python", "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, "--requirement", _HERE / f"{name}.txt"], check=True)
+        pip = [str(folder / name / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "--requirement", str(_HERE / f"{name}.txt")], check=True)
         alone = _HERE / f"{name}-no-deps.txt"
         if alone.exists():
-            subprocess.run([*pip, "--no-deps", "--requirement", alone], check=True)
+            subprocess.run([*pip, "--no-deps", "--requirement", str(alone)], check=True)

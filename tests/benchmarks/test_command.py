@@ -1,0 +1,45 @@
+"""The command of the search benchmark: what it leaves out, it names."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.search import __main__ as command
+from benchmarks.search.methods import METHODS
+from benchmarks.search.suites import SUITES
+
+
+def test_peers_without_their_environment_are_named_and_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AUTOTUNE_BENCH_VENVS", str(tmp_path))
+    monkeypatch.delenv("AUTOTUNE_BENCH_DATA", raising=False)
+    assert command.main(["run", "--quick", "--methods", "random", "dehb", "smac-mf"]) == 0
+    said = capsys.readouterr().err
+    assert "skipped: AUTOTUNE_BENCH_DATA must name a folder with lcbench/model.onnx" in said
+    assert "skipped, not in AUTOTUNE_BENCH_VENVS: dehb, smac-mf\n" in said
+
+
+def test_where_there_are_no_curves_nothing_stops_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AUTOTUNE_BENCH_VENVS", str(tmp_path))
+    suite = SUITES["tables"]
+    assert command._methods(["tpe", "tpe-sha", "hebo"], False, suite) == ["tpe"]
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "skipped, not in AUTOTUNE_BENCH_VENVS: hebo",
+        "skipped, nothing can be stopped early here: tpe-sha",
+    ]
+
+
+def test_a_quick_run_leaves_out_what_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUTOTUNE_BENCH_VENVS", raising=False)
+    chosen = command._methods(None, True, SUITES["lcbench"])
+    assert chosen == [n for n, m in METHODS.items() if m.venv is None and not m.slow]
+
+
+def test_environments_need_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["venvs"])
+    assert "venvs needs --folder" in capsys.readouterr().err
