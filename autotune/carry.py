@@ -8,7 +8,8 @@ from typing import Any
 from autotune.errors import InvalidInput, echo
 from autotune.search.encode import snap
 from autotune.space import is_active
-from autotune.spec.model import Objective, StudySpec
+from autotune.spec.model import StudySpec
+from autotune.spec.objectives import Objective
 from autotune.train.config import apply
 from autotune.trial import Goal, Reason, Scalar, State, Trial
 

@@ -20,7 +20,7 @@ from autotune.journal import Journal
 from autotune.search.base import Past
 from autotune.search.warm import WarmStart
 from autotune.spec import StudySpec
-from autotune.spec.model import Objective
+from autotune.spec.objectives import Objective
 from autotune.trial import Goal, Reason, State, Trial
 
 __all__ = ["IN_RUNS", "Earlier", "Find", "gather", "reader", "recall", "under"]
