@@ -14,7 +14,7 @@ from typing import Any
 from autotune import chosen, confirm, earlier, failures
 from autotune import spec as specs
 from autotune.clock import Clock, WallClock
-from autotune.errors import AutotuneError, StudyChanged
+from autotune.errors import AutotuneError
 from autotune.files import write_atomically
 from autotune.folder import Folder, Nowhere, delete, take_lock
 from autotune.history import History
@@ -43,7 +43,6 @@ __all__ = [
     "Wait",
     "delete",
     "in_memory",
-    "refuse_changes",
     "start",
     "take_lock",
 ]
@@ -74,7 +73,7 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
     lock = take_lock(folder)
     try:
         if stored.exists():
-            refuse_changes(specs.load(stored), spec)
+            specs.refuse_changes(specs.load(stored), spec)
         write_atomically(stored, specs.dump(spec))
         journal = Journal(open_storage(spec.storage, folder), spec.name, spec.aims.goals)
         history = History(spec, folder, journal.uid)
@@ -95,16 +94,6 @@ def in_memory(
     journal = Unwritten()
     past = earlier.recall(spec, journal, earlier.reader(spec, find))
     return Study(History(spec, Path(spec.name), journal.uid), journal, Nowhere(), listeners, past)
-
-
-def refuse_changes(old: StudySpec, new: StudySpec) -> None:
-    """Raises StudyChanged, naming the differences and the ways out."""
-    if differences := specs.differences(old, new):
-        lines = "\n".join(f"  {line}" for line in differences)
-        raise StudyChanged(
-            f"study {new.name!r} exists with another spec:\n{lines}\n"
-            f"Give the new one another `name:`, or remove the old: autotune delete {new.name}"
-        )
 
 
 class Study:

@@ -272,10 +272,10 @@ def test_a_resume_needs_no_folder_of_the_earlier_study(tmp_path: Path) -> None:
 def test_what_is_journaled_reads_back_as_it_was(tmp_path: Path) -> None:
     old = finished("old", "schedule={name: asha, grace: 1, eta: 2}")
     spec = study_spec("new", WARM)
-    journal = Journal(open_storage(None, tmp_path), "new", Goal.MINIMIZE)
+    journal = Journal(open_storage(None, tmp_path), "new", [Goal.MINIMIZE])
     (gathered,) = earlier.gather(spec, {"old": old}.__getitem__)
     (fresh,) = earlier.recall(spec, journal, lambda: [gathered])
-    again = Journal(open_storage(None, tmp_path), "new", Goal.MINIMIZE)
+    again = Journal(open_storage(None, tmp_path), "new", [Goal.MINIMIZE])
     (kept,) = earlier.recall(spec, again, lambda: pytest.fail("reads the old study again"))
     assert kept == fresh
     assert [t.number for t in kept] == list(range(-len(kept), 0))

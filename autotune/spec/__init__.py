@@ -6,7 +6,16 @@
 Imports neither torch nor ray, mlflow or optuna.
 """
 
-from autotune.spec.load import check, differences, dump, dump_config, load, load_config, plain
+from autotune.spec.load import (
+    check,
+    differences,
+    dump,
+    dump_config,
+    load,
+    load_config,
+    plain,
+    refuse_changes,
+)
 from autotune.spec.model import Budget, Confirm, StudySpec, Tracking, Worker
 from autotune.spec.objectives import Aims, Constraint, Objective, Within
 from autotune.spec.schema import schema
@@ -30,6 +39,7 @@ __all__ = [
     "load",
     "load_config",
     "plain",
+    "refuse_changes",
     "schema",
     "shipped",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autotune.errors import InvalidInput, Problem
+from autotune.errors import InvalidInput, Problem, StudyChanged
 from autotune.space import Space
 from autotune.spec.check import rules, walk
 from autotune.spec.model import StudySpec
@@ -20,7 +20,16 @@ from autotune.train.base import fields
 from autotune.train.config import apply
 from autotune.train.invalid import problems as explained
 
-__all__ = ["check", "differences", "dump", "dump_config", "load", "load_config", "plain"]
+__all__ = [
+    "check",
+    "differences",
+    "dump",
+    "dump_config",
+    "load",
+    "load_config",
+    "plain",
+    "refuse_changes",
+]
 
 Keys = tuple[str | int, ...]
 
@@ -120,6 +129,16 @@ def differences(old: StudySpec, new: StudySpec) -> list[str]:
         elif before[path] != after[path]:
             lines.append(f"{path} was {before[path]}, now is {after[path]}")
     return lines
+
+
+def refuse_changes(old: StudySpec, new: StudySpec) -> None:
+    """Raises StudyChanged, naming the differences and the ways out."""
+    if changes := differences(old, new):
+        lines = "\n".join(f"  {line}" for line in changes)
+        raise StudyChanged(
+            f"study {new.name!r} exists with another spec:\n{lines}\n"
+            f"Give the new one another `name:`, or remove the old: autotune delete {new.name}"
+        )
 
 
 def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem]]:

@@ -61,7 +61,8 @@ def bowl(at: float, kind: str, scale: float = 1.0) -> simulate.Curve:
 def study(curve: simulate.Curve, trials: int, seed: int, old: History | None = None) -> History:
     search = {"name": "tpe", **({"warm_start": ["old"]} if old else {})}
     changes = {"seed": seed, "search": search, "budget": {"trials": trials}}
-    spec = StudySpec.model_validate({**dict(base()), **changes})
+    known = {key: value for key, value in dict(base()).items() if key != "objectives"}
+    spec = StudySpec.model_validate({**known, "objective": base().objective, **changes})
     made = in_memory(spec, find=lambda name: old or History(spec, Path(), ""))
     simulate.run(made, 1, simulate.recorded(curve))
     return made.history
