@@ -1,6 +1,10 @@
 """docs/search-benchmarks.md from the stored runs."""
 
+import os
+import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -42,9 +46,20 @@ def document(rows: Sequence[Row], command: str) -> str:
         "epochs, 4 asynchronous workers. Regret 0 is the best loss known, 100 the median of 1,000 "
         "random full trainings; a budget of 1 is the median cost of a full training, shared by "
         "the workers.\n\n"
-        f"Made by `{command}`; the anytime curves are in benchmarks/search/results.\n"
+        f"Made by `{command}`; the anytime curves are in benchmarks/search/results. {_versions()}\n"
     )
-    return f"{head}\n{summary(rows)}\n"
+    counts = Counter(row["method"] for row in rows)
+    common = [row for row in rows if 2 * counts[row["method"]] >= counts[OURS]]
+    parts = [head, summary(common)]
+    if len(common) < len(rows):
+        parts += ["## With those that have fewer runs, on what all share", summary(rows)]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _versions() -> str:
+    names = ("optuna", "scipy", "onnxruntime")
+    known = ", ".join(f"{name} {version(name)}" for name in names)
+    return f"Python {platform.python_version()}, {known}, {os.cpu_count()} cores, no GPU."
 
 
 def _lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
