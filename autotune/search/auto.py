@@ -26,19 +26,27 @@ class Auto(SamplerSettings):
         return self.choose(space, trials=None).build(space, goal, seed)
 
     def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
-        return Tpe().build_several(space, goals, seed)
+        return self.choose(space, trials=None, several=True).build_several(space, goals, seed)
 
-    def choose(self, space: Space, trials: int | None) -> Grid | Mfgp | Tpe:
+    def choose(
+        self,
+        space: Space,
+        trials: int | None,
+        several: bool = False,
+        constrained: bool = False,
+    ) -> Grid | Mfgp | Tpe:
         """The sampler for a budget of `trials` (None: unknown).
 
         1. tpe, for a warm start: it learns from earlier studies, which mfgp does not yet.
         2. grid, when the budget covers every combination of a finite space: nothing is left out.
-        3. mfgp otherwise: it learns from stopped and from whole trainings, takes conditions,
+        3. tpe, for several objectives or constraints, which mfgp does not take yet.
+        4. mfgp otherwise: it learns from stopped and from whole trainings, takes conditions,
            choices and priors, and a proposal after 10,000 trials costs an eighth of a second.
         """
         if self.warm_start:
             return Tpe()
         combinations = space.count()
-        if combinations is not None and trials is not None and combinations <= trials:
-            return Grid()
-        return Mfgp()
+        finite = combinations is not None and trials is not None and combinations <= trials
+        first: Grid | Mfgp = Grid() if finite else Mfgp()
+        fits = first.several >= several and first.constrained >= constrained
+        return first if fits else Tpe()

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from autotune.schedule import AutoSchedule, SchedulerConfig
-from autotune.search import Auto, SamplerConfig, Tpe
+from autotune.search import Auto, SamplerConfig
 from autotune.space import Space
 from autotune.spec.objectives import Aims, Constraints, Objective, Objectives, Pick
 from autotune.spec.reader import Node
@@ -221,10 +221,8 @@ class StudySpec(Config):
     def chosen_search(self) -> SamplerConfig:
         """`search`, with auto resolved by its rule."""
         if isinstance(self.search, Auto):
-            chosen = self.search.choose(self.space, self.budget.trials)
             several, constrained = len(self.objectives) > 1, bool(self.constraints)
-            fits = chosen.several >= several and chosen.constrained >= constrained
-            return chosen if fits else Tpe()
+            return self.search.choose(self.space, self.budget.trials, several, constrained)
         return self.search
 
     def chosen_schedule(self) -> SchedulerConfig:

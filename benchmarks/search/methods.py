@@ -63,6 +63,7 @@ def _peer(venv: str, method: str, about: str, stops: bool = False, slow: bool = 
 METHODS: Mapping[str, Method] = {
     "auto": Method("autotune, as it comes", _ours("auto", "auto")),
     "mfgp-asha": Method("autotune mfgp + asha", _ours("mfgp", "asha"), stops=True),
+    "mfgp-hyperband": Method("autotune mfgp + hyperband", _ours("mfgp", "hyperband")),
     "mfgp": Method("autotune mfgp, whole trainings", _ours("mfgp", "none")),
     "random-asha": Method("autotune random + asha", _ours("random", "asha"), stops=True),
     "random": Method("random, whole trainings", _optuna("random")),
