@@ -46,7 +46,8 @@ def document(rows: Sequence[Row], command: str) -> str:
         "epochs, 4 asynchronous workers. Regret 0 is the best loss known, 100 the median of 1,000 "
         "random full trainings; a budget of 1 is the median cost of a full training, shared by "
         "the workers.\n\n"
-        f"Made by `{command}`; the anytime curves are in benchmarks/search/results. {_versions()}\n"
+        f"Made by `{command}`; the anytime curves are in benchmarks/search/results. {_seeds(rows)} "
+        f"{_versions()}\n"
     )
     counts = Counter(row["method"] for row in rows)
     common = [row for row in rows if 2 * counts[row["method"]] >= counts[OURS]]
@@ -54,6 +55,12 @@ def document(rows: Sequence[Row], command: str) -> str:
     if len(common) < len(rows):
         parts += ["## With those that have fewer runs, on what all share", summary(rows)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _seeds(rows: Sequence[Row]) -> str:
+    tasks = Counter((row["task"], row["method"]) for row in rows if row["method"] == OURS)
+    few, many = min(tasks.values()), max(tasks.values())
+    return f"Seeds of each task: {few if few == many else f'{few} to {many}'}."
 
 
 def _versions() -> str:
