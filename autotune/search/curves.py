@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotune.search.base import derive, distinct
-from autotune.search.surrogate.acquire import Moves, climb, log_improvement
+from autotune.search.surrogate.acquire import Moves, climb
 from autotune.search.surrogate.features import Features
 from autotune.search.surrogate.levels import Levels, Observed, broken, observe
 from autotune.search.surrogate.priors import Priors
@@ -22,15 +22,19 @@ Array = NDArray[np.float64]
 
 
 class CurveSampler:
-    """Sobol points, then the best of many candidates by expected improvement at the last epoch.
+    """Sobol points, then the best of many candidates by what a whole training may reach: the lower
+    confidence bound of the model at the last epoch (N. Srinivas et al., "Gaussian process
+    optimization in the bandit setting", ICML 2010).
 
-    The hyperparameters are fitted to the trials below a number that grows by 1.4 (16, 23, 32,
+    The hyperparameters are fitted to the trials below a number that grows by 1.4 (8, 11, 16,
     ...), those among them that have ended: the answer depends on the trials alone, and a study
     fits a few times a threshold only. What is cached is what would be computed again.
     """
 
     GROWTH = 1.4
-    SOBOL = 16
+    DOUBT = 2.5
+    """Standard deviations below the mean that a candidate is credited with. Expected improvement
+    and less doubt stay too close to what is known: docs/decisions.md."""
     FIRST, OTHER = 100, 50
     """Observations kept of the first level and of each other: half the best, half the newest."""
     PENDING = 200
@@ -54,18 +58,13 @@ class CurveSampler:
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
-        if results < self.startup or number < self._sobol(trials):
+        if results < self.startup:
             ordered = self._design(number)
         else:
             ordered = self._ranked(trials, number)
         rng = random.Random(derive(self.seed, number))
         draws = [partial(self.space.decode, point) for point in ordered[:20].tolist()]
         return distinct(draws, self.space, rng, trials)
-
-    def _sobol(self, trials: Sequence[Trial]) -> int:
-        """Where trials are stopped early points are cheap, and more of them come first."""
-        stopped = any(t.state == State.PRUNED for t in trials)
-        return min(self.SOBOL, 2 * self.startup) if stopped else 0
 
     def _design(self, number: int) -> Array:
         """A point of a Sobol sequence; where there are priors, every other one drawn from them,
@@ -89,11 +88,11 @@ class CurveSampler:
         pending = self.features.of(units[under_way[-self.PENDING :]])
         data, hyper = self._data(units, levels, kept), self._hyper(trials, levels, number)
         posterior = Posterior(data, hyper, self.features.block, pending)
-        best, leaders = self._leaders(posterior, units, kept, levels)
+        leaders = self._leaders(posterior, units, kept)
         rng = np.random.default_rng(derive(self.seed, number, 1))
         moves = Moves(self._choices, rng)
         start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL, 0.02, 0.3)])
-        worth = partial(self._worth, posterior, best, self.TRUST / number)
+        worth = partial(self._worth, posterior, self.TRUST / number)
         points, values = climb(worth, start, moves, self.ROUNDS)
         return points[np.argsort(-values, kind="stable")]
 
@@ -112,22 +111,18 @@ class CurveSampler:
         points[::2] = self.priors.bend(points[::2])
         return points
 
-    def _worth(self, posterior: Posterior, best: float, trust: float, points: Array) -> Array:
-        gain = log_improvement(*posterior(self.features.of(points)), best)
+    def _worth(self, posterior: Posterior, trust: float, points: Array) -> Array:
+        mean, spread = posterior(self.features.of(points))
+        hope = self.DOUBT * spread - mean
         if not self.priors:
-            return gain
-        return np.asarray(gain + trust * self.priors.log(points, self.features.active(points)))
+            return np.asarray(hope)
+        return np.asarray(hope + trust * self.priors.log(points, self.features.active(points)))
 
-    def _leaders(
-        self, posterior: Posterior, units: Array, kept: Observed, levels: Levels
-    ) -> tuple[float, Array]:
-        """The score to improve on, and the ten trials that are expected to end best."""
+    def _leaders(self, posterior: Posterior, units: Array, kept: Observed) -> Array:
+        """The ten trials that are expected to end best."""
         places = np.unique(kept.trial)
         mean, _ = posterior(self.features.of(units[places]))
-        order = np.argsort(mean, kind="stable")
-        whole = kept.score[kept.level == len(levels.steps) - 1]
-        best = float(whole.min()) if len(whole) else float(mean.min())
-        return best, units[places[order[:10]]]
+        return np.asarray(units[places[np.argsort(mean, kind="stable")[:10]]])
 
     def _hyper(self, trials: Sequence[Trial], levels: Levels, number: int) -> Hyper:
         below = self._threshold(number)
@@ -142,7 +137,7 @@ class CurveSampler:
         return known[1]
 
     def _threshold(self, number: int) -> int:
-        below = float(max(2, min(self.SOBOL, self.startup)))
+        below = float(max(2, self.startup))
         while below * self.GROWTH <= number:
             below *= self.GROWTH
         return int(below)
