@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.search import __main__ as command
-from benchmarks.search.methods import METHODS
+from benchmarks.search.methods import BELIEFS, METHODS
 from benchmarks.search.report import document
 from benchmarks.search.suites import SUITES
 
@@ -39,7 +39,9 @@ def test_where_there_are_no_curves_nothing_stops_early(
 def test_a_quick_run_leaves_out_what_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AUTOTUNE_BENCH_VENVS", raising=False)
     chosen = command._methods(None, True, SUITES["lcbench"])
-    assert chosen == [n for n, m in METHODS.items() if m.venv is None and not m.slow]
+    assert chosen == [
+        n for n, m in METHODS.items() if m.venv is None and not m.slow and n not in BELIEFS
+    ]
 
 
 def test_environments_need_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
