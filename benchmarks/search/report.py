@@ -5,6 +5,7 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,8 @@ def _seeds(rows: Sequence[Row]) -> str:
 
 
 def _versions() -> str:
-    names = ("optuna", "scipy", "onnxruntime")
-    known = ", ".join(f"{name} {version(name)}" for name in names)
+    there = [each for each in ("optuna", "scipy", "onnxruntime") if find_spec(each)]
+    known = ", ".join(f"{name} {version(name)}" for name in there)
     return f"Python {platform.python_version()}, {known}, {os.cpu_count()} cores, no GPU."
 
 
