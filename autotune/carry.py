@@ -53,7 +53,8 @@ def carry(
     if other := _another_kind(trial, rename, found, spec):
         return other
     bare = replace(trial, params=found, curve=curve, reports={}, message="", seed=0)
-    bare = replace(bare, values=(), violations=())  # of the old study's objectives and constraints
+    # What follows is of the old study's objectives and constraints.
+    bare = replace(bare, values=(), violations=(), stages={})
     return replace(bare, value=standing(bare, spec.objective))
 
 

@@ -110,6 +110,7 @@ class Run:
             violations=aims.violations(told),
             reports=dict(self.reports),
             curve=aims.curve(self.reports),
+            stages=aims.stages(self.reports),
             seconds=self.seconds,
             seed=self.seed,
             parent=self.parent,

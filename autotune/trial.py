@@ -19,6 +19,7 @@ __all__ = [
     "Reason",
     "Report",
     "Scalar",
+    "Stage",
     "State",
     "Trial",
     "Trials",
@@ -116,6 +117,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """What a trial would be worth had it ended at some step."""
+
+    values: tuple[float, ...]
+    """One an objective; empty where not all were reported."""
+    violations: tuple[float, ...]
+    """One a constraint, as a share of its bound; empty where not all were reported."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """What the study knows of one trial at this moment."""
 
@@ -135,6 +146,8 @@ class Trial:
     """By step."""
     curve: Mapping[int, float] = field(default_factory=dict)
     """The objective (the first one) by step, as reported."""
+    stages: Mapping[int, Stage] = field(default_factory=dict)
+    """By step; empty where there is one objective and no constraint: the curve says it all."""
     seconds: float = 0.0
     seed: int = 0
     parent: int | None = None

@@ -3,13 +3,16 @@
 import random
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autotune.search.base import derive, distinct
-from autotune.search.surrogate.acquire import Moves, climb, log_improvement
+from autotune.search.surrogate.acquire import Moves, climb
+from autotune.search.surrogate.aspects import feasible, objectives, violated
 from autotune.search.surrogate.features import Features
+from autotune.search.surrogate.gain import Gain
 from autotune.search.surrogate.levels import Levels, Observed, broken, observe
 from autotune.search.surrogate.priors import Priors
 from autotune.search.surrogate.process import Data, Hyper, Posterior, fit
@@ -22,15 +25,15 @@ Array = NDArray[np.float64]
 
 
 class CurveSampler:
-    """Sobol points, then the best of many candidates by expected improvement at the last epoch.
+    """Sobol points, then the best of many candidates by what `Gain` makes of the last epoch: a
+    process for each objective and for each constraint says what to expect there.
 
-    The hyperparameters are fitted to the trials below a number that grows by 1.4 (16, 23, 32,
+    The hyperparameters are fitted to the trials below a number that grows by 1.4 (8, 11, 16,
     ...), those among them that have ended: the answer depends on the trials alone, and a study
     fits a few times a threshold only. What is cached is what would be computed again.
     """
 
     GROWTH = 1.4
-    SOBOL = 16
     FIRST, OTHER = 100, 50
     """Observations kept of the first level and of each other: half the best, half the newest."""
     PENDING = 200
@@ -41,31 +44,26 @@ class CurveSampler:
     ENOUGH = 6
     """Whole trainings that make a model of their own."""
 
-    def __init__(self, space: Space, goal: Goal, seed: int, startup: int) -> None:
+    def __init__(self, space: Space, goals: Sequence[Goal], seed: int, startup: int) -> None:
         self.space = space
-        self.sign = 1.0 if goal == Goal.MINIMIZE else -1.0
+        self.objectives = objectives(goals)
         self.seed = seed
         self.startup = startup
         self.features = Features(space)
         self.priors = Priors(space)
         self._choices = np.array([isinstance(p, Categorical) for p in space.parameters.values()])
         self._units: dict[int, tuple[dict[str, Scalar], Array]] = {}
-        self._fitted: dict[Levels, tuple[object, Hyper]] = {}
+        self._fitted: dict[Levels, tuple[object, list[Hyper]]] = {}
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
-        if results < self.startup or number < self._sobol(trials):
+        if results < self.startup:
             ordered = self._design(number)
         else:
             ordered = self._ranked(trials, number)
         rng = random.Random(derive(self.seed, number))
         draws = [partial(self.space.decode, point) for point in ordered[:20].tolist()]
         return distinct(draws, self.space, rng, trials)
-
-    def _sobol(self, trials: Sequence[Trial]) -> int:
-        """Where trials are stopped early points are cheap, and more of them come first."""
-        stopped = any(t.state == State.PRUNED for t in trials)
-        return min(self.SOBOL, 2 * self.startup) if stopped else 0
 
     def _design(self, number: int) -> Array:
         """A point of a Sobol sequence; where there are priors, every other one drawn from them,
@@ -83,17 +81,24 @@ class CurveSampler:
     def _ranked(self, trials: Sequence[Trial], number: int) -> Array:
         """Candidates, the most promising one first."""
         levels = self._levels(trials, number)
-        kept = self._kept(observe(trials, levels, self.sign))
+        count = max(len(t.violations) for t in trials)
+        seen = self._seen(trials, levels, count)
         units = np.array([self._unit(t) for t in trials])
         under_way = [i for i, t in enumerate(trials) if t.state in (State.WAITING, State.RUNNING)]
         pending = self.features.of(units[under_way[-self.PENDING :]])
-        data, hyper = self._data(units, levels, kept), self._hyper(trials, levels, number)
-        posterior = Posterior(data, hyper, self.features.block, pending)
-        best, leaders = self._leaders(posterior, units, kept, levels)
+        models = [
+            Posterior(self._data(units, levels, observed), hyper, self.features.block, pending)
+            for observed, hyper in zip(
+                seen, self._hyper(trials, levels, number, count), strict=True
+            )
+        ]
         rng = np.random.default_rng(derive(self.seed, number, 1))
+        directions = np.random.default_rng(derive(self.seed, number, 2))
+        gain = Gain(models, len(self.objectives), directions)
+        leaders = self._leaders(gain, seen, units, levels, feasible(trials, count))
         moves = Moves(self._choices, rng)
         start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL, 0.02, 0.3)])
-        worth = partial(self._worth, posterior, best, self.TRUST / number)
+        worth = partial(self._worth, gain, self.TRUST / number)
         points, values = climb(worth, start, moves, self.ROUNDS)
         return points[np.argsort(-values, kind="stable")]
 
@@ -105,60 +110,79 @@ class CurveSampler:
             return levels
         top = Levels(levels.steps[-1:])
         ended = [t for t in trials[: self._threshold(number)] if t.state.finished]
-        return top if len(observe(ended, top, self.sign).score) >= self.ENOUGH else levels
+        return top if len(observe(ended, top, self.objectives[0]).score) >= self.ENOUGH else levels
 
     def _anywhere(self, rng: np.random.Generator) -> Array:
         points = rng.random((self.RANDOM, len(self._choices)))
         points[::2] = self.priors.bend(points[::2])
         return points
 
-    def _worth(self, posterior: Posterior, best: float, trust: float, points: Array) -> Array:
-        gain = log_improvement(*posterior(self.features.of(points)), best)
+    def _worth(self, gain: Gain, trust: float, points: Array) -> Array:
+        worth = gain(self.features.of(points))
         if not self.priors:
-            return gain
-        return np.asarray(gain + trust * self.priors.log(points, self.features.active(points)))
+            return worth
+        return np.asarray(worth + trust * self.priors.log(points, self.features.active(points)))
 
     def _leaders(
-        self, posterior: Posterior, units: Array, kept: Observed, levels: Levels
-    ) -> tuple[float, Array]:
-        """The score to improve on, and the ten trials that are expected to end best."""
-        places = np.unique(kept.trial)
-        mean, _ = posterior(self.features.of(units[places]))
-        order = np.argsort(mean, kind="stable")
-        whole = kept.score[kept.level == len(levels.steps) - 1]
-        best = float(whole.min()) if len(whole) else float(mean.min())
-        return best, units[places[order[:10]]]
+        self,
+        gain: Gain,
+        seen: Sequence[Observed],
+        units: Array,
+        levels: Levels,
+        usable: NDArray[np.bool_],
+    ) -> Array:
+        """The ten trials that are expected to end best; `gain` learns what is to be improved on."""
+        told = seen[: len(self.objectives)]
+        places = np.unique(told[0].trial)
+        points = self.features.of(units[places])
+        whole = (told[0].level == len(levels.steps) - 1) & usable[told[0].trial]
+        if whole.any():
+            gain.seen = np.stack([observed.score[whole] for observed in told], axis=1)
+        elif usable[places].any():
+            gain.seen = gain.expected(points[usable[places]])[0]
+        return units[places[gain.order(points)[:10]]]
 
-    def _hyper(self, trials: Sequence[Trial], levels: Levels, number: int) -> Hyper:
+    def _seen(self, trials: Sequence[Trial], levels: Levels, constraints: int) -> list[Observed]:
+        """What is kept of each objective, the same trials in all, and of each constraint."""
+        told = [observe(trials, levels, one) for one in self.objectives]
+        behind = np.where(feasible(trials, constraints)[told[0].trial], 0.0, 10.0)
+        chosen = self._chosen(told[0].level, sum((o.score for o in told), behind))
+        bounds = (violated(trials, levels, place) for place in range(constraints))
+        near = ((o, self._chosen(o.level, np.abs(o.score))) for o in bounds)
+        return [o.at(index) for o, index in chain(((o, chosen) for o in told), near)]
+
+    def _hyper(
+        self, trials: Sequence[Trial], levels: Levels, number: int, constraints: int
+    ) -> list[Hyper]:
         below = self._threshold(number)
         ended = [t for t in trials[:below] if t.state.finished]
-        key = (levels, tuple(t.number for t in ended))
+        key = (constraints, tuple(t.number for t in ended))
         known = self._fitted.get(levels)
         if known is None or known[0] != key:
-            observed = self._kept(observe(ended, levels, self.sign))
+            seen = self._seen(ended, levels, constraints)
             units = np.array([self._unit(t) for t in ended])
-            hyper = fit(self._data(units, levels, observed), self.features.block)
+            hyper = [fit(self._data(units, levels, o), self.features.block) for o in seen]
             known = self._fitted[levels] = (key, hyper)
         return known[1]
 
     def _threshold(self, number: int) -> int:
-        below = float(max(2, min(self.SOBOL, self.startup)))
+        below = float(max(2, self.startup))
         while below * self.GROWTH <= number:
             below *= self.GROWTH
         return int(below)
 
-    def _kept(self, observed: Observed) -> Observed:
+    def _chosen(self, levels: NDArray[np.int64], badness: Array) -> NDArray[np.int64]:
+        """Places of the observations that are kept."""
         parts = []
-        for level in range(int(observed.level.max(initial=0)) + 1):
-            index = np.flatnonzero(observed.level == level)
+        for level in range(int(levels.max(initial=0)) + 1):
+            index = np.flatnonzero(levels == level)
             most = self.OTHER if level else self.FIRST
             if len(index) > most:
-                by_score = index[np.argsort(observed.score[index], kind="stable")]
+                by_score = index[np.argsort(badness[index], kind="stable")]
                 rest = np.sort(by_score[most // 2 :])
                 index = np.concatenate([by_score[: most // 2], rest[-(most - most // 2) :]])
             parts.append(np.sort(index))
-        chosen = np.concatenate(parts)
-        return Observed(observed.trial[chosen], observed.level[chosen], observed.score[chosen])
+        return np.concatenate(parts)
 
     def _data(self, units: Array, levels: Levels, observed: Observed) -> Data:
         features = self.features.of(units[observed.trial])

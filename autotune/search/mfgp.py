@@ -1,5 +1,6 @@
 """A Gaussian process over every rung: it learns from stopped trials, conditions and choices."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -24,8 +25,13 @@ class Mfgp(SamplerSettings):
     """Results before the model is used; a Sobol sequence until then. Unset, 8."""
 
     uses_priors: ClassVar[bool] = True
+    several: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
 
     def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
+        return self.build_several(space, [goal], seed)
+
+    def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
         from autotune.search.curves import CurveSampler
 
-        return CurveSampler(space, goal, seed, self.startup or 8)
+        return CurveSampler(space, goals, seed, self.startup or 8)

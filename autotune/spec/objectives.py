@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from autotune.pareto import Point, depths, nearest_to_best
 from autotune.spec.section import Section, law
-from autotune.trial import Goal, Report
+from autotune.trial import Goal, Report, Stage
 
 __all__ = ["Aims", "Constraint", "Constraints", "Objective", "Objectives", "Pick", "Within"]
 
@@ -156,6 +156,19 @@ class Aims:
         if first.at == "last":
             return max(curve, default=None)
         return min(curve, key=lambda step: (first.loss(curve[step]), step), default=None)
+
+    def stages(self, reports: Mapping[int, Report]) -> dict[int, Stage]:
+        """By step; empty where there is one objective and no constraint."""
+        if len(self.objectives) == 1 and not self.constraints:
+            return {}
+        found: dict[int, Stage] = {}
+        best: dict[int, Report] = {}
+        for step in sorted(self.curve(reports)):
+            if self.step(best | {step: reports[step]}) == step:
+                best = {step: reports[step]}
+                stage = Stage(self.values(best), self.violations(best))
+            found[step] = stage
+        return found
 
     def values(self, reports: Mapping[int, Report]) -> tuple[float, ...]:
         """One an objective; empty where not all were reported."""

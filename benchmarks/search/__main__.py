@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,11 @@ def _methods(named: Sequence[str] | None, quick: bool, suite: Suite) -> list[str
 
 
 def _data(suite: Suite) -> Path | None:
+    """The folder with the suite's data; None, and one line why, when the suite cannot run."""
+    if suite.package and find_spec(suite.module) is None:
+        cure = "pip install 'autotune[bench]'"
+        print(f"skipped: needs the package {suite.package} ({cure})", file=sys.stderr)
+        return None
     named = os.environ.get("AUTOTUNE_BENCH_DATA")
     if suite.file is None or (named and (Path(named) / suite.file).exists()):
         return Path(named or ".")

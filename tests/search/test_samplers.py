@@ -31,11 +31,9 @@ def test_every_sampler_searches_the_finite_space_or_says_what_it_needs():
     }
     infinite = [name for name in SPACES if name.startswith(("flat", "conditional", "mixed"))]
     several = [name for name in SPACES if "several" in name]
-    constrained = [name for name in SPACES if "constrained" in name]
     assert refused == {
         *(("grid", name) for name in infinite),
         *(("cmaes", name) for name in ("single", "choices", *several)),
-        *(("mfgp", name) for name in (*several, *constrained)),
     }
 
 

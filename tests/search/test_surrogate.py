@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from autotune.search import Mfgp
 from autotune.search.surrogate.acquire import log_improvement
+from autotune.search.surrogate.aspects import objectives
 from autotune.search.surrogate.features import Features
 from autotune.search.surrogate.levels import Levels, observe
 from autotune.search.surrogate.priors import Priors
@@ -52,6 +53,9 @@ def test_features_of_a_point_are_those_of_the_values_it_decodes_to(name):
         assert [n for n, a in zip(features.names, active, strict=True) if a] == list(params)
 
 
+(LOSS,) = objectives([Goal.MINIMIZE])
+
+
 def trial(number, losses, state=State.COMPLETE, reason=None):
     curve = {step: loss for step, loss in enumerate(losses, 1)}
     value = min(losses) if state == State.COMPLETE else None
@@ -74,7 +78,7 @@ def test_what_failed_by_its_parameters_is_the_worst_of_its_level():
         trial(6, [], State.FAILED, Reason.OOM),
         trial(7, [], State.FAILED, Reason.LOST),
     ]
-    seen = observe(trials, Levels.of(trials), 1.0)
+    seen = observe(trials, Levels.of(trials), LOSS)
     score = {(t, x): s for t, x, s in zip(seen.trial, seen.level, seen.score, strict=True)}
     first, last = 0, 1
     assert score[6, first] == score[4, first] == max(s for (_, x), s in score.items() if x == first)
@@ -87,7 +91,7 @@ def test_a_higher_level_keeps_its_distances_in_the_scale_of_the_one_below():
         trial(i, [loss + 30, loss**2, loss**2]) for i, loss in enumerate((1.0, 2.0, 3.0, 5.0))
     ]
     trials.append(trial(4, [38.0], State.PRUNED))
-    seen = observe(trials, Levels.of(trials), 1.0)
+    seen = observe(trials, Levels.of(trials), LOSS)
     low, high = (seen.score[seen.level == level][:4] for level in (0, 1))
     assert (low.mean(), low.std()) == pytest.approx((high.mean(), high.std()))
     assert (high[3] - high[2]) / (high[1] - high[0]) == pytest.approx((25 - 9) / (4 - 1))
@@ -171,6 +175,6 @@ def test_a_proposal_costs_no_more_when_the_study_is_long():
     sampler = Mfgp().build(space, Goal.MINIMIZE, 0)
     trials = simulate(Mfgp(startup=10_000).build(space, Goal.MINIMIZE, 0), space, 400)
     levels = Levels.of(trials)
-    kept = sampler._kept(observe(trials, levels, 1.0))
+    (kept,) = sampler._seen(trials, levels, 0)
     assert len(kept.score) <= 100 + 50 * (len(levels.steps) - 1)
     assert bowl(sampler.propose(trials, 400), space) < 0.5

@@ -1,7 +1,7 @@
 """What a study's trials say of each level of training, on one common scale."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,12 @@ from scipy.special import ndtri
 
 from autotune.trial import Reason, State, Trial
 
-__all__ = ["Levels", "Observed", "observe"]
+__all__ = ["Levels", "Observed", "Told", "broken", "observe"]
 
 Array = NDArray[np.float64]
 _STOPPED = (State.PRUNED, State.PAUSED)
+Told = Callable[[Trial, int], float | None]
+"""The loss of a trial up to a step that it reached; None: it did not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,19 @@ class Observed:
     level: NDArray[np.int64]
     score: Array
 
+    def at(self, index: NDArray[np.int64]) -> "Observed":
+        return Observed(self.trial[index], self.level[index], self.score[index])
 
-def observe(trials: Sequence[Trial], levels: Levels, sign: float) -> Observed:
-    """The best loss up to each level that a trial reached.
+
+def observe(trials: Sequence[Trial], levels: Levels, told: Told) -> Observed:
+    """What is `told` of each level that a trial reached.
 
     `trial` holds places in `trials`. Losses of the first level become normal scores; those of each
     higher one are moved and stretched until, over the trials that both levels hold, they have the
     mean and the spread of the level below. So the top keeps its distances, which ranks would lose.
     A trial that failed for nan or memory counts as the worst of the level it was on the way to.
     """
-    columns = [_losses(trials, levels, level, sign) for level in range(len(levels.steps))]
+    columns = [_losses(trials, levels, level, told) for level in range(len(levels.steps))]
     scores: Mapping[int, float] = {}
     parts: list[tuple[int, int, float]] = []
     for level, losses in enumerate(columns):
@@ -70,7 +75,7 @@ def observe(trials: Sequence[Trial], levels: Levels, sign: float) -> Observed:
     return Observed(np.array(trial, int), np.array(level_, int), np.array(score, float))
 
 
-def _losses(trials: Sequence[Trial], levels: Levels, level: int, sign: float) -> dict[int, float]:
+def _losses(trials: Sequence[Trial], levels: Levels, level: int, told: Told) -> dict[int, float]:
     """Loss by place in `trials`."""
     step = levels.steps[level]
     before = levels.steps[level - 1] if level else 0
@@ -79,7 +84,8 @@ def _losses(trials: Sequence[Trial], levels: Levels, level: int, sign: float) ->
     for place, trial in enumerate(trials):
         reached = max(trial.curve, default=0)
         if reached >= step:
-            found[place] = min(sign * v for s, v in trial.curve.items() if s <= step)
+            if (loss := told(trial, step)) is not None:
+                found[place] = loss
         elif broken(trial) and reached >= before:
             failed.append(place)
     worst = max(found.values(), default=0.0)

@@ -1,0 +1,63 @@
+"""What of a trial is modelled: the loss by each objective, the violation of each constraint."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotune.search.surrogate.levels import Levels, Observed, Told
+from autotune.trial import Goal, Stage, Trial
+
+__all__ = ["feasible", "objectives", "violated"]
+
+
+def objectives(goals: Sequence[Goal]) -> list[Told]:
+    """One for each goal; all of them speak of the same trials and steps."""
+    signs = [1.0 if goal == Goal.MINIMIZE else -1.0 for goal in goals]
+    if len(signs) == 1:
+        return [partial(_lowest, signs[0])]
+    return [partial(_standing, place, sign) for place, sign in enumerate(signs)]
+
+
+def violated(trials: Sequence[Trial], levels: Levels, place: int) -> Observed:
+    """By how much trials break constraint `place` at each level that they reached; <= 0: it is met.
+
+    One scale for all levels, on which the bound stays at 0: almost linear up to the usual distance
+    from it and logarithmic beyond, for what breaks a bound may do so a thousandfold.
+    """
+    found = [
+        (index, level, stage.violations[place])
+        for index, trial in enumerate(trials)
+        for level, step in enumerate(levels.steps)
+        if max(trial.curve, default=0) >= step
+        if (stage := _stage(trial, step)) and stage.violations
+    ]
+    index, level_, by = zip(*found, strict=True) if found else ((), (), ())
+    distance = np.array(by, float)
+    usual = float(np.median(np.abs(distance))) if found else 1.0
+    return Observed(
+        np.array(index, int), np.array(level_, int), np.arcsinh(distance / (usual or 1.0))
+    )
+
+
+def feasible(trials: Sequence[Trial], constraints: int) -> NDArray[np.bool_]:
+    """Which trials meet all `constraints`, by what they told so far."""
+    known = [len(t.violations) == constraints and t.violation <= 0 for t in trials]
+    return np.array(known, dtype=bool)
+
+
+def _lowest(sign: float, trial: Trial, step: int) -> float:
+    return min(sign * value for at, value in trial.curve.items() if at <= step)
+
+
+def _standing(place: int, sign: float, trial: Trial, step: int) -> float | None:
+    stage = _stage(trial, step)
+    return sign * stage.values[place] if stage and stage.values else None
+
+
+def _stage(trial: Trial, step: int) -> Stage | None:
+    """The one that the trial was in at `step`."""
+    if step in trial.stages:
+        return trial.stages[step]
+    return trial.stages.get(max((at for at in trial.stages if at <= step), default=0))

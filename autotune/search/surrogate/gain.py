@@ -1,0 +1,114 @@
+"""What a whole training is worth: by one objective or several, under constraints."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr, logsumexp
+
+from autotune.search.surrogate.acquire import log_improvement
+
+__all__ = ["Gain", "log_hypervolume"]
+
+Array = NDArray[np.float64]
+Model = Callable[[Array], tuple[Array, Array]]
+"""Features by row -> mean and standard deviation of a score, lower being better."""
+_NODES = np.linspace(0.0, 1.0, 20)[1:] ** 2
+_REACH = 5.0
+
+
+class Gain:
+    """One objective alone: how low the score may be, by the lower confidence bound (N. Srinivas et
+    al., "Gaussian process optimization in the bandit setting", ICML 2010). Otherwise the logarithm
+    of what a training may improve, plus that of the chance that it is feasible (J. Gardner et al.,
+    "Bayesian optimization with inequality constraints", ICML 2014).
+
+    `seen` holds a row of scores for each feasible whole training; None while nothing is feasible:
+    the chance is then all that counts. `rng` draws the directions of several objectives.
+    """
+
+    DIRECTIONS = 16
+    DOUBT = 2.5
+    """Standard deviations below the mean. Expected improvement and less doubt stay too close to
+    what is known: docs/decisions.md."""
+
+    def __init__(self, models: Sequence[Model], objectives: int, rng: np.random.Generator) -> None:
+        """`models` are those of the `objectives`, then those of the constraints."""
+        self._objectives = models[:objectives]
+        self._constraints = models[objectives:]
+        drawn = np.abs(rng.standard_normal((self.DIRECTIONS, objectives)))
+        self._directions = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        self.seen: Array | None = None
+
+    def __call__(self, features: Array) -> Array:
+        chance = self._chance(features)
+        if self.seen is None:
+            return chance
+        mean, spread = self.expected(features)
+        if len(self._objectives) == 1 and not self._constraints:
+            return np.asarray(self.DOUBT * spread[:, 0] - mean[:, 0])
+        if len(self._objectives) == 1:
+            return log_improvement(mean[:, 0], spread[:, 0], float(self.seen.min())) + chance
+        return log_hypervolume(mean, spread, self.seen, self._directions) + chance
+
+    def expected(self, features: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of the scores, a column an objective."""
+        told = [model(features) for model in self._objectives]
+        return np.stack([m for m, _ in told], axis=1), np.stack([s for _, s in told], axis=1)
+
+    def order(self, features: Array) -> NDArray[np.int64]:
+        """Rows by what they are expected to end as, the best first; of several objectives the
+        best in each direction, in turn."""
+        doubt = -self._chance(features)
+        if self.seen is None:
+            return np.argsort(doubt, kind="stable")
+        mean, _ = self.expected(features)
+        if len(self._objectives) == 1:
+            return np.argsort(mean[:, 0] + doubt, kind="stable")
+        worst, span = _frame(mean)
+        heights = ((worst - mean) / span)[:, None, :] / self._directions
+        ranks = np.argsort(np.argsort(-heights.min(axis=2) + doubt[:, None], axis=0), axis=0)
+        return np.argsort(ranks.min(axis=1), kind="stable")
+
+    def _chance(self, features: Array) -> Array:
+        """The logarithm of the probability that all constraints are met."""
+        total = np.zeros(len(features))
+        for model in self._constraints:
+            mean, spread = model(features)
+            total += log_ndtr(-mean / spread)
+        return total
+
+
+def log_hypervolume(mean: Array, spread: Array, seen: Array, directions: Array) -> Array:
+    """The logarithm of the expected growth of the hypervolume that `seen` dominates, up to a
+    constant, by rays from the reference point along `directions`.
+
+    Along a ray a set dominates up to the largest `min((reference - y) / direction)` of its members;
+    the mean over rays of the k-th power is its hypervolume (D. Golovin and Q. Zhang, "Random
+    hypervolume scalarizations for provable multi-objective black box optimization", ICML 2020). Of
+    independent normal scores the chance to reach farther than t is a product, and its integral over
+    t beyond what is reached is what can be expected.
+    """
+    worst, span = _frame(seen)
+    reached = ((worst - seen) / span)[:, None, :] / directions
+    start = np.maximum(reached.min(axis=2).max(axis=0), 0.0)[None, :]
+    middle = ((worst - mean) / span)[:, None, :] / directions
+    scale = (spread / span)[:, None, :] / directions
+    # Beyond the nearest of the factors' ends nothing is left of the product.
+    end = (np.maximum(middle - start[..., None], 0.0) + _REACH * scale).min(axis=2)
+    beyond = start[..., None] + end[..., None] * _NODES
+    standing = (middle[..., None, :] - beyond[..., None]) / scale[..., None, :]
+    weight = np.log(end[..., None] * np.gradient(_NODES))
+    power = (seen.shape[1] - 1) * np.log(beyond)
+    return np.asarray(logsumexp(log_ndtr(standing).sum(axis=3) + weight + power, axis=(1, 2)))
+
+
+def _frame(points: Array) -> tuple[Array, Array]:
+    """The reference point, a tenth of the span behind the worst of the Pareto set, and the span
+    from there to its best; one point alone spans as much as scores do."""
+    behind = (points[:, None, :] >= points[None, :, :]).all(axis=2)
+    behind &= (points[:, None, :] > points[None, :, :]).any(axis=2)
+    front = points[~np.any(behind, axis=1)]
+    best, worst = front.min(axis=0), front.max(axis=0)
+    span = np.where(worst > best, worst - best, 1.0)
+    return worst + 0.1 * span, worst + 0.1 * span - best
