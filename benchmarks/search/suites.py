@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.search import bbob, lcbench, tables
-from benchmarks.search.digits import Digits
+from benchmarks.search.real import Real
 from benchmarks.search.task import Task
 
 __all__ = ["SUITES", "Suite"]
@@ -30,6 +30,15 @@ class Suite:
     about: str = ""
     """What the report says of it."""
 
+
+CACHE = Path.home() / ".cache" / "autotune-bench"
+LETTERS = "letterrecognition.parquet"
+_REAL = (
+    "Real trainings on a mixed and conditional space, of optimizer, schedule, initializer, "
+    "activation, shape and regularization; costs are processor seconds as measured. Regret 0 is a "
+    "loss of 0, since the best one reachable is unknown; 100 is the median of 40 random full "
+    "trainings."
+)
 
 SUITES: Mapping[str, Suite] = {
     "lcbench": Suite(
@@ -66,10 +75,17 @@ SUITES: Mapping[str, Suite] = {
     "digits": Suite(
         ("digits",),
         ("digits",),
-        lambda task, folder: Digits(Path.home() / ".cache" / "autotune-bench" / task),
+        lambda task, _: Real(task, 10, CACHE / task),
         None,
-        about="Real trainings of a perceptron on scikit-learn's digits, on a mixed and conditional "
-        "space, 27 epochs; costs are processor seconds as measured. Regret 0 is a loss of 0, since "
-        "the best one reachable is unknown; 100 is the median of 40 random full trainings.",
+        about=f"A perceptron on scikit-learn's digits: 24 parameters, 27 epochs. {_REAL}",
+    ),
+    "letter": Suite(
+        ("letter",),
+        ("letter",),
+        lambda task, folder: Real(task, 26, CACHE / task, folder / LETTERS),
+        LETTERS,
+        "the data set Letter Recognition of the UCI repository, its letters in the column target",
+        about="A perceptron on 4,000 rows of the letter-recognition table, with 1,000 more to "
+        f"validate: 24 parameters, 27 epochs. {_REAL}",
     ),
 }

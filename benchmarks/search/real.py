@@ -1,8 +1,13 @@
-"""Real trainings on a mixed, conditional space: a perceptron on scikit-learn's digits.
+"""Real trainings on a mixed, conditional space: a perceptron on digits or on letters.
+
+digits: scikit-learn's, in digits.yaml. letter: P. Frey and D. Slate, "Letter recognition using
+Holland-style adaptive classifiers", 1991, in letter.yaml; the table is read from the folder named
+by AUTOTUNE_BENCH_DATA.
 
 What was trained once is kept in a folder on disk, so that methods that meet share it; a training
 goes only as far as somebody asked. Its loss is `val_loss`; costs are the processor's seconds as
-measured, and what fails has the loss of a guess, log 10, to its end.
+measured, and what fails has the loss of a guess, the logarithm of the number of classes, to its
+end.
 """
 
 import functools
@@ -21,20 +26,20 @@ from autotune.spec import StudySpec, load
 from autotune.trial import Scalar
 from benchmarks.search.task import Curve, Reference
 
-__all__ = ["Digits"]
-
-_STUDY = Path(__file__).with_name("digits.yaml")
-GUESS = math.log(10)
+__all__ = ["Real"]
 
 
-class Digits:
-    epochs = 27
-    name = "digits"
+class Real:
+    """The study `<name>.yaml` beside this file; `table` is where its data is, if not in a
+    package."""
 
-    def __init__(self, cache: Path) -> None:
-        self.cache = cache
-        self.spec: StudySpec = load(_STUDY)
+    def __init__(self, name: str, classes: int, cache: Path, table: Path | None = None) -> None:
+        self.name, self.cache = name, cache
+        self.guess = math.log(classes)
+        where = [f"trial.data.path={table}"] if table else []
+        self.spec: StudySpec = load(Path(__file__).with_name(f"{name}.yaml"), where)
         self.space = self.spec.space
+        self.epochs = int(self.spec.trial["epochs"])
         cache.mkdir(parents=True, exist_ok=True)
 
     @functools.cached_property
@@ -47,16 +52,35 @@ class Digits:
         return Reference(0.0, scores[20], costs[20])
 
     def curve(self, params: Mapping[str, Scalar]) -> Curve:
-        text = json.dumps(dict(params), sort_keys=True)
+        text = json.dumps([self.spec.trial, dict(params)], sort_keys=True)
         name = hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
         known = _Recorded(self, dict(params), self.cache / f"{name}.json")
         return Curve(_Column(known, 0), _Column(known, 1))
+
+    @functools.cached_property
+    def warm(self) -> bool:
+        """Libraries are imported and data is read: no training of this process pays for it."""
+        import torch
+
+        torch.set_num_threads(1)
+        next(self.train({}))
+        return True
+
+    def train(self, params: Mapping[str, Scalar]) -> Iterator[float]:
+        """The loss of each epoch. Raises NotFinite."""
+        from autotune.train.config import apply
+        from autotune.train.loop import train
+
+        config = apply(self.spec.trial, params)
+        with tempfile.TemporaryDirectory() as folder:
+            for report in train(config, Path(folder)):  # type: ignore[arg-type]
+                yield report.metrics["val_loss"]
 
 
 class _Recorded:
     """The epochs of one training that are known, and how to know more."""
 
-    def __init__(self, task: Digits, params: dict[str, Scalar], path: Path) -> None:
+    def __init__(self, task: Real, params: dict[str, Scalar], path: Path) -> None:
         self.task, self.params, self.path = task, params, path
         self.rows: list[tuple[float, float]] = []
         if path.exists():
@@ -66,7 +90,10 @@ class _Recorded:
     def upto(self, epoch: int) -> list[tuple[float, float]]:
         while len(self.rows) < epoch:
             if self.more is None:
-                self.more, self.rows = self._train(), []  # from the start: nothing was kept
+                self.more, self.rows = (
+                    _train(self.task, self.params),
+                    [],
+                )  # from the start: nothing was kept
             self.rows.append(next(self.more))
             if len(self.rows) in (1, 3, 9, self.task.epochs):
                 self._keep()
@@ -78,27 +105,24 @@ class _Recorded:
         fresh.write_text(json.dumps(self.rows))
         fresh.replace(self.path)
 
-    def _train(self) -> Iterator[tuple[float, float]]:
-        import torch
 
-        from autotune.train.config import apply
-        from autotune.train.loop import NotFinite, train
+def _train(task: Real, params: Mapping[str, Scalar]) -> Iterator[tuple[float, float]]:
+    """Not a method: in a cycle of references its folder would outlive a training broken off."""
+    from autotune.train.loop import NotFinite
 
-        torch.set_num_threads(1)
-        config = apply(self.task.spec.trial, self.params)
-        before = time.process_time()
-        spent = epoch = 0.0
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                for report in train(config, Path(folder)):  # type: ignore[arg-type]
-                    epoch = time.process_time() - before
-                    spent += epoch
-                    yield report.metrics["val_loss"], spent
-                    before = time.process_time()
-            except NotFinite:
-                while True:
-                    spent += epoch or 0.02
-                    yield GUESS, spent
+    assert task.warm
+    before = time.process_time()
+    spent = epoch = 0.0
+    try:
+        for loss in task.train(params):
+            epoch = time.process_time() - before
+            spent += epoch
+            yield loss, spent
+            before = time.process_time()
+    except NotFinite:
+        while True:
+            spent += epoch or 0.02
+            yield task.guess, spent
 
 
 class _Column(Sequence[float]):
