@@ -90,10 +90,8 @@ class _Recorded:
     def upto(self, epoch: int) -> list[tuple[float, float]]:
         while len(self.rows) < epoch:
             if self.more is None:
-                self.more, self.rows = (
-                    _train(self.task, self.params),
-                    [],
-                )  # from the start: nothing was kept
+                self.more = _train(self.task, self.params)
+                self.rows = []  # from the start: no state was kept
             self.rows.append(next(self.more))
             if len(self.rows) in (1, 3, 9, self.task.epochs):
                 self._keep()

@@ -47,6 +47,8 @@ SUITES: Mapping[str, Suite] = {
         lambda task, folder: lcbench.Lcbench(task, folder / "lcbench"),
         "lcbench/model.onnx",
         "github.com/slds-lmu/yahpo_data",
+        package="onnxruntime",
+        module="onnxruntime",
         about="Surrogate learning curves of LCBench: 7 numeric hyperparameters, 51 epochs. Regret "
         "100 is the median of 1,000 random full trainings.",
     ),

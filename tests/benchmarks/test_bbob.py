@@ -9,12 +9,15 @@ from benchmarks.search import __main__ as command
 from benchmarks.search.bbob import OPTIMA, TASKS, Mixint
 
 
+@pytest.mark.parametrize(
+    ("suite", "package"), [("bbob-mixint", "coco-experiment"), ("lcbench", "onnxruntime")]
+)
 def test_a_suite_whose_package_is_absent_is_skipped_with_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    suite: str, package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "find_spec", lambda module: None)
-    assert command.main(["run", "--suite", "bbob-mixint", "--quick"]) == 0
-    said = "skipped: needs the package coco-experiment (pip install 'autotune[bench]')\n"
+    assert command.main(["run", "--suite", suite, "--quick"]) == 0
+    said = f"skipped: needs the package {package} (pip install 'autotune[bench]')\n"
     assert capsys.readouterr().err.endswith(said)
 
 
