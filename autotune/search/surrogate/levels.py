@@ -42,7 +42,9 @@ class Levels:
 
     def places(self) -> Array:
         """Each level on a scale from 0 (one step) to 1 (a whole training), by the logarithm."""
-        return np.log(self.steps) / max(math.log(self.steps[-1]), 1.0)
+        if self.steps[-1] == 1:
+            return np.ones(1)
+        return np.log(self.steps) / math.log(self.steps[-1])
 
 
 @dataclass(frozen=True, slots=True)
