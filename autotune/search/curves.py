@@ -26,16 +26,15 @@ Array = NDArray[np.float64]
 
 
 class CurveSampler:
-    """Sobol points, then the best of many candidates by expected improvement at the last epoch:
-    a process for each objective and for each constraint says what to expect.
+    """Sobol points, then the best of many candidates by what `Gain` makes of the last epoch: a
+    process for each objective and for each constraint says what to expect there.
 
-    The hyperparameters are fitted to the trials below a number that grows by 1.4 (16, 23, 32,
+    The hyperparameters are fitted to the trials below a number that grows by 1.4 (8, 11, 16,
     ...), those among them that have ended: the answer depends on the trials alone, and a study
     fits a few times a threshold only. What is cached is what would be computed again.
     """
 
     GROWTH = 1.4
-    SOBOL = 16
     FIRST, OTHER = 100, 50
     """Observations kept of the first level and of each other: half the best, half the newest."""
     PENDING = 200
@@ -63,19 +62,13 @@ class CurveSampler:
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
-        early = results < self.startup or number < self._sobol(trials)
-        if early and (number % 2 or not len(self.memory.units)):
+        if results < self.startup and (number % 2 or not len(self.memory.units)):
             ordered = self._design(number)
         else:
             ordered = self._ranked(trials, number)
         rng = random.Random(derive(self.seed, number))
         draws = [partial(self.space.decode, point) for point in ordered[:20].tolist()]
         return distinct(draws, self.space, rng, trials)
-
-    def _sobol(self, trials: Sequence[Trial]) -> int:
-        """Where trials are stopped early points are cheap, and more of them come first."""
-        stopped = any(t.state == State.PRUNED for t in trials)
-        return min(self.SOBOL, 2 * self.startup) if stopped else 0
 
     def _design(self, number: int) -> Array:
         """A point of a Sobol sequence; where there are priors, every other one drawn from them,
@@ -184,7 +177,7 @@ class CurveSampler:
         return known[1]
 
     def _threshold(self, number: int) -> int:
-        below = float(max(2, min(self.SOBOL, self.startup)))
+        below = float(max(2, self.startup))
         while below * self.GROWTH <= number:
             below *= self.GROWTH
         return int(below)

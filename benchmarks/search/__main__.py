@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.search.measure import Job, measure, stored
-from benchmarks.search.methods import METHODS, Method
+from benchmarks.search.methods import BELIEFS, METHODS, Method
 from benchmarks.search.peers import venvs
 from benchmarks.search.report import document, summary
 from benchmarks.search.suites import SUITES, Suite
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _methods(named: Sequence[str] | None, quick: bool, suite: Suite) -> list[str]:
     """Those to run; the others are named."""
-    chosen = list(named or METHODS)
+    chosen = list(named or (name for name in METHODS if name not in BELIEFS))
     left_out: dict[str, Callable[[Method], bool]] = {
         "not in AUTOTUNE_BENCH_VENVS": lambda method: not method.installed,
         "nothing can be stopped early here": lambda method: method.stops and not suite.curves,

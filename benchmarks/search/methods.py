@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from benchmarks.search import clock, product
 from benchmarks.search.optuna_peers import OptunaPeer
 from benchmarks.search.peers import PeerProcess, venvs
-from benchmarks.search.task import Anytime, Task
+from benchmarks.search.task import Anytime, Believed, Task
 
-__all__ = ["METHODS", "OURS", "Method"]
+__all__ = ["BELIEFS", "METHODS", "OURS", "Method"]
 
 Search = Callable[[Task, int, int, float], Anytime]
 """(task, seed, workers, seconds of each worker)"""
@@ -38,6 +38,13 @@ def _ours(sampler: str, schedule: str) -> Search:
     return search
 
 
+def _believing(place: int) -> Search:
+    def search(task: Task, seed: int, workers: int, seconds: float) -> Anytime:
+        return product.search(Believed(task, place), {}, seed, workers, seconds)
+
+    return search
+
+
 def _optuna(sampler: str, pruner: str = "none", completes: bool = False) -> Search:
     def search(task: Task, seed: int, workers: int, seconds: float) -> Anytime:
         peer = OptunaPeer(task, sampler, pruner, seed, completes)
@@ -62,6 +69,8 @@ def _peer(venv: str, method: str, about: str, stops: bool = False, slow: bool = 
 
 METHODS: Mapping[str, Method] = {
     "auto": Method("autotune, as it comes", _ours("auto", "auto")),
+    "auto-good-prior": Method("autotune, told good values", _believing(2)),
+    "auto-wrong-prior": Method("autotune, told bad values", _believing(-3)),
     "mfgp-asha": Method("autotune mfgp + asha", _ours("mfgp", "asha"), stops=True),
     "mfgp-hyperband": Method("autotune mfgp + hyperband", _ours("mfgp", "hyperband")),
     "mfgp": Method("autotune mfgp, whole trainings", _ours("mfgp", "none")),
@@ -91,3 +100,5 @@ METHODS: Mapping[str, Method] = {
     "hebo": _peer("hebo", "hebo", "HEBO, whole trainings", slow=True),
 }
 OURS = "auto"
+BELIEFS = ("auto-good-prior", "auto-wrong-prior")
+"""Run by benchmarks.search.beliefs, no competitors."""

@@ -18,14 +18,19 @@ _REACH = 5.0
 
 
 class Gain:
-    """The logarithm of what a training may improve, plus that of the chance that it is feasible
-    (J. Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014).
+    """One objective alone: how low the score may be, by the lower confidence bound (N. Srinivas et
+    al., "Gaussian process optimization in the bandit setting", ICML 2010). Otherwise the logarithm
+    of what a training may improve, plus that of the chance that it is feasible (J. Gardner et al.,
+    "Bayesian optimization with inequality constraints", ICML 2014).
 
     `seen` holds a row of scores for each feasible whole training; None while nothing is feasible:
     the chance is then all that counts. `rng` draws the directions of several objectives.
     """
 
     DIRECTIONS = 16
+    DOUBT = 2.5
+    """Standard deviations below the mean. Expected improvement and less doubt stay too close to
+    what is known: docs/decisions.md."""
 
     def __init__(self, models: Sequence[Model], objectives: int, rng: np.random.Generator) -> None:
         """`models` are those of the `objectives`, then those of the constraints."""
@@ -40,6 +45,8 @@ class Gain:
         if self.seen is None:
             return chance
         mean, spread = self.expected(features)
+        if len(self._objectives) == 1 and not self._constraints:
+            return np.asarray(self.DOUBT * spread[:, 0] - mean[:, 0])
         if len(self._objectives) == 1:
             return log_improvement(mean[:, 0], spread[:, 0], float(self.seen.min())) + chance
         return log_hypervolume(mean, spread, self.seen, self._directions) + chance

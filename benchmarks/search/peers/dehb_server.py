@@ -35,9 +35,9 @@ class Dehb:
         job = self.tuner.ask()
         self.asked += 1
         self.running[self.asked] = job
-        first = self.trained.get(job["config_id"], 0) + 1
-        last = max(first, round(job["fidelity"]))
-        self.trained[job["config_id"]] = last
+        known, last = self.trained.get(job["config_id"], 0), round(job["fidelity"])
+        first = min(known + 1, last)  # asked for once more as it stands, it repeats its last epoch
+        self.trained[job["config_id"]] = max(known, last)
         params = {
             of["name"]: decode(of, u) for of, u in zip(self.space, job["config"], strict=True)
         }
