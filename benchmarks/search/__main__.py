@@ -1,6 +1,6 @@
 """python -m benchmarks.search run --suite lcbench --quick
 
-Prints the tables of autotune and its peers; `report` writes docs/search-benchmarks.md from the
+Prints the tables of autotune and its peers; `report` writes docs/search-benchmarks.md from all
 stored runs; `venvs --folder F` makes the environments of the peers that need one of their own,
 which `run` finds in the folder AUTOTUNE_BENCH_VENVS.
 """
@@ -10,7 +10,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from benchmarks.search.measure import Job, measure, stored
 from benchmarks.search.methods import BELIEFS, METHODS, Method
@@ -40,11 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error("venvs needs --folder")
         venvs.make(args.folder.absolute())
         return 0
-    path = RESULTS / f"{args.suite}-w{args.workers}.jsonl"
     if args.command == "report":
-        command = f"python -m benchmarks.search run --suite {args.suite} --workers {args.workers}"
-        DOCUMENT.write_text(document(list(stored(path)), command))
+        DOCUMENT.write_text(document(_results(RESULTS)))
         return 0
+    path = RESULTS / f"{args.suite}-w{args.workers}.jsonl"
     suite = SUITES[args.suite]
     methods = _methods(args.methods, args.quick, suite)
     folder = _data(suite)
@@ -65,6 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _results(folder: Path) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """All that is stored, by suite, in the order of SUITES, and by workers."""
+    names = {path: path.stem.rsplit("-w", 1) for path in folder.glob("*-w*.jsonl")}
+    found = {(suite, int(workers)): path for path, (suite, workers) in names.items()}
+    order = list(SUITES)
+    keys = sorted(found, key=lambda key: (order.index(key[0]), key[1]))
+    return {key: list(stored(found[key])) for key in keys}
+
+
 def _methods(named: Sequence[str] | None, quick: bool, suite: Suite) -> list[str]:
     """Those to run; the others are named."""
     chosen = list(named or (name for name in METHODS if name not in BELIEFS))
@@ -81,6 +91,11 @@ def _methods(named: Sequence[str] | None, quick: bool, suite: Suite) -> list[str
 
 
 def _data(suite: Suite) -> Path | None:
+    """The folder with the suite's data; None, and one line why, when the suite cannot run."""
+    if suite.package and find_spec(suite.module) is None:
+        cure = "pip install 'autotune[bench]'"
+        print(f"skipped: needs the package {suite.package} ({cure})", file=sys.stderr)
+        return None
     named = os.environ.get("AUTOTUNE_BENCH_DATA")
     if suite.file is None or (named and (Path(named) / suite.file).exists()):
         return Path(named or ".")

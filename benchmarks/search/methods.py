@@ -23,7 +23,7 @@ class Method:
     stops: bool = False
     """It stops trainings early or promotes them: it has no part where there are no curves."""
     slow: bool = False
-    """More than half a second a proposal here: not run with --quick."""
+    """More than a minute for some tasks of LCBench here: not run with --quick."""
 
     @property
     def installed(self) -> bool:
@@ -86,16 +86,16 @@ METHODS: Mapping[str, Method] = {
         _optuna("tpe", "sha", completes=True),
         stops=True,
     ),
-    "smac-mf": _peer("smac", "smac-mf", "SMAC3 multi-fidelity", stops=True),
+    "smac-mf": _peer("smac", "smac-mf", "SMAC3 multi-fidelity", stops=True, slow=True),
     "smac-bb": _peer("smac", "smac-bb", "SMAC3 black-box, whole trainings", slow=True),
     "syne-asha": _peer("syne-tune", "syne-asha", "Syne Tune ASHA", stops=True),
-    "syne-bohb": _peer("syne-tune", "syne-bohb", "Syne Tune BOHB", stops=True),
+    "syne-bohb": _peer("syne-tune", "syne-bohb", "Syne Tune BOHB", stops=True, slow=True),
     "syne-cqr": _peer("syne-tune", "syne-cqr", "Syne Tune CQR, whole trainings", slow=True),
     "syne-asha-cqr": _peer(
         "syne-tune", "syne-asha-cqr", "Syne Tune CQR + ASHA", stops=True, slow=True
     ),
     "dehb": _peer("dehb", "dehb", "DEHB", stops=True),
-    "neps-auto": _peer("neps", "neps-auto", "NePS, as it chooses", stops=True),
+    "neps-auto": _peer("neps", "neps-auto", "NePS, as it chooses", stops=True, slow=True),
     "neps-priorband": _peer("neps", "neps-priorband", "NePS PriorBand", stops=True),
     "hebo": _peer("hebo", "hebo", "HEBO, whole trainings", slow=True),
 }

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.search.measure import BUDGETS
 from benchmarks.search.methods import METHODS, OURS
 from benchmarks.search.score import Table, interval, ranks, reached, table
+from benchmarks.search.suites import SUITES
 
 __all__ = ["document", "summary"]
 
@@ -22,6 +23,8 @@ def summary(rows: Sequence[Row]) -> str:
     """The tables: regret, paired differences, ranks, speed-up."""
     known = [name for name in METHODS if any(row["method"] == name for row in rows)]
     runs = table(rows, known)
+    if not runs.tasks:
+        return "No run that all methods share."
     count = f"{len(set(runs.tasks))} tasks, {len(runs.tasks)} runs a method"
     parts = [
         f"Normalized regret in % at full trainings ({count}), and CPU ms a trial in all",
@@ -39,26 +42,37 @@ def summary(rows: Sequence[Row]) -> str:
     return "\n\n".join(parts)
 
 
-def document(rows: Sequence[Row], command: str) -> str:
+def document(sections: Mapping[tuple[str, int], Sequence[Row]]) -> str:
+    """One section for each (suite, workers), in their order."""
     head = (
         "# Search benchmarks\n\n"
-        "Surrogate learning curves of LCBench on a virtual clock: 7 numeric hyperparameters, 51 "
-        "epochs, 4 asynchronous workers. Regret 0 is the best loss known, 100 the median of 1,000 "
-        "random full trainings; a budget of 1 is the median cost of a full training, shared by "
-        "the workers.\n\n"
-        f"Made by `{command}`; the anytime curves are in benchmarks/search/results. {_seeds(rows)} "
-        f"{_versions()}\n"
+        "Searches on a virtual clock, with asynchronous workers. Regret 0 is the best loss known, "
+        "100 the median of random full trainings; a budget of 1 is the median cost of a full "
+        "training, shared by the workers. The anytime curves are in benchmarks/search/results. "
+        f"{_versions()}"
     )
-    counts = Counter(row["method"] for row in rows)
-    common = [row for row in rows if 2 * counts[row["method"]] >= counts[OURS]]
-    parts = [head, summary(common)]
-    if len(common) < len(rows):
-        parts += ["## With those that have fewer runs, on what all share", summary(rows)]
+    parts = [head]
+    for (suite, workers), rows in sections.items():
+        parts += _section(suite, workers, rows)
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
+def _section(suite: str, workers: int, rows: Sequence[Row]) -> list[str]:
+    title = f"## {suite}, {workers} {'worker' if workers == 1 else 'workers'}"
+    command = f"python -m benchmarks.search run --suite {suite} --workers {workers}"
+    made = f"Made by `{command}`. {_seeds(rows)}"
+    counts = Counter(row["method"] for row in rows)
+    common = [row for row in rows if 2 * counts[row["method"]] >= counts[OURS]]
+    parts = [title, SUITES[suite].about, made, summary(common)]
+    if len(common) < len(rows):
+        few = "### With those that have fewer runs, on what all share"
+        parts += [few, summary(rows)]
+    return parts
+
+
 def _seeds(rows: Sequence[Row]) -> str:
-    tasks = Counter((row["task"], row["method"]) for row in rows if row["method"] == OURS)
+    ours = [row for row in rows if row["method"] == OURS] or rows
+    tasks = Counter((row["task"], row["method"]) for row in ours)
     few, many = min(tasks.values()), max(tasks.values())
     return f"Seeds of each task: {few if few == many else f'{few} to {many}'}."
 

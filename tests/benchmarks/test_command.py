@@ -1,11 +1,14 @@
 """The command of the search benchmark: what it leaves out, it names."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.search import __main__ as command
-from benchmarks.search.methods import METHODS
+from benchmarks.search.methods import BELIEFS, METHODS
+from benchmarks.search.report import document
 from benchmarks.search.suites import SUITES
 
 
@@ -36,10 +39,30 @@ def test_where_there_are_no_curves_nothing_stops_early(
 def test_a_quick_run_leaves_out_what_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AUTOTUNE_BENCH_VENVS", raising=False)
     chosen = command._methods(None, True, SUITES["lcbench"])
-    assert chosen == [n for n, m in METHODS.items() if m.venv is None and not m.slow]
+    assert chosen == [
+        n for n, m in METHODS.items() if m.venv is None and not m.slow and n not in BELIEFS
+    ]
 
 
 def test_environments_need_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["venvs"])
     assert "venvs needs --folder" in capsys.readouterr().err
+
+
+def test_the_report_has_a_section_for_each_suite_and_number_of_workers(tmp_path: Path) -> None:
+    for name in ("tables-w4", "lcbench-w16", "lcbench-w1"):
+        suite, workers = name.split("-w")
+        rows = [_row(suite, int(workers), method) for method in ("auto", "random")]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = document(command._results(tmp_path))
+    heads = [line for line in text.splitlines() if line.startswith("#")]
+    assert heads[1:] == ["## lcbench, 1 worker", "## lcbench, 16 workers", "## tables, 4 workers"]
+    assert text.count(SUITES["lcbench"].about) == 2 and text.count(SUITES["tables"].about) == 1
+    assert "| autotune, as it comes | 100.0 | 20.0 | 20.0 | 10.0 | 10.0 | 30 | 2.5 |" in text
+
+
+def _row(suite: str, workers: int, method: str) -> dict[str, Any]:
+    job = {"suite": suite, "task": "a", "method": method, "seed": 0, "workers": workers}
+    found = {"trainings": [3.0, 15.0], "regret": [20.0, 10.0], "trials": 30, "trial_ms": 2.5}
+    return {**job, **found}
