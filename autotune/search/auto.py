@@ -37,7 +37,7 @@ class Auto(SamplerSettings):
     ) -> Grid | Mfgp | Tpe:
         """The sampler for a budget of `trials` (None: unknown).
 
-        1. tpe, for a warm start: it learns from earlier studies, which mfgp does not yet.
+        1. tpe, for a warm start: mfgp takes one too, but has not been shown to make more of it.
         2. grid, when the budget covers every combination of a finite space and there is one
            objective, without constraints: nothing is left out.
         3. mfgp otherwise: it learns from stopped and from whole trainings, takes conditions,
