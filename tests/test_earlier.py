@@ -348,4 +348,4 @@ def test_samplers_that_learn_elsewhere_propose_well(config: SamplerSettings, nam
 
 
 def test_auto_chooses_a_sampler_that_learns() -> None:
-    assert study_spec("new", "search={name: auto, warm_start: [old]}").chosen_search() == Tpe()
+    assert study_spec("new", "search={name: auto, warm_start: [old]}").chosen_search() == Mfgp()
