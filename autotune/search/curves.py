@@ -101,7 +101,8 @@ class CurveSampler:
         ]
         rng = np.random.default_rng(derive(self.seed, number, 1))
         directions = np.random.default_rng(derive(self.seed, number, 2))
-        gain = Gain(models, len(self.objectives), directions)
+        stops = len(Levels.of(trials).steps) > 1
+        gain = Gain(models, len(self.objectives), directions, stops)
         leaders = self._leaders(gain, seen, units, levels, feasible(trials, count))
         moves = Moves(self._choices, rng)
         start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL, 0.02, 0.3)])

@@ -71,6 +71,11 @@ def test_levels_follow_the_steps_at_which_trials_were_stopped():
     assert Levels.of([whole, trial(1, [2.0] * 4, State.PRUNED)]).steps == (4, 12, 51)
 
 
+@pytest.mark.parametrize("steps", [(1,), (2,), (1, 2), (1, 3, 9, 27, 51)])
+def test_a_whole_training_ends_the_scale_however_short_it_is(steps):
+    assert Levels(steps).places()[-1] == 1  # where the posterior is asked
+
+
 def test_what_failed_by_its_parameters_is_the_worst_of_its_level():
     trials = [
         *(trial(i, [0.1 * i + 1, 0.1 * i, 0.1 * i]) for i in range(4)),

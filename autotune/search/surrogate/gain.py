@@ -18,8 +18,9 @@ _REACH = 5.0
 
 
 class Gain:
-    """One objective alone: how low the score may be, by the lower confidence bound (N. Srinivas et
-    al., "Gaussian process optimization in the bandit setting", ICML 2010). Otherwise the logarithm
+    """One objective alone, where trials are stopped early: how low the score may be, by the lower
+    confidence bound (N. Srinivas et al., "Gaussian process optimization in the bandit setting",
+    ICML 2010). Otherwise the logarithm
     of what a training may improve, plus that of the chance that it is feasible (J. Gardner et al.,
     "Bayesian optimization with inequality constraints", ICML 2014).
 
@@ -32,12 +33,16 @@ class Gain:
     """Standard deviations below the mean. Expected improvement and less doubt stay too close to
     what is known: docs/decisions.md."""
 
-    def __init__(self, models: Sequence[Model], objectives: int, rng: np.random.Generator) -> None:
-        """`models` are those of the `objectives`, then those of the constraints."""
+    def __init__(
+        self, models: Sequence[Model], objectives: int, rng: np.random.Generator, stops: bool
+    ) -> None:
+        """`models` are those of the `objectives`, then those of the constraints; `stops`: trials
+        are stopped early, so that to be wrong is cheap."""
         self._objectives = models[:objectives]
         self._constraints = models[objectives:]
         drawn = np.abs(rng.standard_normal((self.DIRECTIONS, objectives)))
         self._directions = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        self._bold = stops and len(models) == 1
         self.seen: Array | None = None
 
     def __call__(self, features: Array) -> Array:
@@ -45,7 +50,7 @@ class Gain:
         if self.seen is None:
             return chance
         mean, spread = self.expected(features)
-        if len(self._objectives) == 1 and not self._constraints:
+        if self._bold:
             return np.asarray(self.DOUBT * spread[:, 0] - mean[:, 0])
         if len(self._objectives) == 1:
             return log_improvement(mean[:, 0], spread[:, 0], float(self.seen.min())) + chance

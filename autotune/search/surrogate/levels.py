@@ -42,9 +42,8 @@ class Levels:
 
     def places(self) -> Array:
         """Each level on a scale from 0 (one step) to 1 (a whole training), by the logarithm."""
-        if self.steps[-1] == 1:
-            return np.ones(1)
-        return np.log(self.steps) / math.log(self.steps[-1])
+        last = math.log(self.steps[-1])
+        return np.log(self.steps) / last if last else np.ones(1)
 
 
 @dataclass(frozen=True, slots=True)
