@@ -19,8 +19,8 @@ from autotune.engine import simulate
 from autotune.errors import InvalidInput, StudyChanged
 from autotune.history import History, load
 from autotune.journal import Journal, open_storage
-from autotune.search import Gp, Random, Tpe
-from autotune.search.base import SamplerSettings
+from autotune.search import Gp, Mfgp, Random, Tpe
+from autotune.search.base import SamplerSettings, TransferSettings
 from autotune.space import Space
 from autotune.spec import StudySpec
 from autotune.study import Study, in_memory, start
@@ -323,7 +323,10 @@ def test_what_cannot_be_learnt_from_is_said_before_anything_begins(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("config", "name"),
-    [*[(Tpe(startup=2), name) for name in SPACES], (Gp(startup=2), "conditional")],
+    [
+        *[(config, name) for config in (Tpe(startup=2), Mfgp(startup=2)) for name in SPACES],
+        (Gp(startup=2), "conditional"),
+    ],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_samplers_that_learn_elsewhere_propose_well(config: SamplerSettings, name: str) -> None:
@@ -332,7 +335,7 @@ def test_samplers_that_learn_elsewhere_propose_well(config: SamplerSettings, nam
     ended = [[t for t in life if t.state.finished] for life in lives]
     numbers = iter(range(-sum(map(len, ended)), 0))
     past = [[replace(t, number=next(numbers)) for t in life] for life in ended]
-    assert isinstance(config, Tpe | Gp)
+    assert isinstance(config, TransferSettings)
     sampler = config.build(space, Goal.MINIMIZE, 11, past)
     trials = trials_of(sampler, space, 3)
     for trial in trials:
@@ -345,4 +348,4 @@ def test_samplers_that_learn_elsewhere_propose_well(config: SamplerSettings, nam
 
 
 def test_auto_chooses_a_sampler_that_learns() -> None:
-    assert study_spec("new", "search={name: auto, warm_start: [old]}").chosen_search() == Tpe()
+    assert study_spec("new", "search={name: auto, warm_start: [old]}").chosen_search() == Mfgp()

@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 from autotune.search.base import Sampler, SamplerSettings
 from autotune.search.grid import Grid
 from autotune.search.mfgp import Mfgp
-from autotune.search.tpe import Tpe
 from autotune.space import Space
 from autotune.trial import Goal
 
@@ -34,18 +33,16 @@ class Auto(SamplerSettings):
         trials: int | None,
         several: bool = False,
         constrained: bool = False,
-    ) -> Grid | Mfgp | Tpe:
+    ) -> Grid | Mfgp:
         """The sampler for a budget of `trials` (None: unknown).
 
-        1. tpe, for a warm start: it learns from earlier studies, which mfgp does not yet.
-        2. grid, when the budget covers every combination of a finite space and there is one
-           objective, without constraints: nothing is left out.
-        3. mfgp otherwise: it learns from stopped and from whole trainings, takes conditions,
-           choices, priors, several objectives and constraints, and a proposal after 10,000 trials
-           costs an eighth of a second.
+        1. grid, when the budget covers every combination of a finite space and there is one
+           objective, without constraints and without a warm start: nothing is left out.
+        2. mfgp otherwise: it learns from stopped and from whole trainings and from earlier studies,
+           takes conditions, choices, priors, several objectives and constraints, and a proposal
+           after 10,000 trials costs an eighth of a second.
         """
-        if self.warm_start:
-            return Tpe()
         combinations = space.count()
         finite = combinations is not None and trials is not None and combinations <= trials
-        return Grid() if finite and not several and not constrained else Mfgp()
+        plain = not (several or constrained or self.warm_start)
+        return Grid() if finite and plain else Mfgp()

@@ -8,12 +8,13 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from autotune.search.base import derive, distinct
+from autotune.search.base import Past, derive, distinct
 from autotune.search.surrogate.acquire import Moves, climb
 from autotune.search.surrogate.aspects import feasible, objectives, violated
 from autotune.search.surrogate.features import Features
 from autotune.search.surrogate.gain import Gain
 from autotune.search.surrogate.levels import Levels, Observed, broken, observe
+from autotune.search.surrogate.memory import Memory, remember
 from autotune.search.surrogate.priors import Priors
 from autotune.search.surrogate.process import Data, Hyper, Posterior, fit
 from autotune.space import Categorical, Space
@@ -44,20 +45,24 @@ class CurveSampler:
     ENOUGH = 6
     """Whole trainings that make a model of their own."""
 
-    def __init__(self, space: Space, goals: Sequence[Goal], seed: int, startup: int) -> None:
+    def __init__(
+        self, space: Space, goals: Sequence[Goal], seed: int, startup: int, past: Past = ()
+    ) -> None:
+        """`past` is for one goal: with it only every other one of the first points is Sobol's."""
         self.space = space
         self.objectives = objectives(goals)
         self.seed = seed
         self.startup = startup
         self.features = Features(space)
         self.priors = Priors(space)
+        self.memory = remember(past, self.features, self.objectives[0])
         self._choices = np.array([isinstance(p, Categorical) for p in space.parameters.values()])
         self._units: dict[int, tuple[dict[str, Scalar], Array]] = {}
         self._fitted: dict[Levels, tuple[object, list[Hyper]]] = {}
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
-        if results < self.startup:
+        if results < self.startup and (number % 2 or not len(self.memory.units)):
             ordered = self._design(number)
         else:
             ordered = self._ranked(trials, number)
@@ -81,15 +86,17 @@ class CurveSampler:
     def _ranked(self, trials: Sequence[Trial], number: int) -> Array:
         """Candidates, the most promising one first."""
         levels = self._levels(trials, number)
-        count = max(len(t.violations) for t in trials)
+        count = max((len(t.violations) for t in trials), default=0)
         seen = self._seen(trials, levels, count)
-        units = np.array([self._unit(t) for t in trials])
+        units = self._units_of(trials)
         under_way = [i for i, t in enumerate(trials) if t.state in (State.WAITING, State.RUNNING)]
         pending = self.features.of(units[under_way[-self.PENDING :]])
         models = [
-            Posterior(self._data(units, levels, observed), hyper, self.features.block, pending)
-            for observed, hyper in zip(
-                seen, self._hyper(trials, levels, number, count), strict=True
+            Posterior(data, hyper, self.features.block, pending)
+            for data, hyper in zip(
+                self._data(units, levels, seen),
+                self._hyper(trials, levels, number, count),
+                strict=True,
             )
         ]
         rng = np.random.default_rng(derive(self.seed, number, 1))
@@ -99,7 +106,7 @@ class CurveSampler:
         leaders = self._leaders(gain, seen, units, levels, feasible(trials, count))
         moves = Moves(self._choices, rng)
         start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL, 0.02, 0.3)])
-        worth = partial(self._worth, gain, self.TRUST / number)
+        worth = partial(self._worth, gain, self.TRUST / max(number, 1))
         points, values = climb(worth, start, moves, self.ROUNDS)
         return points[np.argsort(-values, kind="stable")]
 
@@ -135,13 +142,17 @@ class CurveSampler:
         """The ten trials that are expected to end best; `gain` learns what is to be improved on."""
         told = seen[: len(self.objectives)]
         places = np.unique(told[0].trial)
-        points = self.features.of(units[places])
+        known = np.concatenate([units[places], self._recalled(levels).units])
+        points = self.features.of(known)
+        # Earlier studies do not tell whether they would meet a constraint.
+        more = np.full(len(known) - len(places), len(seen) == len(told))
+        promising = np.concatenate([usable[places], more])
         whole = (told[0].level == len(levels.steps) - 1) & usable[told[0].trial]
         if whole.any():
             gain.seen = np.stack([observed.score[whole] for observed in told], axis=1)
-        elif usable[places].any():
-            gain.seen = gain.expected(points[usable[places]])[0]
-        return units[places[gain.order(points)[:10]]]
+        elif promising.any():
+            gain.seen = gain.expected(points[promising])[0]
+        return known[gain.order(points)[:10]]
 
     def _seen(self, trials: Sequence[Trial], levels: Levels, constraints: int) -> list[Observed]:
         """What is kept of each objective, the same trials in all, and of each constraint."""
@@ -161,8 +172,8 @@ class CurveSampler:
         known = self._fitted.get(levels)
         if known is None or known[0] != key:
             seen = self._seen(ended, levels, constraints)
-            units = np.array([self._unit(t) for t in ended])
-            hyper = [fit(self._data(units, levels, o), self.features.block) for o in seen]
+            data = self._data(self._units_of(ended), levels, seen)
+            hyper = [fit(one, self.features.block) for one in data]
             known = self._fitted[levels] = (key, hyper)
         return known[1]
 
@@ -185,9 +196,26 @@ class CurveSampler:
             parts.append(np.sort(index))
         return np.concatenate(parts)
 
-    def _data(self, units: Array, levels: Levels, observed: Observed) -> Data:
-        features = self.features.of(units[observed.trial])
-        return Data(features, levels.places()[observed.level], observed.score)
+    def _data(self, units: Array, levels: Levels, seen: Sequence[Observed]) -> list[Data]:
+        """One a process; earlier studies speak of the first objective."""
+        found = [
+            Data(
+                self.features.of(units[observed.trial]),
+                levels.places()[observed.level],
+                observed.score,
+                np.zeros(len(observed.score), int),
+            )
+            for observed in seen
+        ]
+        return [self._recalled(levels).before(found[0]), *found[1:]]
+
+    def _recalled(self, levels: Levels) -> Memory:
+        """Where whole trainings alone are looked at, those of earlier studies are, too."""
+        whole = self.memory.data.place >= 1
+        return self.memory.at(whole if len(levels.steps) == 1 else np.ones_like(whole))
+
+    def _units_of(self, trials: Sequence[Trial]) -> Array:
+        return np.array([self._unit(t) for t in trials]).reshape(-1, len(self._choices))
 
     def _unit(self, trial: Trial) -> Array:
         known = self._units.get(trial.number)

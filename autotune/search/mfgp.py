@@ -5,14 +5,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from autotune.search.base import Sampler, SamplerSettings
+from autotune.search.base import Past, Sampler, TransferSettings
 from autotune.space import Space
 from autotune.trial import Goal
 
 __all__ = ["Mfgp"]
 
 
-class Mfgp(SamplerSettings):
+class Mfgp(TransferSettings):
     """Bayesian optimization by a model of learning curves, of conditions, choices and priors.
 
     A Gaussian process over parameters and epochs, as in K. Swersky et al., "Freeze-thaw Bayesian
@@ -28,8 +28,10 @@ class Mfgp(SamplerSettings):
     several: ClassVar[bool] = True
     constrained: ClassVar[bool] = True
 
-    def build(self, space: Space, goal: Goal, seed: int) -> Sampler:
-        return self.build_several(space, [goal], seed)
+    def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
+        from autotune.search.curves import CurveSampler
+
+        return CurveSampler(space, [goal], seed, self.startup or 8, past)
 
     def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
         from autotune.search.curves import CurveSampler

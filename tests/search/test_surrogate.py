@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,7 +106,8 @@ def test_a_higher_level_keeps_its_distances_in_the_scale_of_the_one_below():
 def drawn(count=12):
     rng = np.random.default_rng(0)
     place = rng.choice([0.0, 0.5, 1.0], count)
-    return Data(rng.random((count, 4)), place, rng.standard_normal(count))
+    score, study = rng.standard_normal(count), rng.integers(0, 3, count)
+    return Data(rng.random((count, 4)), place, score, study)
 
 
 BLOCK = np.array([0, 1, 1, 2])
@@ -121,7 +123,8 @@ def test_the_likelihoods_gradient_is_its_slope():
 
 def test_the_posterior_passes_through_whole_trainings_and_pending_ones_take_the_doubt_away():
     data = drawn()
-    hyper = Hyper(np.zeros(3), 0.0, 0.0, math.log(1e-2), math.log(1e-6))
+    hyper = Hyper(np.zeros(3), 0.0, 0.0, math.log(1e-2), math.log(1e-6), 0.0)
+    data = replace(data, study=np.zeros(12, int))
     posterior = Posterior(data, hyper, BLOCK, np.empty((0, 4)))
     whole = data.place == 1
     mean, spread = posterior(data.features[whole])

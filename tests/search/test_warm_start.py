@@ -4,6 +4,7 @@ import math
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from typing import Any
 from autotune import spec as specs
 from autotune.engine import simulate
 from autotune.history import History
+from autotune.search.surrogate.aspects import objectives
+from autotune.search.surrogate.features import Features
+from autotune.search.surrogate.memory import remember
 from autotune.spec import StudySpec
 from autotune.study import in_memory
+from autotune.trial import Goal
 
 TEXT = """
 name: new
@@ -58,8 +63,10 @@ def bowl(at: float, kind: str, scale: float = 1.0) -> simulate.Curve:
     return curve
 
 
-def study(curve: simulate.Curve, trials: int, seed: int, old: History | None = None) -> History:
-    search = {"name": "tpe", **({"warm_start": ["old"]} if old else {})}
+def study(
+    curve: simulate.Curve, trials: int, seed: int, old: History | None = None, sampler: str = "tpe"
+) -> History:
+    search = {"name": sampler, **({"warm_start": ["old"]} if old else {})}
     changes = {"seed": seed, "search": search, "budget": {"trials": trials}}
     known = {key: value for key, value in dict(base()).items() if key != "objectives"}
     spec = StudySpec.model_validate({**known, "objective": base().objective, **changes})
@@ -106,3 +113,22 @@ def test_an_unrelated_study_costs_little() -> None:
     pairs = list(zip(misled, cold(), strict=True))
     late = statistics.median(trials_to(ours, theirs[9]) for ours, theirs in pairs)
     assert late <= 16
+
+
+def test_mfgp_is_near_at_once_after_a_related_study() -> None:
+    pairs = [
+        [bests(study(NEW, 4, seed, before, "mfgp"))[-1] for before in (old(0.35, "a"), None)]
+        for seed in range(6)
+    ]
+    assert sum(warm < cold for warm, cold in pairs) >= 5
+
+
+def test_mfgp_keeps_a_bounded_share_of_earlier_studies_each_on_its_own_scale() -> None:
+    space, (loss,) = base().space, objectives([Goal.MINIMIZE])
+    trials = old(0.35, "a").snapshots()
+    stretched = [replace(t, curve={1: 9 * t.curve[1] + 5}) for t in trials]
+    known = remember([trials, stretched], Features(space), loss)
+    assert known.data.study.tolist() == [1] * 30 + [2] * 30
+    assert known.data.score[:30].tolist() == known.data.score[30:].tolist()
+    assert (known.data.place == 1).all()
+    assert len(remember([trials] * 20, Features(space), loss).units) <= 150

@@ -18,28 +18,31 @@ _MEAN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Observations: features by row, the place of the level from 0 to 1, the score."""
+    """Observations: features by row, the place of the level from 0 to 1, the score, and of which
+    study: 0 is the present one."""
 
     features: Array
     place: Array
     score: Array
+    study: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Hyper:
     """Logarithms: of each parameter's inverse squared length, then `level` (the inverse length
-    along the levels), `scale` (a variance), and the variances of the noise: `noise` below the last
-    level and `last` at it."""
+    along the levels), `scale` (a variance), the variances of the noise, `noise` below the last
+    level and `last` at it, and `apart`: how far two studies are from each other."""
 
     weights: Array
     level: float
     scale: float
     noise: float
     last: float
+    apart: float
 
     @classmethod
     def unpack(cls, flat: Array) -> "Hyper":
-        weights, rest = flat[:-4], flat[-4:].tolist()
+        weights, rest = flat[:-5], flat[-5:].tolist()
         return cls(weights, *rest)
 
     def noises(self, place: Array) -> Array:
@@ -50,11 +53,13 @@ def _prior(parameters: int) -> tuple[Array, Array]:
     """Means and standard deviations of the normal priors on the logarithms.
 
     Lengths grow with the root of the number of parameters (C. Hvarfner et al., "Vanilla Bayesian
-    optimization performs great in high dimensions", ICML 2024).
+    optimization performs great in high dimensions", ICML 2024). Trials of two studies are
+    correlated by exp(-exp(apart)), as tasks are by K. Swersky et al., "Multi-task Bayesian
+    optimization", NeurIPS 2013: at first by 0.7.
     """
     length = 0.5 * np.log(parameters) - 0.3
-    mean = np.array([-2 * length] * parameters + [0.0, 0.0, np.log(1e-2), np.log(1e-3)])
-    spread = np.array([1.5] * parameters + [1.0, 0.7, 1.5, 1.5])
+    mean = np.array([-2 * length] * parameters + [0.0, 0.0, np.log(1e-2), np.log(1e-3), -1.0])
+    spread = np.array([1.5] * parameters + [1.0, 0.7, 1.5, 1.5, 1.0])
     return mean, spread
 
 
@@ -81,11 +86,13 @@ def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[floa
     scaled = data.features * np.exp(hyper.weights / 2)[block]
     root = np.sqrt(_squares(scaled, scaled))
     apart = np.abs(data.place[:, None] - data.place[None, :]) * np.exp(hyper.level)
-    shape, decay = _matern(root), np.exp(-apart)
+    other = data.study[:, None] != data.study[None, :]
+    foreign = other * np.exp(hyper.apart)
+    shape, decay = _matern(root), np.exp(-apart - foreign)
     kernel = np.exp(hyper.scale) * shape * decay
     count = len(data.score)
     noises = hyper.noises(data.place)
-    lower = cholesky(kernel + _MEAN + np.diag(noises), lower=True, check_finite=False)
+    lower = cholesky(kernel + _MEAN * ~other + np.diag(noises), lower=True, check_finite=False)
     alpha = cho_solve((lower, True), data.score, check_finite=False)
     value = data.score @ alpha / 2 + np.log(np.diag(lower)).sum()
     inner = (
@@ -99,7 +106,7 @@ def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[floa
     weights = np.bincount(block, each, minlength=len(hyper.weights))
     product = inner * kernel
     rest = [-(product * apart).sum(), product.sum(), *_noise_gradient(inner, noises, data.place)]
-    return float(value), np.concatenate([weights, rest])
+    return float(value), np.concatenate([weights, rest, [-(product * foreign).sum()]])
 
 
 def _noise_gradient(inner: Array, noises: Array, place: Array) -> tuple[float, float]:
@@ -129,21 +136,25 @@ class Posterior:
         self._hyper = hyper
         self._scaled = np.concatenate([data.features, pending]) * self._root_weights
         self._place = np.concatenate([data.place, np.ones(len(pending))])
+        self._study = np.concatenate([data.study, np.zeros(len(pending), int)])
         self._seen = len(data.score)
-        kernel = self._kernel(self._scaled, self._place)
+        kernel = self._kernel(self._scaled, self._place, self._study)
         kernel[np.diag_indices_from(kernel)] += hyper.noises(self._place)
         self._lower = cholesky(kernel, lower=True, check_finite=False)
         lower = self._lower[: self._seen, : self._seen]
         self._alpha = cho_solve((lower, True), data.score, check_finite=False)
 
-    def _kernel(self, scaled: Array, place: Array) -> Array:
+    def _kernel(self, scaled: Array, place: Array, study: NDArray[np.int64]) -> Array:
         root = np.sqrt(_squares(scaled, self._scaled))
         apart = np.abs(place[:, None] - self._place[None, :]) * np.exp(self._hyper.level)
-        return np.asarray(_MEAN + np.exp(self._hyper.scale - apart) * _matern(root))
+        other = study[:, None] != self._study[None, :]
+        apart += other * np.exp(self._hyper.apart)
+        return np.asarray(_MEAN * ~other + np.exp(self._hyper.scale - apart) * _matern(root))
 
     def __call__(self, features: Array, place: float = 1.0) -> tuple[Array, Array]:
         """Mean and standard deviation of the score at `place`, without noise."""
-        cross = self._kernel(features * self._root_weights, np.full(len(features), place))
+        here, own = np.full(len(features), place), np.zeros(len(features), int)
+        cross = self._kernel(features * self._root_weights, here, own)
         mean = cross[:, : self._seen] @ self._alpha
         half = solve_triangular(self._lower, cross.T, lower=True, check_finite=False)
         variance = _MEAN + np.exp(self._hyper.scale) - (half**2).sum(axis=0)
