@@ -38,10 +38,7 @@ class CurveSampler:
     FIRST, OTHER = 100, 50
     """Observations kept of the first level and of each other: half the best, half the newest."""
     PENDING = 200
-    TRUST = 10.0
-    """The priors' exponent in the acquisition is this over the trial's number (C. Hvarfner et al.,
-    "piBO: augmenting acquisition functions with user beliefs", ICLR 2022)."""
-    RANDOM, LOCAL, ROUNDS = 200, 250, 2
+    RANDOM, BELIEVED, LOCAL, ROUNDS = 200, 50, 250, 2
     ENOUGH = 6
     """Whole trainings that make a model of their own."""
 
@@ -71,8 +68,8 @@ class CurveSampler:
         return distinct(draws, self.space, rng, trials)
 
     def _design(self, number: int) -> Array:
-        """A point of a Sobol sequence; where there are priors, every other one drawn from them,
-        the first of all being what the user believes in."""
+        """A point of a Sobol sequence; where there are priors, every fourth one is drawn from them,
+        and the first of all is what the user believes in."""
         from scipy.stats import qmc
 
         if self.priors and number == 0:
@@ -81,7 +78,7 @@ class CurveSampler:
         if number:  # scipy cannot go forward by nothing
             engine.fast_forward(number)
         point = engine.random(1)
-        return self.priors.bend(point) if self.priors and number % 2 == 0 else point
+        return self.priors.bend(point) if self.priors and number % 4 == 2 else point
 
     def _ranked(self, trials: Sequence[Trial], number: int) -> Array:
         """Candidates, the most promising one first."""
@@ -106,7 +103,10 @@ class CurveSampler:
         leaders = self._leaders(gain, seen, units, levels, feasible(trials, count))
         moves = Moves(self._choices, rng)
         start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL, 0.02, 0.3)])
-        worth = partial(self._worth, gain, self.TRUST / max(number, 1))
+
+        def worth(points: Array) -> Array:
+            return gain(self.features.of(points))
+
         points, values = climb(worth, start, moves, self.ROUNDS)
         return points[np.argsort(-values, kind="stable")]
 
@@ -122,14 +122,10 @@ class CurveSampler:
 
     def _anywhere(self, rng: np.random.Generator) -> Array:
         points = rng.random((self.RANDOM, len(self._choices)))
-        points[::2] = self.priors.bend(points[::2])
-        return points
-
-    def _worth(self, gain: Gain, trust: float, points: Array) -> Array:
-        worth = gain(self.features.of(points))
         if not self.priors:
-            return worth
-        return np.asarray(worth + trust * self.priors.log(points, self.features.active(points)))
+            return points
+        believed = self.priors.bend(rng.random((self.BELIEVED, len(self._choices))))
+        return np.concatenate([points, believed])
 
     def _leaders(
         self,

@@ -48,7 +48,7 @@ def run(job: Job, folder: Path) -> dict[str, Any]:
         "trainings": [round(t / unit, 4) for t in found.seconds],
         "regret": [round(100 * (loss - reference.best) / span, 4) for loss in found.losses],
         "trials": found.trials,
-        "trial_ms": round(1000 * spent / found.trials, 2),
+        "trial_ms": None if SUITES[job.suite].trains else round(1000 * spent / found.trials, 2),
     }
 
 

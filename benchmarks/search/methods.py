@@ -38,9 +38,9 @@ def _ours(sampler: str, schedule: str) -> Search:
     return search
 
 
-def _believing(place: int) -> Search:
+def _believing(place: int, draws: int) -> Search:
     def search(task: Task, seed: int, workers: int, seconds: float) -> Anytime:
-        return product.search(Believed(task, place), {}, seed, workers, seconds)
+        return product.search(Believed(task, place, draws), {}, seed, workers, seconds)
 
     return search
 
@@ -69,8 +69,9 @@ def _peer(venv: str, method: str, about: str, stops: bool = False, slow: bool = 
 
 METHODS: Mapping[str, Method] = {
     "auto": Method("autotune, as it comes", _ours("auto", "auto")),
-    "auto-good-prior": Method("autotune, told good values", _believing(2)),
-    "auto-wrong-prior": Method("autotune, told bad values", _believing(-3)),
+    "auto-good-prior": Method("autotune, told the best of 1,000", _believing(0, 1000)),
+    "auto-fair-prior": Method("autotune, told the third of 100", _believing(2, 100)),
+    "auto-wrong-prior": Method("autotune, told the third last of 100", _believing(-3, 100)),
     "mfgp-asha": Method("autotune mfgp + asha", _ours("mfgp", "asha"), stops=True),
     "mfgp-hyperband": Method("autotune mfgp + hyperband", _ours("mfgp", "hyperband")),
     "mfgp": Method("autotune mfgp, whole trainings", _ours("mfgp", "none")),
@@ -100,5 +101,5 @@ METHODS: Mapping[str, Method] = {
     "hebo": _peer("hebo", "hebo", "HEBO, whole trainings", slow=True),
 }
 OURS = "auto"
-BELIEFS = ("auto-good-prior", "auto-wrong-prior")
+BELIEFS = ("auto-good-prior", "auto-fair-prior", "auto-wrong-prior")
 """Run by benchmarks.search.beliefs, no competitors."""

@@ -96,10 +96,17 @@ def _regret(runs: Table) -> str:
     lines = []
     for name, rows in runs.rows.items():
         means = [f"{runs.regrets(budget)[name].mean():.1f}" for budget in BUDGETS]
-        cost = sum(r["trial_ms"] * r["trials"] for r in rows) / sum(r["trials"] for r in rows)
         trials = np.mean([row["trials"] for row in rows])
-        lines.append([METHODS[name].about, *means, f"{trials:.0f}", f"{cost:.1f}"])
+        lines.append([METHODS[name].about, *means, f"{trials:.0f}", _cost(rows)])
     return _lines(["method", *_AT, "trials", "ms"], lines)
+
+
+def _cost(rows: Sequence[Row]) -> str:
+    """Milliseconds a trial; nothing where they were not told apart from those of training."""
+    if any(row["trial_ms"] is None for row in rows):
+        return ""
+    cost = sum(row["trial_ms"] * row["trials"] for row in rows) / sum(r["trials"] for r in rows)
+    return f"{cost:.1f}"
 
 
 def _differences(runs: Table) -> str:

@@ -24,6 +24,8 @@ class Suite:
     """Where the folder's files come from."""
     curves: bool = True
     """Without curves nothing can be stopped early: only methods of whole trainings take part."""
+    trains: bool = False
+    """Trainings are run, not looked up: what a method itself costs is lost among them."""
     package: str | None = None
     """What must be installed to import `module`."""
     module: str = ""
@@ -79,6 +81,7 @@ SUITES: Mapping[str, Suite] = {
         ("digits",),
         lambda task, _: Real(task, 10, CACHE / task),
         None,
+        trains=True,
         about=f"A perceptron on scikit-learn's digits: 24 parameters, 27 epochs. {_REAL}",
     ),
     "letter": Suite(
@@ -87,6 +90,7 @@ SUITES: Mapping[str, Suite] = {
         lambda task, folder: Real(task, 26, CACHE / task, folder / LETTERS),
         LETTERS,
         "the data set Letter Recognition of the UCI repository, its letters in the column target",
+        trains=True,
         about="A perceptron on 4,000 rows of the letter-recognition table, with 1,000 more to "
         f"validate: 24 parameters, 27 epochs. {_REAL}",
     ),

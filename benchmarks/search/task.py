@@ -43,12 +43,12 @@ class Task(Protocol):
 
 
 class Believed:
-    """`task`, by a user who believes in the values at `place` of 100 random whole trainings, the
-    best first."""
+    """`task`, by a user who believes in the values at `place` of `draws` random whole trainings,
+    the best first."""
 
-    def __init__(self, task: Task, place: int) -> None:
+    def __init__(self, task: Task, place: int, draws: int) -> None:
         rng = random.Random(1)
-        drawn = [task.space.sample(rng) for _ in range(100)]
+        drawn = [task.space.sample(rng) for _ in range(draws)]
         values = sorted(drawn, key=lambda params: min(task.curve(params).losses))[place]
         raw = task.space.dump()
         priors = {name: {**raw[name], "prior": value} for name, value in values.items()}

@@ -14,8 +14,6 @@ _SPREAD = {"low": 0.3, "medium": 0.15, "high": 0.07}
 """Standard deviations, in units of a parameter's range."""
 _ODDS = {"low": 2.0, "medium": 4.0, "high": 10.0}
 """How often the believed choice is drawn, for once that any other one is."""
-_FLOOR = 0.1
-"""No value is believed in less than this share of the best one: beliefs may be wrong."""
 
 
 class Priors:
@@ -38,14 +36,6 @@ class Priors:
         for i in self.held:
             bent[:, i] = _drawn(self.parameters[i], units[:, i])
         return np.clip(bent, 0.0, np.nextafter(1.0, 0.0))
-
-    def log(self, units: Array, active: NDArray[np.bool_]) -> Array:
-        """The logarithm of the density, 0 at the believed values; inactive ones count for none."""
-        total = np.zeros(len(units))
-        for i in self.held:
-            share = _share(self.parameters[i], units[:, i])
-            total += np.where(active[:, i], np.log(_FLOOR + (1 - _FLOOR) * share), 0.0)
-        return total
 
 
 def _believed(parameter: Parameter) -> bool:
@@ -76,13 +66,3 @@ def _drawn(parameter: Parameter, unit: Array) -> Array:
     spread = _SPREAD[_confidence(parameter)]
     low, high = ndtr(-middle / spread), ndtr((1 - middle) / spread)
     return np.asarray(middle + spread * ndtri(low + unit * (high - low)))
-
-
-def _share(parameter: Parameter, unit: Array) -> Array:
-    """The density at `unit` as a share of its peak."""
-    middle = _centre(parameter)
-    if isinstance(parameter, Categorical):
-        count = len(parameter.choices)
-        same = (unit * count).astype(int) == int(middle * count)
-        return np.where(same, 1.0, 1 / _ODDS[_confidence(parameter)])
-    return np.asarray(np.exp(-0.5 * ((unit - middle) / _SPREAD[_confidence(parameter)]) ** 2))
