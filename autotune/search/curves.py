@@ -68,17 +68,17 @@ class CurveSampler:
         return distinct(draws, self.space, rng, trials)
 
     def _design(self, number: int) -> Array:
-        """A point of a Sobol sequence; where there are priors, every fourth one is drawn from them,
-        and the first of all is what the user believes in."""
+        """A point of a Sobol sequence; where there are priors, every fourth one is drawn from them.
+        The first of all is what the user believes in, else the middle of every range."""
         from scipy.stats import qmc
 
-        if self.priors and number == 0:
-            return self.priors.centre()[None]
         engine = qmc.Sobol(d=len(self.space.parameters), rng=derive(self.seed, 1))
         if number:  # scipy cannot go forward by nothing
             engine.fast_forward(number)
         point = engine.random(1)
-        return self.priors.bend(point) if self.priors and number % 4 == 2 else point
+        if number == 0:
+            return self.priors.centre(point)
+        return self.priors.bend(point) if number % 4 == 2 else point
 
     def _ranked(self, trials: Sequence[Trial], number: int) -> Array:
         """Candidates, the most promising one first."""

@@ -17,7 +17,7 @@ from autotune.search.surrogate.features import Features
 from autotune.search.surrogate.levels import Levels, observe
 from autotune.search.surrogate.priors import Priors
 from autotune.search.surrogate.process import Data, Hyper, Posterior, _likelihood, _prior
-from autotune.space import Space
+from autotune.space import Categorical, Space
 from autotune.testing.search import SPACES, bowl, simulate
 from autotune.trial import Goal, Reason, State, Trial
 
@@ -103,6 +103,15 @@ def test_a_higher_level_keeps_its_distances_in_the_scale_of_the_one_below():
     assert (high[3] - high[2]) / (high[1] - high[0]) == pytest.approx((25 - 9) / (4 - 1))
 
 
+def test_of_one_level_alone_the_better_half_keeps_its_distances():
+    losses = (1.0, 2.0, 6.0, 7.0, 8.0, 1e6)
+    trials = [trial(i, [loss]) for i, loss in enumerate(losses)]
+    score = observe(trials, Levels.of(trials), LOSS).score
+    assert (score[2] - score[1]) / (score[1] - score[0]) == pytest.approx(4)
+    assert (np.diff(score) > 0).all()
+    assert score[5] < 3  # a rank: how bad it is says nothing
+
+
 def drawn(count=12):
     rng = np.random.default_rng(0)
     place = rng.choice([0.0, 0.5, 1.0], count)
@@ -163,7 +172,7 @@ def believing(at, confidence):
 def test_draws_follow_the_priors():
     space = believing(0.8, "medium")
     priors = Priors(space)
-    assert priors.centre() == pytest.approx([0.8] * 3)
+    assert priors.centre(np.zeros((1, 3))) == pytest.approx(np.full((1, 3), 0.8))
     points = priors.bend(np.random.default_rng(0).random((2000, 3)))
     assert points.mean(axis=0) == pytest.approx([0.77] * 3, abs=0.03)
     narrow = Priors(believing(0.5, "high")).bend(np.random.default_rng(0).random((2000, 3)))
@@ -174,6 +183,17 @@ def test_draws_follow_the_priors():
 def test_the_first_trial_is_what_the_user_believes_in():
     sampler = Mfgp().build(believing(0.8, "low"), Goal.MINIMIZE, 0)
     assert sampler.propose([], 0) == pytest.approx({"x": 0.8, "y": 0.8, "z": 0.8})
+
+
+def test_where_nothing_is_believed_the_first_trial_is_in_the_middle():
+    space = SPACES["mixed"]
+    first = [Mfgp().build(space, Goal.MINIMIZE, seed).propose([], 0) for seed in range(8)]
+    for name, parameter in space.parameters.items():
+        values = {params[name] for params in first}
+        if isinstance(parameter, Categorical):
+            assert len(values) > 1
+        else:
+            assert values == {parameter.decode(0.5)}
 
 
 def test_a_proposal_costs_no_more_when_the_study_is_long():

@@ -63,14 +63,18 @@ def observe(trials: Sequence[Trial], levels: Levels, told: Told) -> Observed:
 
     `trial` holds places in `trials`. Losses of the first level become normal scores; those of each
     higher one are moved and stretched until, over the trials that both levels hold, they have the
-    mean and the spread of the level below. So the top keeps its distances, which ranks would lose.
+    mean and the spread of the level below. So the top keeps its distances, which ranks would lose;
+    where it is the only level, its better half does.
     A trial that failed for nan or memory counts as the worst of the level it was on the way to.
     """
     columns = [_losses(trials, levels, level, told) for level in range(len(levels.steps))]
     scores: Mapping[int, float] = {}
     parts: list[tuple[int, int, float]] = []
     for level, losses in enumerate(columns):
-        scores = _normal(losses) if not scores else _matched(losses, scores)
+        if scores:
+            scores = _matched(losses, scores)
+        else:
+            scores = _normal(losses) if len(columns) > 1 else _spaced(losses)
         parts += [(trial, level, score) for trial, score in scores.items()]
     trial, level_, score = zip(*parts, strict=True) if parts else ((), (), ())
     return Observed(np.array(trial, int), np.array(level_, int), np.array(score, float))
@@ -104,6 +108,19 @@ def _normal(losses: Mapping[int, float]) -> dict[int, float]:
     ordered = np.sort(values)
     rank = (np.searchsorted(ordered, values) + np.searchsorted(ordered, values, "right")) / 2
     return dict(zip(losses, ndtri(rank / max(len(values), 1)).tolist(), strict=True))
+
+
+def _spaced(losses: Mapping[int, float]) -> dict[int, float]:
+    """Normal scores, but below the median with the distances of the losses: far above it they say
+    nothing of where the best is, and would drown those that do."""
+    scores = _normal(losses)
+    values = np.array(list(losses.values()))
+    middle = float(np.median(values)) if len(values) else 0.0
+    better = [place for place, loss in losses.items() if loss < middle]
+    if not better:
+        return scores
+    slope = sum(scores[p] for p in better) / sum(losses[p] - middle for p in better)
+    return scores | {place: slope * (losses[place] - middle) for place in better}
 
 
 def _matched(losses: Mapping[int, float], below: Mapping[int, float]) -> dict[int, float]:

@@ -26,9 +26,16 @@ class Priors:
     def __bool__(self) -> bool:
         return bool(self.held)
 
-    def centre(self) -> Array:
-        """The believed values themselves; the middle of every other range."""
-        return np.array([_centre(p) if _believed(p) else 0.5 for p in self.parameters])
+    def centre(self, units: Array) -> Array:
+        """The believed values themselves, and the middle of every other range; choices of which
+        nothing is believed are those of `units`."""
+        moved = units.copy()
+        for i, parameter in enumerate(self.parameters):
+            if _believed(parameter):
+                moved[:, i] = _centre(parameter)
+            elif not isinstance(parameter, Categorical):
+                moved[:, i] = 0.5
+        return moved
 
     def bend(self, units: Array) -> Array:
         """Uniform coordinates turned into draws from the beliefs, by inverse distributions."""
