@@ -1,5 +1,6 @@
 """What is searched in a benchmark: a space, and the learning curve of each of its points."""
 
+import functools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,14 +48,20 @@ class Believed:
     the best first."""
 
     def __init__(self, task: Task, place: int, draws: int) -> None:
-        rng = random.Random(1)
-        drawn = [task.space.sample(rng) for _ in range(draws)]
-        values = sorted(drawn, key=lambda params: min(task.curve(params).losses))[place]
+        values = _ranked(task, draws)[place]
         raw = task.space.dump()
         priors = {name: {**raw[name], "prior": value} for name, value in values.items()}
         self.space = Space.parse(priors)
         self.name, self.epochs, self.reference = task.name, task.epochs, task.reference
         self.curve = task.curve
+
+
+@functools.cache
+def _ranked(task: Task, draws: int) -> list[dict[str, Scalar]]:
+    """Random whole trainings of it, the best first."""
+    rng = random.Random(1)
+    drawn = [task.space.sample(rng) for _ in range(draws)]
+    return sorted(drawn, key=lambda params: min(task.curve(params).losses))
 
 
 @dataclass(slots=True)
