@@ -36,8 +36,8 @@ class Memory:
 
 
 def remember(past: Sequence[Sequence[Trial]], features: Features, told: Told) -> Memory:
-    """Each study on its own: its levels, of which the last is a whole training there, and scores by
-    rank within it. Of a study with many observations every so manieth by level and by score."""
+    """Each study on its own: its levels, of which the last is a whole training there, and scores on
+    its own scale. Of a study with many observations every so manieth by level and by score."""
     parts = [nothing(features)]
     for study, trials in enumerate(past, 1):
         levels = Levels.of(trials)
