@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from autotune import spec as specs
 from autotune.engine import simulate
 from autotune.history import History
