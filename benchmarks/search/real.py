@@ -57,14 +57,13 @@ class Real:
         known = _Recorded(self, dict(params), self.cache / f"{name}.json")
         return Curve(_Column(known, 0), _Column(known, 1))
 
-    @functools.cached_property
-    def warm(self) -> bool:
-        """Libraries are imported and data is read: no training of this process pays for it."""
+    @functools.cache  # noqa: B019
+    def warm_up(self) -> None:
+        """Imports libraries and reads the data, once: no training of this process pays for it."""
         import torch
 
         torch.set_num_threads(1)
         next(self.train({}))
-        return True
 
     def train(self, params: Mapping[str, Scalar]) -> Iterator[float]:
         """The loss of each epoch. Raises NotFinite."""
@@ -108,7 +107,7 @@ def _train(task: Real, params: Mapping[str, Scalar]) -> Iterator[tuple[float, fl
     """Not a method: in a cycle of references its folder would outlive a training broken off."""
     from autotune.train.loop import NotFinite
 
-    assert task.warm
+    task.warm_up()
     before = time.process_time()
     spent = epoch = 0.0
     try:
