@@ -17,6 +17,7 @@ def test_peers_without_their_environment_are_named_and_skipped(
 ) -> None:
     monkeypatch.setenv("AUTOTUNE_BENCH_VENVS", str(tmp_path))
     monkeypatch.delenv("AUTOTUNE_BENCH_DATA", raising=False)
+    monkeypatch.setattr(command, "find_spec", lambda module: object())  # [test] lacks onnxruntime
     assert command.main(["run", "--quick", "--methods", "random", "dehb", "smac-mf"]) == 0
     said = capsys.readouterr().err
     assert "skipped: AUTOTUNE_BENCH_DATA must name a folder with lcbench/model.onnx" in said

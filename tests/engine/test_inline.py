@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,14 @@ class TestInline(EngineContract):
     @pytest.fixture
     def run(self) -> Any:
         return inline.run
+
+
+@pytest.fixture(autouse=True)
+def a_terminals_ctrl_c() -> Iterator[None]:
+    """A shell ignores it for what it starts in the background, and pytest inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupt() -> None:
