@@ -45,7 +45,7 @@ _REAL = (
 SUITES: Mapping[str, Suite] = {
     "lcbench": Suite(
         lcbench.TASKS,
-        lcbench.EIGHT[:5],
+        lcbench.QUICK,
         lambda task, folder: lcbench.Lcbench(task, folder / "lcbench"),
         "lcbench/model.onnx",
         "github.com/slds-lmu/yahpo_data",

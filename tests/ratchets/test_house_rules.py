@@ -19,7 +19,7 @@ MODULES = [m.name for m in pkgutil.walk_packages(autotune.__path__, "autotune.")
 FORBIDDEN_NAMES = {"utils", "util", "core", "common", "helpers", "misc"}
 
 MACHINE_PATHS = re.compile(
-    r"(?<![\w./])/(?:work|opt/venv|root|home/\w+|Users/\w+)/|/tmp/(?!x\b)\w+/\w"
+    r"(?<![\w./])/(?:work|scratch|opt|srv|root|home/\w+|Users/\w+)/|/tmp/(?!x\b)\w+/\w"
 )
 REGISTRY_HOSTS = re.compile(
     r"(?:pypi|pythonhosted|artifactory|nexus|jfrog|download\.pytorch)\.\w+|--(?:extra-)?index-url|"
