@@ -10,7 +10,7 @@ from autotune.search.encode import snap
 from autotune.space import is_active
 from autotune.spec.model import StudySpec
 from autotune.spec.objectives import Objective
-from autotune.train.config import apply
+from autotune.train.config import apply, pace
 from autotune.trial import Goal, Reason, Scalar, State, Trial
 
 __all__ = ["Skipped", "carry", "standing"]
@@ -38,7 +38,8 @@ def carry(
     - Each active parameter of the new space takes the value of the old one of that name, or that
       `rename` (old -> new) gives it; one that was not searched takes what `config` holds at its
       path. A value outside the new range leaves the trial out.
-    - The curve is that of the new objective's metric, which the trial must have reported.
+    - The curve is that of the new objective's metric, which the trial must have reported. Where an
+      epoch has another number of reports here, those that stand at a step of ours are kept.
     - What was searched and no longer is: a choice must be what the new study fixes it to, else it
       was another kind of training and the trial is left out; a number that differs is taken for
       noise, for hardly any trial would have just the number that is now fixed.
@@ -50,6 +51,9 @@ def carry(
     found = _silent(trial, curve, metric) or _params(trial, config, rename, spec)
     if isinstance(found, Skipped):
         return found
+    told, curve = curve, _in_step(curve, pace(config).per_epoch, pace(spec.trial).per_epoch)
+    if told and not curve and trial.state != State.FAILED:
+        return Skipped("ended before the first step of this study", f"at its step {max(told)}")
     if other := _another_kind(trial, rename, found, spec):
         return other
     bare = replace(trial, params=found, curve=curve, reports={}, message="", seed=0)
@@ -66,6 +70,11 @@ def standing(trial: Trial, objective: Objective) -> float | None:
         return trial.curve[max(trial.curve)]
     best = max if objective.goal == Goal.MAXIMIZE else min
     return best(trial.curve.values())
+
+
+def _in_step(curve: Mapping[int, float], theirs: int, ours: int) -> dict[int, float]:
+    """A curve of `theirs` reports an epoch as one of `ours`, at the steps that both have."""
+    return {at * ours // theirs: loss for at, loss in curve.items() if at * ours % theirs == 0}
 
 
 def _silent(trial: Trial, curve: Mapping[int, float], metric: str) -> Skipped | None:

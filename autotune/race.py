@@ -5,10 +5,9 @@ Derived from the journal like everything else: a study that starts again fills i
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from autotune.journal import Run
-from autotune.schedule import Curves, Frame, SchedulerSettings
+from autotune.schedule import Curves, SchedulerSettings
 from autotune.schedule.field import Field, Move, Paused
 from autotune.search.base import derive
 from autotune.spec import Aims, StudySpec
@@ -20,9 +19,8 @@ __all__ = ["Race"]
 class Race:
     def __init__(self, spec: StudySpec, config: SchedulerSettings) -> None:
         self._spec = spec
-        end = spec.trial.get("epochs")
-        self._end: int | None = end
-        self._scheduler = config.build(Frame(end, spec.space, spec.objective.goal))
+        self._end = spec.frame.max_step
+        self._scheduler = config.build(spec.frame)
         self._curves = Curves()
         self._paused = Paused()
         self._running: dict[int, int] = {}
@@ -91,11 +89,11 @@ class Race:
         field = Field(self._curves, self._paused, self._running, self._begun, closing)
         return self._scheduler.move(field)
 
-    def until(self, run: Run, config: Mapping[str, Any]) -> int | None:
+    def until(self, run: Run) -> int | None:
         """The last step of an assignment of `run`. Our own training leaves a checkpoint there; a
         user's function decides itself when it saves, and is stopped where it stands."""
-        if run.purpose != Purpose.SEARCH or "function" in config:
-            return config.get("epochs")
+        if run.purpose != Purpose.SEARCH or "function" in self._spec.trial:
+            return self._end
         return self._scheduler.until(run.trial, run.step)
 
     def perturb(self, params: Mapping[str, Scalar], number: int) -> dict[str, Scalar]:

@@ -307,16 +307,15 @@ class Study:
         return self._numbers - 1
 
     def _assignment(self, run: Run, number: int) -> Assignment:
-        config = self.history.config(run)
         self._working[number] = run
         return Assignment(
             number=number,
             trial=run.trial,
             purpose=run.purpose,
-            config=config,
+            config=self.history.config(run),
             seed=run.seed,
             from_step=run.step,
-            to_step=self._race.until(run, config),
+            to_step=self._race.until(run),
             folder=str(self.history.run_folder(run)),
             label=run.label,
             parent=run.parent,

@@ -100,7 +100,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Metrics of one run at one step (an epoch, counted from 1)."""
+    """Metrics of one run at one step: an epoch, or a share of one; counted from 1."""
 
     step: int
     metrics: Mapping[str, float]

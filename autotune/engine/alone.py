@@ -7,19 +7,20 @@ from pathlib import Path
 from autotune import spec as specs
 from autotune.engine.worker import work
 from autotune.errors import AutotuneError, UserError, echo, nearest
+from autotune.train.config import Pace, pace
 from autotune.trial import Assignment, Failure, Goal, Purpose, Report
 
 __all__ = ["train_alone"]
 
 
 def train_alone(path: Path, out: Path | None) -> Iterator[str]:
-    """Trains the config in `path`, keeping weights in `out`; yields a line an epoch and the score.
+    """Trains the config in `path`, keeping weights in `out`; yields a line a report and the score.
 
     A function of the user's own keeps what it saves in `out`; its score is told where the config
     has a `monitor`. Raises AutotuneError when the training fails.
     """
     config = specs.load_config(path)
-    monitor = config.get("monitor")
+    monitor, steps = config.get("monitor"), pace(config)
     values: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         assignment = Assignment(
@@ -29,7 +30,7 @@ def train_alone(path: Path, out: Path | None) -> Iterator[str]:
             config=config,
             seed=config["seed"],
             from_step=0,
-            to_step=config.get("epochs"),
+            to_step=steps.last,
             folder=str(out or scratch),
             label="alone",
         )
@@ -38,17 +39,17 @@ def train_alone(path: Path, out: Path | None) -> Iterator[str]:
                 raise AutotuneError(f"the training failed ({reply.reason}): {reply.message}")
             if monitor:
                 values[reply.step] = _value(reply, monitor["metric"])
-            yield _line(reply, config.get("epochs"))
+            yield _line(reply, steps)
     if monitor:
-        yield _score(values, monitor)
+        yield _score(values, monitor, steps.unit)
     if out and (out / "best.safetensors").exists():
         yield f"weights: {out / 'best.safetensors'}"
 
 
-def _line(report: Report, epochs: int | None) -> str:
+def _line(report: Report, steps: Pace) -> str:
     shown = "  ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
-    end = f"/{epochs}" if epochs else ""
-    return f"epoch {report.step}{end}  {shown}"
+    end = f"/{steps.last}" if steps.last else ""
+    return f"{steps.unit} {report.step}{end}  {shown}"
 
 
 def _value(report: Report, metric: str) -> float:
@@ -60,10 +61,10 @@ def _value(report: Report, metric: str) -> float:
     return report.metrics[metric]
 
 
-def _score(values: dict[int, float], monitor: dict[str, str]) -> str:
+def _score(values: dict[int, float], monitor: dict[str, str], unit: str) -> str:
     if monitor["at"] == "last":
         step = max(values)
     else:
         sign = -1 if monitor["goal"] == Goal.MAXIMIZE else 1
         step = min(values, key=lambda step: (sign * values[step], step))
-    return f"{monitor['metric']} {values[step]:.10g} (epoch {step})"
+    return f"{monitor['metric']} {values[step]:.10g} ({unit} {step})"

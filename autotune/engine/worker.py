@@ -83,7 +83,7 @@ def _train(assignment: Assignment) -> Iterator[Report]:
     text = json.dumps({**assignment.config, "seed": assignment.seed})
     config = TrainConfig.model_validate_json(text)
     folder = Path(assignment.folder)
-    last = assignment.to_step if assignment.to_step is not None else config.epochs
+    last = assignment.to_step if assignment.to_step is not None else config.steps
     if assignment.purpose is Purpose.TEST:
         yield Report(last, loop.test(config, folder))
         return

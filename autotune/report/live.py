@@ -13,6 +13,7 @@ from autotune.pareto import Point, dominates
 from autotune.report.tables import params, score
 from autotune.spec import StudySpec
 from autotune.tracking.base import Event, RunFinished, RunReported, RunStarted
+from autotune.train.config import pace
 from autotune.trial import Goal, Purpose, State
 
 __all__ = ["LiveView", "View", "view"]
@@ -28,6 +29,7 @@ class View:
 
     def __init__(self, spec: StudySpec, console: Console) -> None:
         self.spec, self.console = spec, console
+        self.pace = pace(spec.trial)
         self.born = time.time()
         self.counts: dict[State, int] = {}
         self.best: RunFinished | None = None
@@ -138,7 +140,7 @@ class View:
             value = event.summary.get(f"{self.spec.objective.at}/{other.metric}")
             line.append(f", {other.metric} {'-' if value is None else f'{value:.6g}'}")
         if self.spec.objective.at == "best" and "best/step" in event.summary:
-            line.append(f" at epoch {event.summary['best/step']:.0f}")
+            line.append(f" at {self.pace.unit} {event.summary['best/step']:.0f}")
         line.append(f", {event.summary.get('run/seconds', 0):.1f} s")
         several = len(self.spec.objectives) > 1
         mark = "  <- in the Pareto set so far" if several else "  <- best so far"
@@ -216,19 +218,19 @@ class LiveView(View):
         return [line.append(text, style="green").append(details, style="dim")]
 
     def _runs(self) -> list[RenderableType]:
-        running = list(self.running.items())
-        rows = [self._run(label, run) for label, run in running[:_MOST_RUNS]]
+        running = list(self.running)
+        rows = [self._run(label) for label in running[:_MOST_RUNS]]
         if (more := len(running) - _MOST_RUNS) > 0:
             rows.append(Text(f"  and {more} more", style="dim"))
         return rows
 
-    def _run(self, label: str, started: RunStarted) -> RenderableType:
+    def _run(self, label: str) -> RenderableType:
         report = self.reported.get(label)
         text = Text(f"  {label}  ", style="cyan")
         if report is None:
             return text.append("starting", style="dim")
-        end = started.config.get("epochs")
-        text.append(f"epoch {report.report.step}" + (f"/{end}" if end else ""))
+        end = f"/{self.pace.last}" if self.pace.last else ""
+        text.append(f"{self.pace.unit} {report.report.step}{end}")
         value = report.report.metrics.get(self.spec.objective.metric)
         return text.append(f"  {self.spec.objective.metric} {score(value)}")
 

@@ -36,4 +36,4 @@ class Asha(SchedulerSettings):
         return LadderScheduler([ladder], self.form, frame)
 
     def check(self, frame: Frame) -> list[Problem]:
-        return beyond("grace", self.grace, frame.max_step)
+        return beyond("grace", self.grace, frame)

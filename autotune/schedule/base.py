@@ -22,6 +22,8 @@ class Frame:
     """The step at which a trial is complete; None: a trial ends by itself."""
     space: Space
     goal: Goal
+    per_epoch: int = 1
+    """Steps in an epoch."""
 
 
 class Scheduler(Protocol):
@@ -92,9 +94,12 @@ class SchedulerSettings(BaseModel):
         return True
 
 
-def beyond(key: str, value: int, max_step: int | None) -> list[Problem]:
+def beyond(key: str, value: int, frame: Frame) -> list[Problem]:
     """What stands at step `value` must leave something to stop."""
-    if max_step is None or value < max_step:
+    if frame.max_step is None or value < frame.max_step:
         return []
-    law = f"`schedule.{key}` must be below the trial's {max_step} epochs"
+    steps = f"{frame.max_step} epochs"
+    if frame.per_epoch > 1:
+        steps = f"{frame.max_step} steps ({frame.per_epoch} an epoch)"
+    law = f"`schedule.{key}` must be below the trial's {steps}"
     return [Problem(f"{law}, but got {value}", ("schedule", key))]

@@ -51,7 +51,7 @@ class Hyperband(SchedulerSettings):
         if frame.max_step is None:
             law = "hyperband needs `trial.epochs`, from which its brackets follow; or choose asha"
             return [Problem(law, ("schedule", "name"))]
-        return beyond("grace", self.grace, frame.max_step)
+        return beyond("grace", self.grace, frame)
 
 
 def _shares(brackets: int, eta: float) -> list[float]:

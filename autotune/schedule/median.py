@@ -30,7 +30,7 @@ class Median(SchedulerSettings):
         return MedianScheduler(self, frame)
 
     def check(self, frame: Frame) -> list[Problem]:
-        return beyond("grace", self.grace, frame.max_step)
+        return beyond("grace", self.grace, frame)
 
 
 class MedianScheduler(Stopping):

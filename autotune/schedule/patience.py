@@ -30,8 +30,8 @@ class Patience(SchedulerSettings):
         return PatienceScheduler(self, frame)
 
     def check(self, frame: Frame) -> list[Problem]:
-        steps = beyond("steps", self.steps, frame.max_step)
-        return steps + beyond("grace", self.grace, frame.max_step)
+        steps = beyond("steps", self.steps, frame)
+        return steps + beyond("grace", self.grace, frame)
 
 
 class PatienceScheduler(Stopping):

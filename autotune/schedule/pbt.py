@@ -53,7 +53,7 @@ class Pbt(SchedulerSettings):
         return PbtScheduler(self, frame)
 
     def check(self, frame: Frame) -> list[Problem]:
-        problems = beyond("every", self.every, frame.max_step)
+        problems = beyond("every", self.every, frame)
         if frame.max_step is None:
             law = "pbt needs `trial.epochs`: its population ends together"
             problems.append(Problem(law, ("schedule", "name")))

@@ -28,7 +28,7 @@ class Threshold(SchedulerSettings):
         return ThresholdScheduler(self, frame)
 
     def check(self, frame: Frame) -> list[Problem]:
-        return beyond("by", self.by, frame.max_step)
+        return beyond("by", self.by, frame)
 
 
 class ThresholdScheduler(Stopping):

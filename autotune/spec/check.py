@@ -5,7 +5,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from autotune.errors import InvalidInput, Problem, echo, nearest
-from autotune.schedule import Frame, SchedulerConfig
+from autotune.schedule import SchedulerConfig
 from autotune.search import Auto, SamplerConfig
 from autotune.search.base import TransferSettings
 from autotune.search.fixed import complete, fixed_problems
@@ -28,6 +28,7 @@ _MOST_COMBINATIONS = 2000
 _DECIDED_BY_STUDY = {"seed": "seed", "threads": "worker.cpus", "monitor": "objective"}
 _SAME_FOR_ALL = {
     "epochs": "every trial may run for the same `trial.epochs`; a `schedule` stops the poor early",
+    "reports_per_epoch": "trials are compared at the same steps",
     "seed": "every trial gets its own from the study's `seed`",
     "threads": "it follows from `worker.cpus`",
     "monitor": "it follows from `objective`",
@@ -59,10 +60,8 @@ def rules(spec: StudySpec) -> list[Problem]:
     if "function" not in spec.trial:
         problems += _reported(spec)
     problems += [*_aims(spec), *_capable(spec)]
-    epochs = spec.trial.get("epochs")
-    whole = epochs if type(epochs) is int and epochs > 0 else None
-    problems += spec.schedule.check(Frame(whole, spec.space, spec.objective.goal))
-    return problems + _fixed(spec.space) + _search(spec)
+    problems += spec.schedule.check(spec.frame)
+    return problems + _fixed(spec) + _search(spec)
 
 
 def _search(spec: StudySpec) -> list[Problem]:
@@ -169,12 +168,14 @@ def _such(union: object, capability: str) -> str:
     return " or ".join(n for n, member in members if n != "auto" and getattr(member, capability))
 
 
-def _fixed(space: Space) -> list[Problem]:
+def _fixed(spec: StudySpec) -> list[Problem]:
+    space = spec.space
+    own = {"reports_per_epoch"} if "function" in spec.trial else set()  # of its own meaning
     problems = [
         Problem(f"`{name}` cannot be searched: {why}", ("space", name))
         for name in space.parameters
         for fixed, why in _SAME_FOR_ALL.items()
-        if name == fixed or name.startswith(f"{fixed}.")
+        if fixed not in own and (name == fixed or name.startswith(f"{fixed}."))
     ]
     if "data.fold" in space.parameters and len(space.parameters) > 1:
         why = "trials must be judged on one split; alone, it cross-validates one configuration"
@@ -193,7 +194,7 @@ def walk(spec: StudySpec) -> list[Problem]:
     """
     base = spec.base_config()
     found: dict[tuple[object, str], Problem] = {}
-    fixed = {problem.path for problem in _fixed(spec.space)}
+    fixed = {problem.path for problem in _fixed(spec)}
     for values in _once(_points(spec.space)):
         problems: Sequence[Problem] = ()
         try:

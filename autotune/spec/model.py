@@ -14,13 +14,14 @@ from pydantic import (
     field_validator,
 )
 
-from autotune.schedule import AutoSchedule, SchedulerConfig
+from autotune.schedule import AutoSchedule, Frame, SchedulerConfig
 from autotune.search import Auto, SamplerConfig
 from autotune.space import Space
 from autotune.spec.objectives import Aims, Constraints, Objective, Objectives, Pick
 from autotune.spec.reader import Node
 from autotune.spec.section import Section, law
 from autotune.train.base import Config
+from autotune.train.config import pace
 from autotune.train.metrics import COSTS
 
 __all__ = ["Budget", "Confirm", "StudySpec", "Tracking", "Worker"]
@@ -197,7 +198,7 @@ class StudySpec(Config):
 
     @property
     def objective(self) -> Objective:
-        """The first one: it decides which epoch a trial is remembered by."""
+        """The first one: it decides which step a trial is remembered by."""
         return self.objectives[0]
 
     @property
@@ -228,5 +229,11 @@ class StudySpec(Config):
     def chosen_schedule(self) -> SchedulerConfig:
         """`schedule`, with auto resolved by its rule."""
         if isinstance(self.schedule, AutoSchedule):
-            return self.schedule.choose(self.trial.get("epochs"))
+            return self.schedule.choose(self.frame.max_step)
         return self.schedule
+
+    @property
+    def frame(self) -> Frame:
+        """What a scheduler may know of the study."""
+        steps = pace(self.trial)
+        return Frame(steps.last, self.space, self.objective.goal, steps.per_epoch)

@@ -73,8 +73,8 @@ def check_schedule(config: Any, steps: int = 60, per_epoch: int = 6) -> None:
 
 
 def check_resumes(config: TrainConfig, folder: Path) -> None:
-    """Interrupted at its middle, a training gives the curve of a whole one, bit for bit."""
-    middle = config.epochs // 2
+    """Interrupted at its middle step, a training gives the curve of a whole one, bit for bit."""
+    middle = config.steps // 2
     whole = [report.metrics for report in loop.train(config, folder / "whole")]
     first = [report.metrics for report in loop.train(config, folder / "parts", to_step=middle)]
     torch.manual_seed(torch.seed())  # what the process drew in between must not matter

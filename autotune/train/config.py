@@ -1,6 +1,7 @@
 """TrainConfig: all that decides one training, and nothing of tuning. Free of torch."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -24,7 +25,16 @@ from autotune.train.prune.config import NoPruning, PruneConfig
 from autotune.train.transfer.config import TransferConfig
 from autotune.trial import Goal, Scalar
 
-__all__ = ["METRICS", "FunctionConfig", "Monitor", "TrainConfig", "apply", "metrics"]
+__all__ = [
+    "METRICS",
+    "FunctionConfig",
+    "Monitor",
+    "Pace",
+    "TrainConfig",
+    "apply",
+    "metrics",
+    "pace",
+]
 
 METRICS = reported("classification", ())
 
@@ -34,14 +44,14 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Monitor(Config):
-    """Which epoch's weights a training is remembered by."""
+    """Which report's weights a training is remembered by."""
 
     metric: str = "val_loss"
     """The metric that is watched."""
     goal: Annotated[Goal, Field(strict=False)] = Goal.MINIMIZE
     """Whether less or more of it is better."""
     at: Literal["best", "last"] = "best"
-    """best: the weights of the best epoch by the metric; last: those of the last epoch."""
+    """best: the weights of the best report by the metric; last: those of the last one."""
 
 
 class TrainConfig(Config):
@@ -53,6 +63,9 @@ class TrainConfig(Config):
     """The network."""
     epochs: Count
     """Passes over the train split. Learning-rate schedules span all of them."""
+    reports_per_epoch: Count = 1
+    """Steps in an epoch. At the end of each the network is judged and reported, and may be stopped
+    or go on later; a scheduler's rungs count them. What is said in epochs stays in epochs."""
     initializer: InitializerConfig | None = None
     """How weights are drawn, to suit the activation; biases become 0. None: the model's own way."""
     activation: ActivationConfig | None = None
@@ -89,8 +102,8 @@ class TrainConfig(Config):
     metrics: Annotated[tuple[MetricName, ...], Field(strict=False)] = ()
     """What is reported beyond the standard ones. Of the validation split: balanced_accuracy, f1,
     auroc (all three: the mean over the classes), log_loss, ece; in a regression mae. Of the
-    training: grad_norm (the mean over an epoch, before clipping) and memory (the peak in MB: of
-    the epoch on a GPU, of the process on a CPU). Of its cost: params, flops (a forward of one
+    training: grad_norm (the mean over a step, before clipping) and memory (the peak in MB: of
+    the step on a GPU, of the process on a CPU). Of its cost: params, flops (a forward of one
     sample), latency_ms (the same, measured), model_bytes and seconds (of training so far)."""
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     """What a network computes in; its weights are fp32. tf32: products on a GPU are rounded. bf16
@@ -113,7 +126,7 @@ class TrainConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: cuda when there is one."""
     monitor: Monitor = Monitor()
-    """Which epoch's weights are kept as the result."""
+    """Which report's weights are kept as the result."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -124,6 +137,10 @@ class TrainConfig(Config):
             # The best epoch may be one before the target, or the next one, was reached.
             message = "`prune` needs `monitor.at: last` (in a study `objective: {..., at: last}`)"
             raise misplaced(message, "prune", "name")
+        if self.optimizer.full_batch and self.reports_per_epoch > 1:
+            law = "`reports_per_epoch` must be 1 with gd, whose epoch is one batch"
+            message = f"{law}, but got {self.reports_per_epoch}"
+            raise misplaced(message, "reports_per_epoch")
         start = self.transfer.strategy.name if self.transfer else ""
         if start == "discriminative" and self.layer_decay is not None:
             message = "`layer_decay` is what `transfer.strategy` discriminative sets: remove one"
@@ -141,6 +158,15 @@ class TrainConfig(Config):
             raise misplaced(message, "monitor", "metric")
         return self
 
+    @property
+    def steps(self) -> int:
+        """How many reports a whole training makes: the step of the last one."""
+        return self.epochs * self.reports_per_epoch
+
+    def epoch(self, step: int) -> int:
+        """The epoch, from 1, that `step` is a part of."""
+        return 1 + (step - 1) // self.reports_per_epoch
+
 
 class FunctionConfig(Config):
     """A user's own trial function; every other key is its own and reaches it as written."""
@@ -157,6 +183,34 @@ class FunctionConfig(Config):
     """CPU threads of torch while it runs."""
     monitor: Monitor | None = None
     """Which report the training is remembered by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a training counts its steps."""
+
+    last: int | None
+    """The step at which it is complete; None: a function that ends by itself."""
+    per_epoch: int = 1
+
+    @property
+    def unit(self) -> str:
+        """What a step is called where one is told."""
+        return "epoch" if self.per_epoch == 1 else "step"
+
+
+def pace(config: Mapping[str, Any]) -> Pace:
+    """Of a training config as plain values, which need not be valid: what is wrong counts as
+    unknown, or 1."""
+    epochs = _count(config.get("epochs"))
+    # A function reports when it likes, and such a key is its own.
+    asked = None if "function" in config else _count(config.get("reports_per_epoch"))
+    per_epoch = asked or 1
+    return Pace(epochs * per_epoch if epochs else None, per_epoch)
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and value > 0 else None
 
 
 def metrics(config: TrainConfig | FunctionConfig) -> tuple[str, ...] | None:

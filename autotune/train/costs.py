@@ -53,7 +53,7 @@ class Costs:
         return bool(self.ways) or self.timed
 
     def __call__(self, seconds: float) -> dict[str, float]:
-        """What a report carries, after an epoch that took `seconds`."""
+        """What a report carries, after a step that took `seconds`."""
         self.seconds += seconds
         if not self.measured:
             self.model.eval()

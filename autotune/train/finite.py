@@ -12,11 +12,11 @@ BEHIND = 16  # steps that a GPU may be behind before it is waited for
 
 
 class NotFinite(ArithmeticError):
-    """The loss became NaN or infinite in epoch `step`."""
+    """The loss became NaN or infinite in `epoch`."""
 
-    def __init__(self, step: int, name: str, value: float) -> None:
-        super().__init__(f"{name} is {value} in epoch {step}")
-        self.step = step
+    def __init__(self, epoch: int, name: str, value: float) -> None:
+        super().__init__(f"{name} is {value} in epoch {epoch}")
+        self.epoch = epoch
 
 
 class Watch:

@@ -1,7 +1,9 @@
 """One training, top to bottom, in plain PyTorch.
 
-All randomness is drawn from seeds of (config.seed, epoch, purpose), so epoch 7 is the same whether
-epochs 1 to 6 were run before it or a checkpoint was loaded.
+A step ends with a report: it is an epoch, or one of its `reports_per_epoch` shares.
+
+All randomness is drawn from seeds of (config.seed, step, purpose), so step 7 is the same whether
+steps 1 to 6 were run before it or a checkpoint was loaded. The order of the samples is the epoch's.
 
 Shapes: N samples of the train split, B of a batch, C classes.
 """
@@ -35,9 +37,9 @@ EVAL_ELEMENTS = 2**20  # input values that evaluation takes at once
 def train(
     config: TrainConfig, folder: Path, resume: int = 0, to_step: int | None = None
 ) -> Iterator[Report]:
-    """Train up to epoch `to_step` (None: all of them), with a Report after each.
+    """Train up to step `to_step` (None: all of them), with a Report after each.
 
-    Goes on from the newest whole checkpoint in `folder` that is not beyond epoch `resume`, or
+    Goes on from the newest whole checkpoint in `folder` that is not beyond step `resume`, or
     starts afresh. A checkpoint is there before the report of the last step is yielded.
 
     Raises NotFinite in the epoch whose loss is not; torch's own out-of-memory errors pass through.
@@ -52,43 +54,45 @@ def train(
         best, start = found.best, found.step
     checkpoint.clear_after(folder, start)
 
-    last = config.epochs if to_step is None else to_step
+    last = config.steps if to_step is None else to_step
     unsaved = 0.0  # seconds of training since the last checkpoint
-    for epoch in range(start + 1, last + 1):
+    for step in range(start + 1, last + 1):
         began = time.perf_counter()
-        metrics = learn(run, epoch)
+        metrics = learn(run, step)
         turn(run.optimizer, "eval")
         metrics |= evaluate(run, run.data.val, "val")
         metrics |= run.costs(time.perf_counter() - began)
         for name, value in metrics.items():
             if not math.isfinite(value):
-                raise NotFinite(epoch, name, value)
+                raise NotFinite(config.epoch(step), name, value)
 
-        if hasattr(run.factor, "observe"):
+        if hasattr(run.factor, "observe") and step % config.reports_per_epoch == 0:
             run.factor.observe(metrics)
-        best = better(config.monitor, best, epoch, metrics, run.judged)
+        best = better(config.monitor, best, step, metrics, run.judged)
         unsaved += time.perf_counter() - began
-        if unsaved >= CHECKPOINT_EVERY or epoch == last:
+        if unsaved >= CHECKPOINT_EVERY or step == last:
             state = {name: learner.state_dict() for name, learner in run.learners.items()}
-            checkpoint.write(folder, Checkpoint(epoch, run.model.state_dict(), state, best))
+            checkpoint.write(folder, Checkpoint(step, run.model.state_dict(), state, best))
             unsaved = 0.0
-        yield Report(epoch, metrics, time.perf_counter() - began)
+        yield Report(step, metrics, time.perf_counter() - began)
 
 
-def learn(run: Run, epoch: int) -> dict[str, float]:
-    """One pass over the train split: one optimizer step for each batch."""
+def learn(run: Run, step: int) -> dict[str, float]:
+    """A pass over the train split, or the step's share of it: each batch moves the weights once."""
     config, data = run.config, run.data.train
+    epoch = config.epoch(step)
     run.model.train()
     turn(run.optimizer, "train")
     for change in run.changes:
         change(epoch)
-    torch.manual_seed(seed_of(config.seed, epoch, "dropout"))
-    draws = torch.Generator(run.device).manual_seed(seed_of(config.seed, epoch, "augment"))
+    torch.manual_seed(seed_of(config.seed, step, "dropout"))
+    draws = torch.Generator(run.device).manual_seed(seed_of(config.seed, step, "augment"))
     order = permutation(len(data.y), seed_of(config.seed, epoch, "order")).to(data.y.device)  # (N,)
     tally = Tally(run.data, config.metrics)
     batches = whole_batches(order, run.batch)
-    for step, rows in enumerate(batches, start=(epoch - 1) * len(batches)):
-        lr = config.optimizer.lr * run.factor(step)
+    for place in run.stretches[(step - 1) % config.reports_per_epoch]:
+        rows = batches[place]
+        lr = config.optimizer.lr * run.factor((epoch - 1) * len(batches) + place)
         for group in run.optimizer.param_groups:
             group["lr"] = lr * group.get("scale", 1.0)
         # A batch is one part, unless memory is short.
@@ -130,17 +134,17 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
 
 
 def better(
-    monitor: Monitor, best: Best | None, epoch: int, metrics: dict[str, float], model: nn.Module
+    monitor: Monitor, best: Best | None, step: int, metrics: dict[str, float], model: nn.Module
 ) -> Best:
-    """`best`, or this epoch if it is the one to remember so far; a tie keeps the earlier."""
+    """`best`, or this step if it is the one to remember so far; a tie keeps the earlier."""
     weights = model.state_dict()
     if monitor.at == "last":
-        return Best(epoch, metrics, weights)  # no copy: written, if ever, before the next epoch
+        return Best(step, metrics, weights)  # no copy: written, if ever, before the next step
     sign = 1 if monitor.goal is Goal.MINIMIZE else -1
     metric = monitor.metric
     if best is not None and sign * metrics[metric] >= sign * best.metrics[metric]:
         return best
-    return Best(epoch, metrics, {name: tensor.clone() for name, tensor in weights.items()})
+    return Best(step, metrics, {name: tensor.clone() for name, tensor in weights.items()})
 
 
 def turn(optimizer: Optimizer, mode: Literal["train", "eval"]) -> None:

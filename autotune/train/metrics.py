@@ -95,7 +95,7 @@ class Scores:
 
 
 class Tally:
-    """Adds up an epoch of learning. Numbers leave the device only at its end."""
+    """Adds up a step of learning. Numbers leave the device only at its end."""
 
     def __init__(self, data: "Dataset", more: Sequence[str]) -> None:
         self.classes = data.classes

@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autotune.errors import InvalidInput, Problem
 from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.costs import Costs
@@ -48,6 +50,8 @@ class Run:
     """optimizer.lr is multiplied by factor(step), steps counted from 0 over all epochs."""
     batch: int
     """Samples of an optimizer step."""
+    stretches: tuple[range, ...]
+    """Which of an epoch's batches each of its steps takes."""
     forward: Callable[[Tensor], Tensor]
     """The model, called in its precision."""
     precision: Precision
@@ -56,11 +60,12 @@ class Run:
     scores: Scores
     device: torch.device
     costs: Costs
-    """Told the seconds of each epoch; answers the costs that its report is to carry."""
+    """Told the seconds of each step; answers the costs that its report is to carry."""
     augment: Callable[[Batch, torch.Generator], Batch] | None = None
     average: Average | None = None
     changes: tuple[Callable[[int], None], ...] = ()
-    """Each is told the epoch that begins, and depends on nothing else: a resume repeats it."""
+    """Each is told, before each step, the epoch that it is in, and depends on nothing else: a
+    resume in the middle of an epoch repeats it."""
     after_step: tuple[Callable[[], None], ...] = ()
 
     @property
@@ -85,6 +90,7 @@ def begin(config: TrainConfig) -> Run:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     data = prepare(config.data, device, config.loss.task)
+    batch, stretches = divided(config, len(data.train.y))
     model = build(config, data).to(device)
     precision = Precision(config, torch.device(device))
     forward = precision.forward(model)
@@ -94,17 +100,16 @@ def begin(config: TrainConfig) -> Run:
         loss = config.distill.build(Lesson(config, data, model, loss)).to(device)
     start = transfer.start(config, model, loss, device)
     loss = start.loss
-    samples = len(data.train.y)
-    batch = samples if config.optimizer.full_batch else min(config.batch_size, samples)
     scale = batch_scale(config.lr_scaling, batch)
     decay = start.layer_decay or config.layer_decay
     parameters = groups(model, config.optimizer, decay, scale, loss.parameters())
     optimizer = config.optimizer.build(parameters)
-    per_epoch = len(whole_batches(torch.arange(samples), batch))
+    ends = [stretch.stop for stretch in stretches]
+    per_epoch = ends[-1]
     factor = config.lr_schedule.build(config.epochs * per_epoch, per_epoch)
     changes: list[Callable[[int], None]] = [*start.changes]
     after_step: list[Callable[[], None]] = []
-    average = config.average.build(model, config.epochs, per_epoch, data.train.x)
+    average = config.average.build(model, config.epochs, ends, data.train.x)
     models = [model, average.model] if average else [model]
     if pruning := config.prune.build(models, optimizer, config.epochs):
         changes.append(pruning.begin)
@@ -119,6 +124,7 @@ def begin(config: TrainConfig) -> Run:
         optimizer,
         factor,
         batch,
+        stretches,
         forward,
         precision,
         Watch(precision.device),
@@ -159,6 +165,20 @@ def network(config: TrainConfig, data: Dataset) -> nn.Module:
     return embedded(data.shape[0], data.categories, width, fitting)
 
 
+def divided(config: TrainConfig, samples: int) -> tuple[int, tuple[range, ...]]:
+    """The samples of a batch, and which batches of an epoch each of its steps takes: as even as
+    can be. Raises InvalidInput where a step would have none."""
+    batch = samples if config.optimizer.full_batch else min(config.batch_size, samples)
+    batches, steps = len(whole_batches(torch.arange(samples), batch)), config.reports_per_epoch
+    if steps > batches:
+        law = f"`reports_per_epoch` must be at most {batches}, the batches of an epoch"
+        cure = "make it or `batch_size` smaller"
+        message = f"{law}, but got {steps}: {cure}"
+        raise InvalidInput([Problem(message, ("reports_per_epoch",))])
+    ends = [batches * step // steps for step in range(steps + 1)]
+    return batch, tuple(range(*pair) for pair in pairwise(ends))
+
+
 def whole_batches(order: Tensor, size: int) -> list[Tensor]:
     """Batches of `size`, the last one shorter: but never one sample alone, which has no variance
     for a batch normalisation; it joins the batch before."""
@@ -168,7 +188,7 @@ def whole_batches(order: Tensor, size: int) -> list[Tensor]:
     return batches
 
 
-def seed_of(seed: int, epoch: int, purpose: str) -> int:
-    """A seed for one use of randomness, unlike that of any other use."""
-    digest = hashlib.blake2b(f"{seed}/{epoch}/{purpose}".encode(), digest_size=8).digest()
+def seed_of(seed: int, at: int, purpose: str) -> int:
+    """A seed for one use of randomness at a step or epoch, unlike that of any other use."""
+    digest = hashlib.blake2b(f"{seed}/{at}/{purpose}".encode(), digest_size=8).digest()
     return int.from_bytes(digest) >> 1

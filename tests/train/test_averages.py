@@ -10,6 +10,7 @@ from autotune.train.optim.average_config import EmaConfig, NoAverage, SwaConfig
 
 X = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
 PER_EPOCH = 4
+ENDS = [PER_EPOCH]
 
 
 def net() -> nn.Module:
@@ -36,7 +37,7 @@ def differences(ours: nn.Module, theirs: nn.Module) -> list[str]:
 
 def test_ema_is_torchs_but_for_whole_numbers() -> None:
     model = net()
-    ours = EmaConfig(decay=0.9, warmup=False).build(model, 10, PER_EPOCH, X)
+    ours = EmaConfig(decay=0.9, warmup=False).build(model, 10, ENDS, X)
     theirs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
     train(model, 50, ours, lambda: theirs.update_parameters(model))
     assert set(differences(ours.model, theirs.module)) <= {"places", "1.num_batches_tracked"}
@@ -55,7 +56,7 @@ def test_ema_warms_up() -> None:
 
 def test_swa_is_torchs_with_fresh_statistics() -> None:
     model = net()
-    ours = SwaConfig(start=0.5).build(model, 10, PER_EPOCH, X)
+    ours = SwaConfig(start=0.5).build(model, 10, ENDS, X)
     theirs = AveragedModel(model)
     for epoch in range(1, 11):
         train(model, PER_EPOCH, ours)
@@ -68,18 +69,32 @@ def test_swa_is_torchs_with_fresh_statistics() -> None:
     assert differences(ours.model, model) != []
 
 
+def test_swa_judges_the_weights_as_they_are_until_it_averages() -> None:
+    model = net()
+    swa = SwaConfig(start=0.5).build(model, 4, [2, PER_EPOCH], X)
+    for half in range(1, 8):
+        train(model, 1, swa)
+        assert differences(swa.model, model) != [], "between two reports nothing is copied"
+        before = deepcopy(swa.model)
+        train(model, 1, swa)
+        if half <= 6:
+            assert differences(swa.model, model) == []
+        else:
+            assert differences(swa.model, before) == [], "the mean is of the ends of epochs"
+
+
 def test_a_sample_left_over_does_not_disturb_batch_normalisation() -> None:
-    swa = Swa(net(), 0, 1, torch.zeros(2**18 // 6 * 4 + 1, 6))
+    swa = Swa(net(), 0, [1], torch.zeros(2**18 // 6 * 4 + 1, 6))
     assert all(len(part) > 1 for part in swa.batches())
 
 
 @pytest.mark.parametrize("config", [EmaConfig(), SwaConfig(start=0.3)], ids=lambda c: c.name)
 def test_an_average_goes_on_from_its_state(config) -> None:
     model = net()
-    whole = config.build(model, 4, PER_EPOCH, X)
+    whole = config.build(model, 4, ENDS, X)
     train(model, 2 * PER_EPOCH, whole)
     again = deepcopy(model)
-    part = config.build(again, 4, PER_EPOCH, X)
+    part = config.build(again, 4, ENDS, X)
     part.load_state_dict(whole.state_dict())
     train(model, 2 * PER_EPOCH, whole)
     train(again, 2 * PER_EPOCH, part)
@@ -87,7 +102,7 @@ def test_an_average_goes_on_from_its_state(config) -> None:
 
 
 def test_none_costs_nothing() -> None:
-    assert NoAverage().build(net(), 1, 1, X) is None
+    assert NoAverage().build(net(), 1, [1], X) is None
 
 
 def test_an_averages_weights_do_not_learn() -> None:

@@ -1,6 +1,6 @@
 """Averages of the weights, each in a model of its own; called after every optimizer step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -50,20 +50,24 @@ class Ema:
 
 
 class Swa:
-    """The mean of the weights at the ends of the epochs after epoch `start`."""
+    """The mean of the weights at the ends of the epochs after epoch `start`; the weights as they
+    are until then.
 
-    def __init__(self, model: nn.Module, start: int, per_epoch: int, x: Tensor) -> None:
+    `ends`: after which batches of an epoch the network is judged; the last one ends it.
+    """
+
+    def __init__(self, model: nn.Module, start: int, ends: Sequence[int], x: Tensor) -> None:
         self.source, self.model = model, twin(model)
-        self.start, self.per_epoch, self.steps = start, per_epoch, 0
+        self.start, self.ends, self.steps = start, ends, 0
         self.x = x  # (N, ...), the train split
 
     @torch.no_grad()
     def __call__(self) -> None:
         self.steps += 1
-        epoch, within = divmod(self.steps, self.per_epoch)
-        if within:
+        epoch, within = divmod(self.steps, self.ends[-1])
+        if within and (epoch > self.start or within not in self.ends):
             return
-        averaged = max(0, epoch - self.start - 1)  # epochs in the mean so far
+        averaged = max(0, epoch - self.start - 1)  # epochs in the mean before this one
         if averaged:
             means, weights = self.model.parameters(), self.source.parameters()
             torch._foreach_lerp_([*means], [*weights], 1 / (averaged + 1))

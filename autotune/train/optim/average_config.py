@@ -7,6 +7,8 @@ from pydantic import Field
 from autotune.train.base import Config
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
 
     from autotune.train.optim.average import Ema, Swa
@@ -19,7 +21,7 @@ class NoAverage(Config):
 
     name: Literal["none"] = "none"
 
-    def build(self, model: "nn.Module", epochs: int, per_epoch: int, x: "Tensor") -> None:
+    def build(self, model: "nn.Module", epochs: int, ends: "Sequence[int]", x: "Tensor") -> None:
         return None
 
 
@@ -35,7 +37,7 @@ class EmaConfig(Config):
     warmup: bool = True
     """Step t has at most the decay (1 + t) / (10 + t), so the first weights are soon forgotten."""
 
-    def build(self, model: "nn.Module", epochs: int, per_epoch: int, x: "Tensor") -> "Ema":
+    def build(self, model: "nn.Module", epochs: int, ends: "Sequence[int]", x: "Tensor") -> "Ema":
         from autotune.train.optim import average
 
         return average.Ema(model, self.decay, self.warmup)
@@ -52,10 +54,10 @@ class SwaConfig(Config):
     start: Annotated[float, Field(ge=0, lt=1)] = 0.75
     """Share of the epochs after which averaging begins; till then the weights are judged."""
 
-    def build(self, model: "nn.Module", epochs: int, per_epoch: int, x: "Tensor") -> "Swa":
+    def build(self, model: "nn.Module", epochs: int, ends: "Sequence[int]", x: "Tensor") -> "Swa":
         from autotune.train.optim import average
 
-        return average.Swa(model, int(self.start * epochs), per_epoch, x)
+        return average.Swa(model, int(self.start * epochs), ends, x)
 
 
 AverageConfig = Annotated[NoAverage | EmaConfig | SwaConfig, Field(discriminator="name")]

@@ -99,7 +99,7 @@ def between(start: float, end: float, progress: float) -> float:
 class PlateauFactor:
     """As torch.optim.lr_scheduler.ReduceLROnPlateau with its own threshold, on val_loss.
 
-    observe({"val_loss": 1.0}) after each epoch; with patience 1 and gamma 0.1 the losses 1, 1, 1
+    observe({"val_loss": 1.0}) at each epoch's end; with patience 1 and gamma 0.1 the losses 1, 1, 1
     make the factor 0.1 from the next step on.
     """
 

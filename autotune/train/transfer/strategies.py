@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
     loss: nn.Module
     changes: tuple[Callable[[int], None], ...] = ()
-    """Each is told the epoch that begins."""
+    """Each is told, before each step, the epoch that it is in."""
     layer_decay: float | None = None
     """The rate of each block as a share of the next one's."""
 
@@ -132,6 +132,6 @@ def _hold(model: nn.Module) -> None:
 
 
 def _keep_statistics(module: nn.Module, inputs: Any) -> None:
-    # Before each pass, since whoever trains the model calls model.train() in every epoch.
+    # Before each pass, since whoever trains the model calls model.train() in every step.
     if isinstance(module.weight, nn.Parameter) and not module.weight.requires_grad:
         module.training = False
