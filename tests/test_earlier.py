@@ -173,6 +173,32 @@ def test_trials_that_say_too_little_are_left_out(trial: Trial, law: str) -> None
     assert isinstance(answer, Skipped) and law in answer.law
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "steps"),
+    [
+        (1, 1, [1, 2, 3]),
+        (1, 4, [4, 8, 12]),
+        (2, 1, [1]),
+        (2, 4, [2, 4, 6]),
+        (2, 3, [3]),
+        (3, 2, [2]),
+    ],
+)
+def test_a_curve_is_told_in_the_steps_of_the_new_study(
+    theirs: int, ours: int, steps: list[int]
+) -> None:
+    spec = study_spec()
+    trial = {"epochs": 4, "reports_per_epoch": ours}
+    spec = spec.model_copy(update={"trial": {**trial, "width": 32, "kind": "a"}})
+    answer = carry(old_trial(PARAMS), {**CONFIG, "reports_per_epoch": theirs}, {}, spec)
+    assert isinstance(answer, Trial)
+    assert list(answer.curve) == steps
+    assert all(loss == ours / (step * theirs) for step, loss in answer.curve.items())
+    early = replace(old_trial(PARAMS, State.PRUNED), reports={1: Report(1, {"loss": 1.0})})
+    said = carry(early, {**CONFIG, "reports_per_epoch": theirs}, {}, spec)
+    assert isinstance(said, Skipped if ours % theirs else Trial)
+
+
 def test_trials_that_were_stopped_or_diverged_say_something() -> None:
     pruned = carry(old_trial(PARAMS, State.PRUNED), CONFIG, {}, study_spec())
     nan = carry(old_trial(PARAMS, State.FAILED, reason=Reason.NAN), CONFIG, {}, study_spec())

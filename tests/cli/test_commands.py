@@ -187,6 +187,19 @@ def test_train_reruns_a_trial_to_its_score(autotune: Callable, runs: Path, tmp_p
     assert (tmp_path / "weights" / "best.safetensors").exists()
 
 
+def test_train_tells_steps_where_an_epoch_has_several(autotune: Callable, small: Path) -> None:
+    """A whole training, and a study's trial stopped within its first epoch."""
+    config = "data: {name: digits}\nmodel: {name: mlp}\nepochs: 2\nreports_per_epoch: 3\n"
+    Path("mine.yaml").write_text(config)
+    said = autotune("train", "mine.yaml")
+    lines = said.out.splitlines()
+    assert said.code == 0 and lines[0].startswith("step 1/6  ") and "(step " in lines[-1]
+    said = autotune("run", small, "--engine", "inline", "--set", "trial.reports_per_epoch=3")
+    assert said.code == 0 and " at step " in said.out and "epoch" not in said.out
+    said = autotune("run", small, "--engine", "inline", "--set", "trial.reports_per_epoch=2")
+    assert said.code == 2 and "trial.reports_per_epoch was 3, now is 2" in said.err
+
+
 FUNCTION = """
 def run(config, trial):
     for epoch in (1, 2, 3):

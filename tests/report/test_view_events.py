@@ -122,6 +122,19 @@ def test_the_live_view_shows_progress_the_best_and_what_runs() -> None:
     assert lines[3].strip() == "search-0002  starting"
 
 
+def test_steps_are_told_where_an_epoch_has_several() -> None:
+    view, out = shown(View, "trial.reports_per_epoch=2")
+    tell(view, 0, 0.5)
+    assert "val_accuracy 0.5000 at step 4," in out.getvalue()
+    live, _ = shown(LiveView, "trial.reports_per_epoch=2")
+    with live:
+        run = started(1)
+        live.record(run)
+        live.record(RunReported(run.label, Report(4, {"val_accuracy": 0.5}), time.time()))
+        lines = drawn(live)
+    assert lines[-1].strip() == "search-0001  step 4/54  val_accuracy 0.5000"
+
+
 def test_the_live_view_has_no_total_where_the_budget_is_time_alone() -> None:
     view, _ = shown(LiveView)
     view.spec = view.spec.model_copy(

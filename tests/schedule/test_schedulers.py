@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import optuna
 import pytest
 from hypothesis import given, settings
@@ -124,6 +126,8 @@ def test_something_must_be_left_to_stop(config, key, said):
     assert problem.path == ("schedule", key)
     assert problem.message.endswith(f"below the trial's 9 epochs, but got {said}")
     assert config.check(frame(13)) == []
+    (problem,) = config.check(replace(frame(8), per_epoch=4))
+    assert problem.message.endswith(f"below the trial's 8 steps (4 an epoch), but got {said}")
 
 
 def test_brackets_and_populations_need_an_end():

@@ -203,6 +203,8 @@ OVERRIDES = [
     ("space.optimizer.lrr.low=1", "--set space.optimizer.lrr.low", ["'optimizer.lr'"]),
     ("trial.model.name=mpl", "--set trial.model.name", ["'mpl'", "did you mean 'mlp'"]),
     ("trial.epochs=1", "", ["must be below the trial's 1 epochs"]),
+    ("trial.reports_per_epoch=0", "--set trial.reports_per_epoch", ["must be >= 1, got 0"]),
+    ("trial.reports_per_epoc=2", "--set trial", ["did you mean 'reports_per_epoch'"]),
     ("name=a b", "--set name", ["`name` must be"]),
     (".=1", "", [""]),
     (f"{'a.' * 3000}a=1", "", ["--set takes path=value"]),
