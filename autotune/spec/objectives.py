@@ -37,8 +37,8 @@ class Objective(Section):
     goal: Annotated[Goal, BeforeValidator(_goal)]
     """maximize or minimize."""
     at: Literal["best", "last"] = "best"
-    """best: a trial's value, and the weights it leaves, are those of its best epoch. Of several
-    objectives the first decides, and all values are those of one epoch."""
+    """best: a trial's value, and the weights it leaves, are those of its best report. Of several
+    objectives the first decides, and all values are those of one report."""
 
     def loss(self, value: float) -> float:
         """`value` as one that is lower when better."""

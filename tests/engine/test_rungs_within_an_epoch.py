@@ -124,6 +124,25 @@ def test_show_and_best_tell_steps(
     assert list(shown["reports"]) == [str(step) for step in curve]
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "{name: hyperband, form: promotion}",
+        "{name: median, startup: 1}",
+        "{name: patience, steps: 1, margin: 0.2}",
+        "{name: threshold, value: 0.99, by: 2}",
+        "{name: pbt, population: 3, every: 2, quantile: 0.4}",
+    ],
+)
+def test_every_scheduler_counts_steps(load: Load, tmp_path: Path, schedule: str) -> None:
+    spec = load(f"schedule={schedule}", "trial.epochs=1", "budget.trials=5", "confirm.top=0")
+    drive(spec, tmp_path / "runs", engine="inline")
+    known = history.load("rungs", tmp_path / "runs")
+    assert any(run.step < 4 for run in known.trials), "stopped within the only epoch"
+    assert all(run.state in (State.COMPLETE, State.PRUNED) for run in known.trials)
+    assert all(run.step == 4 for run in known.trials if run.state == State.COMPLETE)
+
+
 def test_auto_counts_steps(load: Load) -> None:
     auto = ("schedule={name: auto}", "trial.epochs=1")
     assert load(*auto).chosen_schedule().name == "asha"

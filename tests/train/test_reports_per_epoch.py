@@ -115,6 +115,7 @@ COURSES: list[dict[str, Any]] = [
             "teacher": {"name": "trained", "model": {"name": "mlp"}, "epochs": 1},
         }
     },
+    {"distill": {"name": "soft_targets", "teacher": {"name": "self"}}},
 ]
 
 

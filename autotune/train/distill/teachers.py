@@ -103,7 +103,7 @@ def _born(config: SelfTeacher, student: TrainConfig) -> TrainConfig:
     if config.generations > 1 and student.distill is not None:
         older = config.model_copy(update={"generations": config.generations - 1})
         above = student.distill.model_copy(update={"teacher": older})
-    values = {"seed": config.seed, "distill": above, "monitor": Monitor()}
+    values = {"seed": config.seed, "distill": above, "monitor": Monitor(), "reports_per_epoch": 1}
     return student.model_copy(update=values)
 
 
