@@ -11,6 +11,7 @@ import torch
 from autotune.errors import InvalidInput
 from autotune.testing.train import check_resumes, examples
 from autotune.train import loop, setup
+from autotune.train.batch import Batch
 from autotune.train.checkpoint import load, load_best
 from autotune.train.config import TrainConfig, apply, pace
 from autotune.train.optim.average_config import AverageConfig
@@ -133,6 +134,19 @@ def test_how_often_it_is_told_changes_nothing_of_a_training(make, tmp_path, cour
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     if course.get("lr_schedule", {}).get("name") == "plateau":
         assert len({metrics["lr"] for metrics in steps}) > 1
+
+
+def test_no_two_steps_draw_the_same(make) -> None:
+    drawn: list[tuple[float, float]] = []
+
+    def look(batch: Batch, draws: torch.Generator) -> Batch:
+        drawn.append((torch.rand(1, generator=draws).item(), torch.rand(1).item()))
+        return batch
+
+    run = replace(setup.begin(make(epochs=2, reports_per_epoch=5)), augment=look)
+    for step in range(1, 11):
+        loop.learn(run, step)  # of one batch
+    assert len(drawn) == len(set(drawn)) == 10
 
 
 def test_blocks_thaw_by_epoch(make) -> None:
