@@ -6,7 +6,7 @@ from pydantic import Field
 
 from autotune.errors import Problem
 from autotune.schedule.base import Frame, SchedulerSettings, beyond
-from autotune.schedule.ladder import Form, Ladder, LadderScheduler
+from autotune.schedule.ladder import Eta, Form, Ladder, LadderScheduler
 
 __all__ = ["Asha"]
 
@@ -28,7 +28,7 @@ class Asha(SchedulerSettings):
     checkpoint."""
     grace: int = Field(default=1, ge=1)
     """The first rung, in steps: no trial is stopped before it."""
-    eta: int | float = Field(default=3, gt=1, le=1000)
+    eta: Eta = 3
     """One in eta goes on from a rung to the next, which stands at eta times its step."""
 
     def build(self, frame: Frame) -> LadderScheduler:

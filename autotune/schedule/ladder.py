@@ -1,16 +1,24 @@
 """Rungs at grace * eta^k, and who goes on from one to the next: what asha and hyperband share."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+from pydantic import Field as Limits
 
 from autotune.schedule.base import Frame
 from autotune.schedule.curves import Curves, Group
 from autotune.schedule.field import Field, Fresh, Move, Resume
 from autotune.trial import Decision, Scalar
 
-__all__ = ["Form", "Ladder", "LadderScheduler", "rungs"]
+__all__ = ["Eta", "Form", "Ladder", "LadderScheduler", "rungs"]
 
 Form = Literal["stopping", "promotion"]
+Eta = Annotated[
+    float,
+    Limits(gt=1, le=1000),
+    AfterValidator(lambda eta: int(eta) if eta.is_integer() else eta),  # as a user writes it
+]
 
 
 def rungs(grace: int, eta: float, after: int = 0) -> Iterator[int]:

@@ -65,7 +65,7 @@ class Pbt(SchedulerSettings):
         if self.perturb is None and not perturbable(frame.space):
             law = (
                 "pbt needs a number in `space` that may change half-way, such as optimizer.lr, or "
-                "`schedule.perturb` to name one; choose asha"
+                "`schedule.perturb` to name one; or choose asha"
             )
             problems.append(Problem(law, ("schedule", "name")))
         return problems

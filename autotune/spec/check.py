@@ -1,16 +1,17 @@
 """What is wrong with a study beyond the shape of its file: rules, and a walk through its space."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from autotune.errors import InvalidInput, Problem, echo, nearest
-from autotune.schedule import SchedulerConfig
+from autotune.schedule import Pbt, SchedulerConfig
 from autotune.search import Auto, SamplerConfig
 from autotune.search.base import TransferSettings
 from autotune.search.fixed import complete, fixed_problems
 from autotune.search.warm import warm_problems
-from autotune.space import Categorical, Parameter, Space, is_active
+from autotune.space import Categorical, Int, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
 from autotune.train.base import variants
 from autotune.train.config import apply
@@ -59,6 +60,7 @@ def rules(spec: StudySpec) -> list[Problem]:
     ]
     if "function" not in spec.trial:
         problems += _reported(spec)
+        problems += _resized(spec)
     problems += [*_aims(spec), *_capable(spec)]
     problems += spec.schedule.check(spec.frame)
     return problems + _fixed(spec) + _search(spec)
@@ -160,6 +162,18 @@ def _capable(spec: StudySpec) -> Iterator[Problem]:
         cure = _such(SchedulerConfig, "several")
         message = f"{schedule.name} compares trials by one objective; choose {cure}"
         yield Problem(message, ("schedule", "name"))
+
+
+def _resized(spec: StudySpec) -> list[Problem]:
+    """A clone goes on from its parent's weights: whole numbers of our networks are their sizes."""
+    perturbed = (isinstance(spec.schedule, Pbt) and spec.schedule.perturb) or ()
+    found = spec.space.parameters
+    law = "sizes the network, and a clone takes over its parent's weights: leave it out"
+    return [
+        Problem(f"`schedule.perturb`: {name} {law}", ("schedule", "perturb"))
+        for name in perturbed
+        if re.fullmatch(r"model\.\w+", name) and isinstance(found.get(name), Int)
+    ]
 
 
 def _such(union: object, capability: str) -> str:

@@ -1,8 +1,8 @@
 """python -m benchmarks.search run --suite lcbench --quick
 
-Prints the tables of autotune and its peers; `report` writes docs/search-benchmarks.md from all
-stored runs; `venvs --folder F` makes the environments of the peers that need one of their own,
-which `run` finds in the folder AUTOTUNE_BENCH_VENVS.
+Prints the tables of autotune and its peers; `report` writes docs/search-benchmarks.md and its
+pictures from all stored runs; `venvs --folder F` makes the environments of the peers that need one
+of their own, which `run` finds in the folder AUTOTUNE_BENCH_VENVS.
 """
 
 import argparse
@@ -17,7 +17,8 @@ from typing import Any
 from benchmarks.search.measure import Job, measure, stored
 from benchmarks.search.methods import BELIEFS, METHODS, Method
 from benchmarks.search.peers import venvs
-from benchmarks.search.report import document, summary
+from benchmarks.search.plot import picture
+from benchmarks.search.report import document, pictured, summary
 from benchmarks.search.suites import SUITES, Suite
 
 RESULTS = Path(__file__).parent / "results"
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         venvs.make(args.folder.absolute())
         return 0
     if args.command == "report":
-        DOCUMENT.write_text(document(_results(RESULTS)))
+        _report(RESULTS, DOCUMENT)
         return 0
     path = RESULTS / f"{args.suite}-w{args.workers}.jsonl"
     suite = SUITES[args.suite]
@@ -64,6 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measure(jobs, folder, out, args.processes)
         print(summary(list(stored(out))))
     return 0
+
+
+def _report(results: Path, page: Path) -> None:
+    sections = _results(results)
+    page.write_text(document(sections))
+    (page.parent / "images").mkdir(exist_ok=True)
+    for (suite, workers), rows in sections.items():
+        name, shown = pictured(suite, workers, rows)
+        if shown:
+            (page.parent / "images" / name).write_bytes(picture(shown))
 
 
 def _results(folder: Path) -> dict[tuple[str, int], list[dict[str, Any]]]:

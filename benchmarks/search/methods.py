@@ -26,6 +26,11 @@ class Method:
     """More than a minute for some tasks of LCBench here: not run with --quick."""
 
     @property
+    def short(self) -> str:
+        """`about` up to its first comma."""
+        return self.about.partition(",")[0]
+
+    @property
     def installed(self) -> bool:
         return self.venv is None or venvs.python(self.venv) is not None
 
@@ -83,7 +88,7 @@ METHODS: Mapping[str, Method] = {
     "cmaes": Method("Optuna CMA-ES, whole trainings", _optuna("cmaes")),
     "gp": Method("Optuna GP, whole trainings", _optuna("gp"), slow=True),
     "ray-tpe-asha": Method(
-        "Optuna TPE + ASHA, stopped trials told COMPLETE as Ray Tune does",
+        "Optuna TPE + ASHA as by Ray Tune, stopped trials told COMPLETE",
         _optuna("tpe", "sha", completes=True),
         stops=True,
     ),

@@ -2,80 +2,121 @@
 
 import os
 import platform
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
+from benchmarks.search.compared import Compared
 from benchmarks.search.measure import BUDGETS
 from benchmarks.search.methods import METHODS, OURS
-from benchmarks.search.score import Table, interval, ranks, reached, table
+from benchmarks.search.score import Array, Row, Table, interval, ranks, reached, table
 from benchmarks.search.suites import SUITES
 
-__all__ = ["document", "summary"]
+__all__ = ["document", "pictured", "summary"]
 
-Row = Mapping[str, Any]
+Sections = Mapping[tuple[str, int], Sequence[Row]]
+
+RANKED = (10, 20, 50)
+"""The budgets at which ranks are shown."""
+LAST = max(BUDGETS)
+
+_HEAD = (
+    "# Search benchmarks\n\n"
+    "Searches on a virtual clock, with asynchronous workers. Regret 0 is the best loss known, 100 "
+    "the median of random full trainings; a budget of 1 is the median cost of a full training, "
+    "shared by the workers. The anytime curves are in benchmarks/search/results, from which "
+    "`python -m benchmarks.search report` writes this page. "
+)
+_OVERVIEW = (
+    "Our mean rank (1 is best; bold where no other's is as low) and, after the semicolon, the best "
+    f"of the others; at last the peer that is strongest at {LAST}: our regret minus its, paired. "
+    "Interval, n and who is ranked are explained below."
+)
+_READING = (
+    "**How to read the sections.** Each method is compared with ours on the runs that both have: n "
+    "= tasks × seeds. Its regret is the mean over those, so rows of unlike n compare only through "
+    "the second table, the paired differences, where below zero is in our favour. Its last column "
+    "is the speed-up: the full trainings after which ours is as good as the other is at "
+    f"{LAST}, median and quartiles. Mean ranks are of the methods that have all runs of ours. In "
+    "brackets: bootstrap 95 % intervals of the mean, tasks drawn first, then runs within each. "
+    "Below ten shared runs (three seeds where there is one task) a method has no interval and no "
+    "line in the picture; there, ours and the one that ends nearest to it have their bands. ms: "
+    "processor time of the proposals, a trial."
+)
 
 
-def summary(rows: Sequence[Row]) -> str:
-    """The tables: regret, paired differences, ranks, speed-up."""
-    known = [name for name in METHODS if any(row["method"] == name for row in rows)]
-    runs = table(rows, known)
-    if not runs.tasks:
-        return "No run that all methods share."
-    count = f"{len(set(runs.tasks))} tasks, {len(runs.tasks)} runs a method"
-    parts = [
-        f"Normalized regret in % at full trainings ({count}), and CPU ms a trial in all",
-        _regret(runs),
-    ]
-    if OURS in known and len(known) > 1:
-        parts += [
-            f"{METHODS[OURS].about} minus the other, paired, with bootstrap 95 % intervals",
-            _differences(runs),
-            "Mean rank (1 is best) with bootstrap 95 % intervals",
-            _ranks(runs),
-            f"Full trainings at which {METHODS[OURS].about} reaches what the other has at 50",
-            _speed(runs),
-        ]
-    return "\n\n".join(parts)
-
-
-def document(sections: Mapping[tuple[str, int], Sequence[Row]]) -> str:
-    """One section for each (suite, workers), in their order."""
-    head = (
-        "# Search benchmarks\n\n"
-        "Searches on a virtual clock, with asynchronous workers. Regret 0 is the best loss known, "
-        "100 the median of random full trainings; a budget of 1 is the median cost of a full "
-        "training, shared by the workers. The anytime curves are in benchmarks/search/results. "
-        f"{_versions()}"
-    )
-    parts = [head]
+def document(sections: Sections) -> str:
+    """The whole page: an overview, and one section for each (suite, workers), in their order."""
+    parts = [_HEAD + _versions(), _overview(sections), _READING]
     for (suite, workers), rows in sections.items():
         parts += _section(suite, workers, rows)
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
+def pictured(suite: str, workers: int, rows: Sequence[Row]) -> tuple[str, Mapping[str, Table]]:
+    """The name of a section's picture, and what it shows; nothing where ours has too few runs."""
+    found = Compared.of(rows)
+    shown = found.sure if found else {}
+    return f"search-{suite}-w{workers}.svg", shown if OURS in shown else {}
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The tables of one suite: regret and ranks, then paired differences and the speed-up."""
+    found = Compared.of(rows)
+    if found is None:
+        return _without_ours(rows)
+    among, count = len(found.ranked.rows), found.ranked.count
+    ranked = f", and mean rank among the {among} methods that have all {count}" if among > 1 else ""
+    parts = [f"Normalized regret in % at full trainings{ranked}", _regrets(found)]
+    if found.others:
+        parts += [
+            f"Paired differences of regret: {_about(OURS)}, minus the other",
+            _differences(found),
+        ]
+    if found.apart:
+        parts.append(f"No run in common with ours: {', '.join(map(_about, found.apart))}.")
+    return "\n\n".join(parts)
+
+
+def _overview(sections: Sections) -> str:
+    lines = []
+    for (suite, workers), rows in sections.items():
+        if found := Compared.of(rows):
+            cells = [_best_rank(found.ranked, budget) for budget in RANKED]
+            lines.append([suite, str(workers), found.ranked.count, *cells, _strongest(found)])
+    at = [f"mean rank @{budget}" for budget in RANKED]
+    head = ["suite", "workers", "tasks × seeds", *at, f"strongest peer @{LAST}"]
+    return f"{_OVERVIEW}\n\n{_lines(head, lines)}"
+
+
+def _best_rank(ranked: Table, budget: int) -> str:
+    means = {name: values.mean() for name, values in ranks(ranked.regrets(budget)).items()}
+    ours = means.pop(OURS)
+    if not means:
+        return "–"
+    best = min(means, key=lambda name: means[name])
+    figure = f"**{ours:.1f}**" if ours < means[best] else f"{ours:.1f}"
+    return f"{figure}; {means[best]:.1f} {METHODS[best].short}"
+
+
+def _strongest(found: Compared) -> str:
+    others = [name for name in found.sure if name != OURS]
+    if not others:
+        return "–"
+    runs = found.sure[others[0]]
+    gap = _mean(_gaps(runs, others[0], LAST), runs, True, "+.1f")
+    return f"{METHODS[others[0]].short}: {gap}, n = {runs.count}"
+
+
 def _section(suite: str, workers: int, rows: Sequence[Row]) -> list[str]:
-    title = f"## {suite}, {workers} {'worker' if workers == 1 else 'workers'}"
+    title = f"{suite}, {workers} {'worker' if workers == 1 else 'workers'}"
     command = f"python -m benchmarks.search run --suite {suite} --workers {workers}"
-    made = f"Made by `{command}`. {_seeds(rows)}"
-    counts = Counter(row["method"] for row in rows)
-    common = [row for row in rows if 2 * counts[row["method"]] >= counts[OURS]]
-    parts = [title, SUITES[suite].about, made, summary(common)]
-    if len(common) < len(rows):
-        few = "### With those that have fewer runs, on what all share"
-        parts += [few, summary(rows)]
-    return parts
-
-
-def _seeds(rows: Sequence[Row]) -> str:
-    ours = [row for row in rows if row["method"] == OURS] or rows
-    tasks = Counter((row["task"], row["method"]) for row in ours)
-    few, many = min(tasks.values()), max(tasks.values())
-    return f"Seeds of each task: {few if few == many else f'{few} to {many}'}."
+    name, shown = pictured(suite, workers, rows)
+    picture = [f"![Mean regret: {title}](images/{name})"] if shown else []
+    about = f"{SUITES[suite].about} Made by `{command}`."
+    return [f"## {title}", about, *picture, summary(rows)]
 
 
 def _versions() -> str:
@@ -89,16 +130,42 @@ def _lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in all_rows)
 
 
+def _about(name: str) -> str:
+    return METHODS[name].about
+
+
 _AT = [f"@{budget}" for budget in BUDGETS]
+_REGRETS = ["method", "n", *_AT, "trials", "ms"]
 
 
-def _regret(runs: Table) -> str:
+def _regrets(found: Compared) -> str:
+    ranked = {budget: ranks(found.ranked.regrets(budget)) for budget in RANKED}
+    alone, sure = len(found.ranked.rows) == 1, OURS in found.sure
     lines = []
-    for name, rows in runs.rows.items():
-        means = [f"{runs.regrets(budget)[name].mean():.1f}" for budget in BUDGETS]
-        trials = np.mean([row["trials"] for row in rows])
-        lines.append([METHODS[name].about, *means, f"{trials:.0f}", _cost(rows)])
-    return _lines(["method", *_AT, "trials", "ms"], lines)
+    for name, runs in found.pairs.items():
+        places = (
+            []
+            if alone
+            else [
+                _mean(ranked[budget][name], found.ranked, sure) if name in ranked[budget] else ""
+                for budget in RANKED
+            ]
+        )
+        lines.append([*_figures(name, runs), *places])
+    heads = [] if alone else [f"rank @{budget}" for budget in RANKED]
+    return _lines([*_REGRETS, *heads], lines)
+
+
+def _without_ours(rows: Sequence[Row]) -> str:
+    known = [name for name in METHODS if any(row["method"] == name for row in rows)]
+    lines = [_figures(name, table(rows, [name])) for name in known]
+    return _lines(_REGRETS, lines) if lines else "No run."
+
+
+def _figures(name: str, runs: Table) -> list[str]:
+    means = [f"{runs.regrets(budget)[name].mean():.1f}" for budget in BUDGETS]
+    trials = np.mean([row["trials"] for row in runs.rows[name]])
+    return [_about(name), runs.count, *means, f"{trials:.0f}", _cost(runs.rows[name])]
 
 
 def _cost(rows: Sequence[Row]) -> str:
@@ -109,41 +176,31 @@ def _cost(rows: Sequence[Row]) -> str:
     return f"{cost:.1f}"
 
 
-def _differences(runs: Table) -> str:
+def _differences(found: Compared) -> str:
     lines = []
-    for name in runs.rows:
-        if name == OURS:
-            continue
-        cells = []
-        for budget in BUDGETS:
-            regrets = runs.regrets(budget)
-            difference = regrets[OURS] - regrets[name]
-            low, high = interval(difference, runs.tasks)
-            cells.append(f"{difference.mean():+.1f} ({low:+.1f} to {high:+.1f})")
-        lines.append([METHODS[name].about, *cells])
-    return _lines(["other", *_AT], lines)
+    for name in found.others:
+        runs, sure = found.pairs[name], name in found.sure
+        cells = [_mean(_gaps(runs, name, budget), runs, sure, "+.1f") for budget in BUDGETS]
+        lines.append([_about(name), runs.count, *cells, _speed(runs, name, sure)])
+    return _lines(["other", "n", *_AT, f"as good as it @{LAST} after"], lines)
 
 
-def _ranks(runs: Table) -> str:
-    lines: dict[str, list[str]] = {name: [METHODS[name].about] for name in runs.rows}
-    for budget in BUDGETS:
-        for name, values in ranks(runs.regrets(budget)).items():
-            low, high = interval(values, runs.tasks)
-            lines[name].append(f"{values.mean():.2f} ({low:.2f} to {high:.2f})")
-    return _lines(["method", *_AT], list(lines.values()))
+def _gaps(runs: Table, name: str, budget: int) -> Array:
+    regrets = runs.regrets(budget)
+    return regrets[OURS] - regrets[name]
 
 
-def _speed(runs: Table) -> str:
-    lines = []
-    most = max(BUDGETS)
-    final = runs.regrets(most)
-    for name in runs.rows:
-        if name == OURS:
-            continue
-        pairs = zip(runs.rows[OURS], final[name], strict=True)
-        times = np.array([reached(row, regret, most) for row, regret in pairs])
-        quartiles = np.quantile(times, [0.25, 0.5, 0.75])
-        never = f"{(times > most).mean():.0%}"
-        cells = [f"> {most}" if q > most else f"{q:.1f}" for q in quartiles]
-        lines.append([METHODS[name].about, cells[1], f"{cells[0]} to {cells[2]}", never])
-    return _lines(["other", "median", "quartiles", f"not within {most}"], lines)
+def _mean(values: Array, runs: Table, sure: bool, form: str = ".1f") -> str:
+    if not sure:
+        return f"{values.mean():{form}}"
+    low, high = interval(values, runs.tasks)
+    return f"{values.mean():{form}} ({low:{form}} to {high:{form}})"
+
+
+def _speed(runs: Table, name: str, sure: bool) -> str:
+    pairs = zip(runs.rows[OURS], runs.regrets(LAST)[name], strict=True)
+    times = np.array([reached(row, regret, LAST) for row, regret in pairs])
+    low, median, high = (
+        f"> {LAST}" if q > LAST else f"{q:.1f}" for q in np.quantile(times, [0.25, 0.5, 0.75])
+    )
+    return f"{median} ({low} to {high})" if sure else median

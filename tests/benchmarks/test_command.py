@@ -60,7 +60,9 @@ def test_the_report_has_a_section_for_each_suite_and_number_of_workers(tmp_path:
     heads = [line for line in text.splitlines() if line.startswith("#")]
     assert heads[1:] == ["## lcbench, 1 worker", "## lcbench, 16 workers", "## tables, 4 workers"]
     assert text.count(SUITES["lcbench"].about) == 2 and text.count(SUITES["tables"].about) == 1
-    assert "| autotune, as it comes | 100.0 | 20.0 | 20.0 | 10.0 | 10.0 | 30 | 2.5 |" in text
+    assert (
+        "| autotune, as it comes | 1 × 1 | 100.0 | 20.0 | 20.0 | 10.0 | 10.0 | 30 | 2.5 |" in text
+    )
 
 
 def _row(suite: str, workers: int, method: str) -> dict[str, Any]:

@@ -88,8 +88,8 @@ def test_one_simulated_worker_gives_the_study_that_inline_gives(tmp_path: Path) 
     assert {run.state for run in inline.trials} == {State.COMPLETE, State.PRUNED}
 
 
-MODEL = ("search.name=mfgp", "budget.trials=40")
-"""Enough trials for the model to propose most of them."""
+MODEL = ("search.name=auto", "budget.trials=40")
+"""auto's model, and enough trials for it to propose most of them; the space is conditional."""
 
 
 def digest(workers: int) -> str:

@@ -18,6 +18,7 @@ from autotune.schedule import (
     Pbt,
     Threshold,
 )
+from autotune.schedule.field import Field, Paused
 from autotune.schedule.pbt import perturbable
 from autotune.space import Space
 from autotune.testing.schedule import SCHEDULER_CHECKS, Race, frame, schedulers
@@ -184,6 +185,40 @@ def test_no_race_stops_before_grace_or_loses_a_trial(config, seed, trials, worke
     race = Race(config.build(frame()), seed, trials, workers).run()
     assert all(step >= getattr(config, "grace", 1) for step in race.stopped.values())
     assert sorted([*race.complete, *race.stopped]) == list(range(len(race.levels)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(schedulers()), st.integers(0, 10_000), st.integers(1, 12), st.randoms())
+def test_the_order_in_which_curves_came_changes_no_answer(config, seed, trials, rng):
+    """Neither who is stopped nor who goes on, where trials wait at any of their rungs."""
+    race = Race(config.build(frame()), seed, trials, 3).run()
+    waits = {n: rng.choice(steps) for n in race.curves if (steps := pauses(race, n))}
+    known = {
+        n: {step: loss for step, loss in curve.items() if step <= waits.get(n, step)}
+        for n, curve in race.curves.items()
+    }
+    answers = []
+    for order in (sorted(known), rng.sample(sorted(known), len(known))):
+        curves, paused, fresh = Curves(), Paused(), config.build(frame())
+        for n in order:
+            for step, loss in known[n].items():
+                curves.add(n, step, loss)
+            if n in waits:
+                paused.add(n, waits[n], known[n][waits[n]])
+        stands = [Field(curves, paused, {}, trials, closing) for closing in (False, True)]
+        answers.append(
+            (
+                {(n, step): fresh.decide(n, step, curves) for n in known for step in known[n]},
+                [fresh.move(standing) for standing in stands],
+            )
+        )
+    assert answers[0] == answers[1]
+
+
+def pauses(race, number):
+    """The steps at which the trial was paused."""
+    decided = {s: race.scheduler.decide(number, s, race.curves) for s in race.curves[number]}
+    return [step for step, decision in decided.items() if decision is Decision.PAUSE]
 
 
 @settings(max_examples=60, deadline=None)

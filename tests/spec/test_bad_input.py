@@ -103,6 +103,13 @@ EDITS = [
     ("grace: 1", "grace: 9", 13, ["must be below the trial's 9 epochs"]),
     ("grace: 1", "grace: 0", 13, ["`schedule.grace` must be >= 1"]),
     ("eta: 3", "eta: 1", 13, ["`schedule.eta` must be > 1", "got 1"]),
+    ("eta: 3", "eta: three", 13, ["`schedule.eta` must be a number, got 'three'"]),
+    (
+        "{name: asha, grace: 1, eta: 3}",
+        "{name: pbt, perturb: [optimizer.lr, model.depth]}",
+        13,
+        ["model.depth sizes the network", "parent's weights", "leave it out"],
+    ),
     ("name: asha", "name: asah", 13, ["'asah'", "did you mean 'asha'"]),
     ("budget: {trials: 20}\n", "", 1, ["`budget` is required"]),
     ("{trials: 20}", "{}", 14, ["`budget` needs one of trials, time and gpu_hours"]),

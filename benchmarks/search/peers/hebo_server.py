@@ -1,7 +1,9 @@
 """HEBO: a Gaussian process on warped inputs and outputs, and an evolutionary search of three
 acquisitions; whole trainings.
 
-It knows no pending trials: what several workers ask for at once is asked one by one. No conditions:
+It knows no pending trials; its answer to several workers is a batch, so it is asked for one of as
+many as there are workers, and again when that is handed out. A batch costs 4 seconds of a processor
+whatever the model: `suggest` fixes 100 generations of 100 in pymoo, in plain Python. No conditions:
 what is inactive is overlooked. Its release still says `np.int`, which numpy has dropped.
 """
 
@@ -28,11 +30,16 @@ class Hebo:
         self.epochs = start["epochs"]
         space = DesignSpace().parse([parameter(told) for told in start["space"]])
         self.tuner = HEBO(space, scramble_seed=seed)
+        self.batch = start["workers"]
+        self.ahead: list[Any] = []
         self.running: dict[int, Any] = {}
         self.asked = 0
 
     def ask(self) -> dict[str, Any]:
-        suggestion = self.tuner.suggest(n_suggestions=1)
+        if not self.ahead:
+            batch = self.tuner.suggest(n_suggestions=self.batch)
+            self.ahead = [batch.iloc[[row]] for row in range(len(batch))]
+        suggestion = self.ahead.pop(0)
         self.asked += 1
         self.running[self.asked] = suggestion
         params = {name: plain(value) for name, value in suggestion.iloc[0].items()}
