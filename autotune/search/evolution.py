@@ -71,7 +71,7 @@ class EvolutionSampler:
         self.ranking.follow(trials)
         rng = random.Random(derive(self.seed, number))
         draw: Draw = partial(self._drawn, rng)
-        if number == 0:
+        if number == 0 and self.priors:
             draw = partial(self._believed, rng)
         elif len(self.ranking) >= self.startup:
             parents = [trials[place].params for place in self.ranking.best()]
@@ -79,7 +79,7 @@ class EvolutionSampler:
         return distinct([draw] * self.ATTEMPTS, self.space, rng, trials)
 
     def _believed(self, rng: random.Random) -> dict[str, Scalar]:
-        """What the user believes in, else the middle of every range."""
+        """What the user believes in, and the middle of every other range."""
         import numpy as np
 
         point = np.array([[rng.random() for _ in self.space.parameters]])

@@ -77,17 +77,17 @@ class Ranking:
         """Where it stands, by level: its violation, then its losses."""
         if trial.state == State.FAILED:
             return {}
-        found, steps = dict[float, Point](), sorted(trial.curve)
+        told, steps = dict[float, Point | None](), sorted(trial.curve)
         level = 1
         while steps and level <= steps[-1]:
             if reached := [step for step in steps if step <= level]:
-                found[level] = self._told(trial, reached)
+                told[level] = self._told(trial, reached)
             level *= 3
         if trial.state == State.COMPLETE and trial.value is not None:
-            found[math.inf] = self._point(trial.values or (trial.value,), trial.violation)
-        return found
+            told[math.inf] = self._point(trial.values or (trial.value,), trial.violation)
+        return {level: point for level, point in told.items() if point}
 
-    def _told(self, trial: Trial, steps: Sequence[int]) -> Point:
+    def _told(self, trial: Trial, steps: Sequence[int]) -> Point | None:
         """By what it told at `steps`."""
         if stage := trial.stages.get(steps[-1]):
             violation = sum(by for by in stage.violations if by > 0)
@@ -95,9 +95,12 @@ class Ranking:
         best = min if self._signs[0] > 0 else max
         return self._point((best(trial.curve[step] for step in steps),), 0.0)
 
-    def _point(self, values: Sequence[float], violation: float) -> Point:
+    def _point(self, values: Sequence[float], violation: float) -> Point | None:
+        """None where not all objectives were told."""
+        if len(values) != len(self._signs):
+            return None
         if violation:
-            return (violation, *(math.inf for _ in self._signs))
+            return (violation, *(math.inf for _ in values))
         return (0.0, *(sign * value for sign, value in zip(self._signs, values, strict=True)))
 
 
