@@ -73,7 +73,7 @@ QUADRATIC = Space.parse(
 
 @pytest.mark.parametrize(
     ("config", "count", "times"),
-    [(Tpe(), 50, 2), (Gp(startup=6), 16, 3), (Cmaes(), 80, 2), (Evolution(), 60, 3)],
+    [(Tpe(), 50, 2), (Gp(startup=6), 16, 3), (Cmaes(), 80, 2), (Evolution(), 100, 3)],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_what_learns_beats_chance_on_a_bowl(config, count, times):
