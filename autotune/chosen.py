@@ -1,25 +1,37 @@
 """Who proposes and who stops: what `auto` chose is journaled, so that a study goes on with it."""
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from autotune.history import History
 from autotune.journal import Journal
 from autotune.schedule import SchedulerConfig, SchedulerSettings
-from autotune.search import SamplerConfig, SamplerSettings
+from autotune.search import Auto, Evolution, Mfgp, SamplerConfig, SamplerSettings
+from autotune.search.auto import Turns, proposal_seconds
 from autotune.search.base import Past, Sampler, TransferSettings
 from autotune.search.fixed import FixedFirst
 from autotune.spec import StudySpec
+from autotune.tracking.base import Event, HandedOver
+from autotune.trial import Scalar, Trial
 
 __all__ = ["sampler", "scheduler"]
 
+Tell = Callable[[Callable[[], Event]], None]
 
-def sampler(spec: StudySpec, journal: Journal, past: Past = ()) -> Sampler:
-    """Who proposes for `spec`, having learnt from `past`, behind the configurations it fixes."""
+
+def sampler(history: History, journal: Journal, past: Past, tell: Tell) -> Sampler:
+    """Who proposes in the study, having learnt from `past`, behind the configurations it fixes;
+    `tell` is told when `auto` hands over."""
+    spec = history.spec
     noted = _noted(journal, "search", spec.chosen_search())
     config: SamplerSettings = TypeAdapter(SamplerConfig).validate_json(noted)
     built = _built(config, spec, past)
+    if isinstance(spec.search, Auto) and isinstance(config, Mfgp):
+        built = _InTurns(built, _built(Evolution(), spec, ()), history, journal, tell)
     fixed = spec.search.fixed
     return FixedFirst(built, fixed, spec.space, spec.seed) if fixed else built
 
@@ -32,6 +44,33 @@ def _built(config: SamplerSettings, spec: StudySpec, past: Past) -> Sampler:
         return config.build(*given)
     assert isinstance(config, TransferSettings), f"{config} learns from no earlier study"
     return config.build(*given, past)
+
+
+class _InTurns:
+    """mfgp and evolution as `Turns` says; what it decides is journaled before it is acted on."""
+
+    def __init__(
+        self, model: Sampler, cheap: Sampler, history: History, journal: Journal, tell: Tell
+    ) -> None:
+        self._model, self._cheap = model, cheap
+        self._history, self._journal, self._tell = history, journal, tell
+        history.turns = Turns(**(journal.note("turns") or {}))
+
+    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
+        if self._history.turns.due(number):
+            self._decide(number)
+        mine = self._history.turns.model_proposes(number)
+        return (self._model if mine else self._cheap).propose(trials, number)
+
+    def _decide(self, number: int) -> None:
+        spec, before = self._history.spec, self._history.turns
+        processes = len(spec.objectives) + len(spec.constraints)
+        cost = proposal_seconds(number, len(spec.space.parameters), processes)
+        turns = before.after(number, self._history.elapsed(), cost)
+        self._journal.write_note("turns", asdict(turns))
+        self._history.turns = turns
+        if turns.every > before.every:
+            self._tell(lambda: HandedOver(turns.why))
 
 
 def scheduler(spec: StudySpec, journal: Journal) -> SchedulerSettings:

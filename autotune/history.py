@@ -15,10 +15,12 @@ from autotune import spec as specs
 from autotune.errors import StudyNotFound, nearest
 from autotune.files import FileLock
 from autotune.journal import Journal, Run, open_storage
+from autotune.search.auto import Turns
 from autotune.spec import StudySpec
 from autotune.standings import Standings
 from autotune.tracking.base import (
     Event,
+    HandedOver,
     RunFinished,
     RunReported,
     RunStarted,
@@ -89,6 +91,8 @@ class History:
     """The sampler has proposed all there is."""
     driven: bool = False
     """A process is running the study now."""
+    turns: Turns = Turns()
+    """Who proposes where the study leaves that to `auto`."""
     standings: Standings = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -286,6 +290,8 @@ class History:
 
     def events(self) -> Iterator[Event]:
         """The whole study told again, run by run."""
+        if self.turns.why:
+            yield HandedOver(self.turns.why)
         for run in [*self.trials, *self.confirms]:
             yield self.started(run)
             for step in sorted(run.reports):
@@ -372,6 +378,7 @@ def load(name: str, runs: Path) -> History:
     journal = Journal(storage, spec.name, spec.aims.goals, create=False)
     history = History(spec, folder, journal.uid)
     history.exhausted, history.driven = bool(journal.note("exhausted")), _is_driven(folder)
+    history.turns = Turns(**(journal.note("turns") or {}))
     for run in journal.runs():
         if run.state == State.RUNNING and not history.driven:
             run.state = State.WAITING

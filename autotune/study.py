@@ -115,7 +115,7 @@ class Study:
         self.clock: Clock = WallClock()
         """Passes the study's time; an engine may set another before the first `next`."""
         self._journal, self._folder, self._listeners = journal, folder, listeners
-        self._sampler = chosen.sampler(self.spec, journal, past)
+        self._sampler = chosen.sampler(history, journal, past, self._tell)
         self._race = Race(self.spec, chosen.scheduler(self.spec, journal))
         self._working: dict[int, Run] = {}
         self._queue: deque[tuple[Run, str]] = deque()

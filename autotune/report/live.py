@@ -12,7 +12,7 @@ from rich.text import Text
 from autotune.pareto import Point, dominates
 from autotune.report.tables import params, score
 from autotune.spec import StudySpec
-from autotune.tracking.base import Event, RunFinished, RunReported, RunStarted
+from autotune.tracking.base import Event, HandedOver, RunFinished, RunReported, RunStarted
 from autotune.train.config import pace
 from autotune.trial import Goal, Purpose, State
 
@@ -73,7 +73,9 @@ class View:
             self.console.print(f"resumed: {self.earlier}{total} trials done", highlight=False)
 
     def record(self, event: Event) -> None:
-        if isinstance(event, RunStarted):
+        if isinstance(event, HandedOver):
+            self.console.print(event.why, soft_wrap=True, highlight=False)
+        elif isinstance(event, RunStarted):
             self.running[event.label] = event
             self.began.setdefault(event.purpose, max(event.at, self.born))
             self.params[event.label] = params(event.params)

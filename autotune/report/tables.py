@@ -103,6 +103,8 @@ def study(history: History, most: int | None = None) -> RenderableType:
     said = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no trials yet"
     head = Text(f"study {view['study']}, {view['state']}: {said}", style="bold")
     parts: list[RenderableType] = [head]
+    if view["handed_over"]:
+        parts.append(Text(view["handed_over"], "dim"))
     if view["trials"]:
         parts.append(_trials(history, view["trials"], most))
     if most is not None and len(view["trials"]) > most:

@@ -56,6 +56,7 @@ def study(history: History) -> dict[str, Any]:
         "study": history.spec.name,
         "state": state(history),
         "spec": specs.plain(history.spec),
+        "handed_over": history.turns.why or None,
         "trials": [_trial(run, history) for run in history.trials],
         "confirmations": [
             {

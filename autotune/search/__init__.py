@@ -7,6 +7,7 @@ from pydantic import Field
 from autotune.search.auto import Auto
 from autotune.search.base import Sampler, SamplerSettings
 from autotune.search.cmaes import Cmaes
+from autotune.search.evolution import Evolution
 from autotune.search.gp import Gp
 from autotune.search.grid import Grid
 from autotune.search.mfgp import Mfgp
@@ -19,6 +20,7 @@ from autotune.search.tpe import Tpe
 __all__ = [
     "Auto",
     "Cmaes",
+    "Evolution",
     "Gp",
     "Grid",
     "Mfgp",
@@ -33,6 +35,6 @@ __all__ = [
 ]
 
 SamplerConfig = Annotated[
-    Auto | Random | Grid | Sobol | Tpe | Gp | Cmaes | Mfgp | Nsga2 | Nsga3,
+    Auto | Random | Grid | Sobol | Tpe | Gp | Cmaes | Mfgp | Evolution | Nsga2 | Nsga3,
     Field(discriminator="name"),
 ]

@@ -1,6 +1,8 @@
-"""The rule that picks a sampler for a study that names none."""
+"""The rules for a study that names no sampler: which one proposes, and how often it does."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from autotune.search.base import Sampler, SamplerSettings
@@ -9,7 +11,7 @@ from autotune.search.mfgp import Mfgp
 from autotune.space import Space
 from autotune.trial import Goal
 
-__all__ = ["Auto"]
+__all__ = ["Auto", "Turns", "proposal_seconds"]
 
 
 class Auto(SamplerSettings):
@@ -40,9 +42,68 @@ class Auto(SamplerSettings):
            objective, without constraints and without a warm start: nothing is left out.
         2. mfgp otherwise: it learns from stopped and from whole trainings and from earlier studies,
            takes conditions, choices, priors, several objectives and constraints, and a proposal
-           after 10,000 trials costs an eighth of a second.
+           after 10,000 trials costs an eighth of a second. Where trials are so short that this is
+           too much, evolution takes turns with it, as `Turns` says.
         """
         combinations = space.count()
         finite = combinations is not None and trials is not None and combinations <= trials
         plain = not (several or constrained or self.warm_start)
         return Grid() if finite and plain else Mfgp()
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Who proposes: every `every`-th time mfgp, and evolution in between.
+
+    The rule. At trial 50, 100, 200, 400, ... the time that the study took since the last decision
+    is divided by the trials begun since then: so often a trial begins. What mfgp's proposals took
+    of it, by `proposal_seconds` and at most half, is subtracted; the rest is work. `every` becomes
+    the least of 1, 3, 9, 27, ... by which mfgp takes at most 10 % of proposing and working
+    together, and it never falls. Times are read from the journal and decisions are written to it,
+    so the same journal gives the same turns, on any machine. So few values have another reason:
+    a study run twice gets the same turns although its trials never take exactly as long.
+    """
+
+    number: int = 0
+    """The trial before which it was decided."""
+    elapsed: float = 0.0
+    """Seconds that the study had run then, by its last record."""
+    every: int = 1
+    why: str = ""
+    """One line, for people, from the last time that `every` rose."""
+
+    FIRST: ClassVar[int] = 50
+    SHARE: ClassVar[float] = 0.1
+
+    def due(self, number: int) -> bool:
+        """Whether a decision comes before trial `number`."""
+        times = number // self.FIRST
+        return bool(times) and self.number < self.FIRST << (times.bit_length() - 1)
+
+    def after(self, number: int, elapsed: float, cost: float) -> "Turns":
+        """The turns from trial `number` on; a proposal of mfgp costs `cost` seconds there."""
+        pace = (elapsed - self.elapsed) / (number - self.number)
+        work = max(pace - cost / self.every, pace / 2, 1e-6)
+        needed = cost * (1 / self.SHARE - 1) / work
+        # Odd, so that both of mfgp's models have their turns: it asks them by odd and even numbers.
+        every = max(3 ** max(0, math.ceil(math.log(needed, 3))), self.every)
+        why = self.why
+        if every > self.every:
+            why = (
+                f"from trial {number} on mfgp proposes one trial of {every} and evolution the "
+                f"others: a trial begins every {1000 * pace:.3g} ms, mfgp needs up to "
+                f"{1000 * cost:.0f} ms and is to take at most {self.SHARE:.0%} of the time"
+            )
+        return Turns(number, elapsed, every, why)
+
+    def model_proposes(self, number: int) -> bool:
+        return number % self.every == 0
+
+
+def proposal_seconds(number: int, dimensions: int, processes: int) -> float:
+    """What a proposal of mfgp costs, `number` trials into a study of so many parameters, with a
+    process for each objective and each constraint: rather too much than too little.
+
+    It is 1.1 to 4 times what was measured, fits included: docs/samplers.md.
+    """
+    return processes * (0.025 + 0.0005 * dimensions + 0.000012 * number)

@@ -16,7 +16,7 @@ from autotune.trial import Goal, Scalar, Trial, Trials
 if TYPE_CHECKING:
     from autotune.space import Space
 
-__all__ = ["Past", "Sampler", "SamplerSettings", "TransferSettings", "derive", "distinct"]
+__all__ = ["Draw", "Past", "Sampler", "SamplerSettings", "TransferSettings", "derive", "distinct"]
 
 _RANDOM_DRAWS = 200
 

@@ -1,98 +1,140 @@
-"""Optuna's genetic algorithms as pure functions of our trials: what nsga2 and nsga3 share."""
+"""Evolution: children of the best trials so far, without a model, at a cost that stays small."""
 
-from collections.abc import Callable, Sequence
+import math
+import random
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import ClassVar, Literal
 
-from optuna.samplers import BaseSampler, NSGAIIISampler, NSGAIISampler
-from optuna.samplers._ga import BaseGASampler
-from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from pydantic import Field
 
-from autotune.search.base import derive
-from autotune.search.mirror import OptunaSampler
-from autotune.space import Space
-from autotune.trial import Goal
+from autotune.search.base import Draw, SamplerSettings, derive, distinct
+from autotune.search.encode import encode
+from autotune.search.ranking import Ranking
+from autotune.space import Categorical, Parameter, Space, is_active
+from autotune.space.parameter import size
+from autotune.trial import Goal, Scalar, Trial
 
-__all__ = ["EvolutionSampler", "nsga2", "nsga3"]
+__all__ = ["Evolution", "EvolutionSampler"]
 
-
-class _Told(BaseGASampler):
-    """A sampler that is told who the parents are. Optuna's own keep that, and to which generation a
-    trial belongs, in attributes of a study that lives on."""
-
-    parents: list[FrozenTrial]
-
-    def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
-        return 1
-
-    def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
-        return self.parents
-
-    def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
-        raise NotImplementedError
+Params = Mapping[str, Scalar]
 
 
-class _Nsga2(_Told, NSGAIISampler):
-    def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
-        return self._elite_population_selection_strategy(study, population)
+class Evolution(SamplerSettings):
+    """Children of the best trials, without a model: for very many, very short trials.
 
-
-class _Nsga3(_Told, NSGAIIISampler):
-    def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
-        return self._elite_population_selection_strategy(study, population)
-
-
-Make = Callable[[int, int], _Told]
-"""(population size, seed) -> a new sampler."""
-
-
-def nsga2(population: int, seed: int) -> _Told:
-    return _Nsga2(population_size=population, seed=seed)
-
-
-def nsga3(population: int, seed: int) -> _Told:
-    return _Nsga3(population_size=population, seed=seed)
-
-
-class EvolutionSampler(OptunaSampler):
-    """Parents are a fold over the trials that are complete or stopped, in order of number.
-
-    They are cut into generations of the population's size; of each one and the parents before it,
-    the population's size survives as the next parents. So a slow trial holds nobody up: it takes
-    its place by number when it ends. What was folded is kept as long as the trials are the same.
+    As E. Real et al., "Regularized evolution for image classifier architecture search", AAAI 2019,
+    one trial after the other and no generations; but the parents are the best of all trials at the
+    farthest step that enough of them reached, since most are stopped early, and half of the
+    children have two.
     """
 
-    ATTEMPTS = 8
+    name: Literal["evolution"] = "evolution"
+    startup: int = Field(default=20, ge=1)
+    """Results before the first child; random draws until then."""
+    population: int = Field(default=6, ge=1)
+    """How many of the best trials are parents."""
 
-    def __init__(
-        self, space: Space, goals: Sequence[Goal], seed: int, evolve: Make, population: int
-    ) -> None:
-        super().__init__(space, goals, seed, BaseSampler, self.ATTEMPTS)
-        self.evolve, self.population = evolve, population
-        self._folded: list[tuple[list[FrozenTrial], list[FrozenTrial]]] = []
-        """Of each generation: its trials, and who survived it."""
+    uses_priors: ClassVar[bool] = True
+    several: ClassVar[bool] = True
+    constrained: ClassVar[bool] = True
 
-    def stopped_take_part(self, goals: Sequence[Goal]) -> bool:
-        """Optuna's genetic algorithms take no pruned trials at all."""
-        return True
+    def build(self, space: Space, goal: Goal, seed: int) -> "EvolutionSampler":
+        return EvolutionSampler(space, [goal], seed, self)
 
-    def _sampler(self, study: Study, seed: int) -> BaseSampler:
-        sampler = self.evolve(self.population, seed)
-        sampler.parents = self._parents(study)
-        return sampler
-
-    def _parents(self, study: Study) -> list[FrozenTrial]:
-        told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        size, parents = self.population, list[FrozenTrial]()
-        for nth in range(len(told) // size):
-            trials = told[nth * size : (nth + 1) * size]
-            if nth == len(self._folded) or not _same(self._folded[nth][0], trials):
-                sampler = self.evolve(size, derive(self.seed, 0, nth))
-                survivors = sampler.survivors(study, [*trials, *parents])
-                self._folded[nth:] = [(trials, survivors)]
-            parents = self._folded[nth][1]
-        return parents
+    def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> "EvolutionSampler":
+        return EvolutionSampler(space, goals, seed, self)
 
 
-def _same(one: Sequence[FrozenTrial], other: Sequence[FrozenTrial]) -> bool:
-    """A trial that changes is translated anew."""
-    return all(a is b for a, b in zip(one, other, strict=True))
+class EvolutionSampler:
+    """A child has the values of its parents but for a few. A number moves by a step whose size is
+    drawn as well, at least to the next value of its grid; a choice becomes another one. What
+    becomes active is drawn, what becomes inactive is dropped.
+    """
+
+    ATTEMPTS = 16
+    CROSSED = 0.5
+    """The share of children that have two parents."""
+    CHANGED = 3
+    """Values that change in the mean in half of the children; in the others half of them do."""
+    SMALLEST, LARGEST = 0.1, 0.8
+    """Standard deviation of a step, in units of a parameter's range."""
+
+    def __init__(self, space: Space, goals: Sequence[Goal], seed: int, settings: Evolution) -> None:
+        from autotune.search.surrogate.priors import Priors
+
+        self.space, self.seed, self.startup = space, seed, settings.startup
+        self.priors = Priors(space)
+        self.ranking = Ranking(goals, settings.population)
+
+    def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
+        self.ranking.follow(trials)
+        rng = random.Random(derive(self.seed, number))
+        draw: Draw = partial(self._drawn, rng)
+        if number == 0 and self.priors:
+            draw = partial(self._believed, rng)
+        elif len(self.ranking) >= self.startup:
+            parents = [trials[place].params for place in self.ranking.best()]
+            draw = partial(self._child, parents, rng)
+        return distinct([draw] * self.ATTEMPTS, self.space, rng, trials)
+
+    def _believed(self, rng: random.Random) -> dict[str, Scalar]:
+        """What the user believes in, and the middle of every other range."""
+        import numpy as np
+
+        point = np.array([[rng.random() for _ in self.space.parameters]])
+        return self.space.decode(self.priors.centre(point)[0].tolist())
+
+    def _drawn(self, rng: random.Random) -> dict[str, Scalar]:
+        return self.space.decode(self._point(rng))
+
+    def _point(self, rng: random.Random) -> list[float]:
+        """Anywhere; every other time from what the user believes, where there is such a thing."""
+        point = [rng.random() for _ in self.space.parameters]
+        if not self.priors or rng.random() < 0.5:
+            return point
+        import numpy as np
+
+        bent: list[float] = self.priors.bend(np.array([point]))[0].tolist()
+        return bent
+
+    def _child(self, parents: Sequence[Params], rng: random.Random) -> dict[str, Scalar]:
+        given = self._crossed(parents, rng)
+        share = min(1.0, self.CHANGED / len(given)) if rng.random() < 0.5 else 0.5
+        changed = {rng.choice(list(given)), *(name for name in given if rng.random() < share)}
+        step = math.exp(rng.uniform(math.log(self.SMALLEST), math.log(self.LARGEST)))
+        drawn = self._point(rng)
+        values: dict[str, Scalar] = {}
+        for unit, (name, parameter) in zip(drawn, self.space.parameters.items(), strict=True):
+            if not is_active(parameter, values):
+                continue
+            if name not in given:
+                values[name] = parameter.decode(unit)
+            elif name in changed:
+                values[name] = _moved(parameter, given[name], step, rng)
+            else:
+                values[name] = given[name]
+        return values
+
+    def _crossed(self, parents: Sequence[Params], rng: random.Random) -> Params:
+        """The values of one parent, or each of one or the other of two."""
+        one, other = rng.choice(parents), rng.choice(parents)
+        if rng.random() >= self.CROSSED:
+            return one
+        both = {**other, **one}
+        return {
+            name: other[name] if name in other and rng.random() < 0.5 else both[name]
+            for name in self.space.parameters
+            if name in both
+        }
+
+
+def _moved(parameter: Parameter, value: Scalar, step: float, rng: random.Random) -> Scalar:
+    if isinstance(parameter, Categorical):
+        others = [choice for choice in parameter.choices if choice != value]
+        return rng.choice(others) if others else value
+    assert isinstance(value, int | float), "a range holds numbers"
+    values = size(parameter)  # 0: endless
+    spread = max(step, 1 / values) if values else step
+    place = abs(encode(parameter, value) + rng.gauss(0.0, spread)) % 2  # reflected at the walls
+    return parameter.decode(min(2 - place if place > 1 else place, math.nextafter(1.0, 0.0)))

@@ -25,10 +25,10 @@ class Genetic(SamplerSettings):
         return self.build_several(space, [goal], seed)
 
     def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
-        from autotune.search import evolution
+        from autotune.search import generations
 
-        make = {"nsga2": evolution.nsga2, "nsga3": evolution.nsga3}[self.name]
-        return evolution.EvolutionSampler(space, goals, seed, make, self.population)
+        make = {"nsga2": generations.nsga2, "nsga3": generations.nsga3}[self.name]
+        return generations.GenerationSampler(space, goals, seed, make, self.population)
 
     def limits(self, space: Space, stops_early: bool) -> list[str]:
         drawn = ", ".join(name for name, p in space.parameters.items() if p.when)

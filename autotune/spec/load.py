@@ -79,7 +79,7 @@ def _limits(spec: StudySpec) -> list[str]:
     limits = sampler.limits(spec.space, stops_early=spec.chosen_schedule().stops_early)
     believed = any(p.prior is not None for p in spec.space.parameters.values())
     if believed and not sampler.uses_priors:
-        limits.append(f"{sampler.name} makes no use of `prior`: mfgp does")
+        limits.append(f"{sampler.name} makes no use of `prior`: mfgp and evolution do")
     return limits
 
 

@@ -12,6 +12,7 @@ from autotune.trial import Purpose, Reason, Report, Scalar, State
 
 __all__ = [
     "Event",
+    "HandedOver",
     "RunFinished",
     "RunReported",
     "RunStarted",
@@ -88,7 +89,15 @@ class StudyFinished:
     """Artifact name -> its file on this machine, such as figures/confusion.png."""
 
 
-Event = StudyOpened | RunStarted | RunReported | RunFinished | StudyFinished
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """`auto` lets another sampler propose: for people, trackers keep nothing of it."""
+
+    why: str
+    """One line: who proposes from which trial on, and why."""
+
+
+Event = StudyOpened | HandedOver | RunStarted | RunReported | RunFinished | StudyFinished
 
 
 class Tracker(Protocol):

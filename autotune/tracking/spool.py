@@ -9,6 +9,7 @@ from typing import Any
 
 from autotune.tracking.base import (
     Event,
+    HandedOver,
     RunFinished,
     RunReported,
     RunStarted,
@@ -21,7 +22,7 @@ __all__ = ["Spool", "decode", "encode"]
 
 _KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
-    for kind in (StudyOpened, RunStarted, RunReported, RunFinished, StudyFinished)
+    for kind in (StudyOpened, HandedOver, RunStarted, RunReported, RunFinished, StudyFinished)
 }
 
 

@@ -11,7 +11,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autotune.search import Cmaes, Gp, Mfgp, Nsga2, Nsga3, Random, SamplerSettings, Sobol, Tpe
+from autotune.search import (
+    Cmaes,
+    Evolution,
+    Gp,
+    Mfgp,
+    Nsga2,
+    Nsga3,
+    Random,
+    SamplerSettings,
+    Sobol,
+    Tpe,
+)
 from autotune.space import Space
 from autotune.trial import Goal, State, Trial, Trials
 
@@ -31,7 +42,7 @@ SPACE = Space.parse(
 )
 SAMPLERS: Sequence[SamplerSettings] = (
     *(Random(), Sobol(), Tpe(), Gp(), Cmaes()),
-    *(Nsga2(), Nsga3(), Mfgp()),
+    *(Nsga2(), Nsga3(), Mfgp(), Evolution()),
 )
 SIZES = (100, 1_000, 10_000)
 LIMIT = 60.0

@@ -80,6 +80,7 @@ METHODS: Mapping[str, Method] = {
     "mfgp-asha": Method("autotune mfgp + asha", _ours("mfgp", "asha"), stops=True),
     "mfgp-hyperband": Method("autotune mfgp + hyperband", _ours("mfgp", "hyperband")),
     "mfgp": Method("autotune mfgp, whole trainings", _ours("mfgp", "none")),
+    "evolution-asha": Method("autotune evolution + asha", _ours("evolution", "asha"), stops=True),
     "random-asha": Method("autotune random + asha", _ours("random", "asha"), stops=True),
     "random": Method("random, whole trainings", _optuna("random")),
     "tpe": Method("Optuna TPE, whole trainings", _optuna("tpe")),

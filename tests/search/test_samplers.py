@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from autotune.search import Cmaes, Gp, Random, Sobol, Tpe
+from autotune.search import Cmaes, Evolution, Gp, Random, Sobol, Tpe
 from autotune.space import Space
 from autotune.testing.search import SAMPLER_CHECKS, SPACES, fits, regret, samplers, simulate
 from autotune.trial import Goal
@@ -73,7 +73,7 @@ QUADRATIC = Space.parse(
 
 @pytest.mark.parametrize(
     ("config", "count", "times"),
-    [(Tpe(), 50, 2), (Gp(startup=6), 16, 3), (Cmaes(), 80, 2)],
+    [(Tpe(), 50, 2), (Gp(startup=6), 16, 3), (Cmaes(), 80, 2), (Evolution(), 100, 3)],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_what_learns_beats_chance_on_a_bowl(config, count, times):

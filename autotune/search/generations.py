@@ -1,0 +1,98 @@
+"""Optuna's genetic algorithms as pure functions of our trials: what nsga2 and nsga3 share."""
+
+from collections.abc import Callable, Sequence
+
+from optuna.samplers import BaseSampler, NSGAIIISampler, NSGAIISampler
+from optuna.samplers._ga import BaseGASampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from autotune.search.base import derive
+from autotune.search.mirror import OptunaSampler
+from autotune.space import Space
+from autotune.trial import Goal
+
+__all__ = ["GenerationSampler", "nsga2", "nsga3"]
+
+
+class _Told(BaseGASampler):
+    """A sampler that is told who the parents are. Optuna's own keep that, and to which generation a
+    trial belongs, in attributes of a study that lives on."""
+
+    parents: list[FrozenTrial]
+
+    def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
+        return 1
+
+    def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
+        return self.parents
+
+    def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
+        raise NotImplementedError
+
+
+class _Nsga2(_Told, NSGAIISampler):
+    def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
+        return self._elite_population_selection_strategy(study, population)
+
+
+class _Nsga3(_Told, NSGAIIISampler):
+    def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
+        return self._elite_population_selection_strategy(study, population)
+
+
+Make = Callable[[int, int], _Told]
+"""(population size, seed) -> a new sampler."""
+
+
+def nsga2(population: int, seed: int) -> _Told:
+    return _Nsga2(population_size=population, seed=seed)
+
+
+def nsga3(population: int, seed: int) -> _Told:
+    return _Nsga3(population_size=population, seed=seed)
+
+
+class GenerationSampler(OptunaSampler):
+    """Parents are a fold over the trials that are complete or stopped, in order of number.
+
+    They are cut into generations of the population's size; of each one and the parents before it,
+    the population's size survives as the next parents. So a slow trial holds nobody up: it takes
+    its place by number when it ends. What was folded is kept as long as the trials are the same.
+    """
+
+    ATTEMPTS = 8
+
+    def __init__(
+        self, space: Space, goals: Sequence[Goal], seed: int, evolve: Make, population: int
+    ) -> None:
+        super().__init__(space, goals, seed, BaseSampler, self.ATTEMPTS)
+        self.evolve, self.population = evolve, population
+        self._folded: list[tuple[list[FrozenTrial], list[FrozenTrial]]] = []
+        """Of each generation: its trials, and who survived it."""
+
+    def stopped_take_part(self, goals: Sequence[Goal]) -> bool:
+        """Optuna's genetic algorithms take no pruned trials at all."""
+        return True
+
+    def _sampler(self, study: Study, seed: int) -> BaseSampler:
+        sampler = self.evolve(self.population, seed)
+        sampler.parents = self._parents(study)
+        return sampler
+
+    def _parents(self, study: Study) -> list[FrozenTrial]:
+        told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        size, parents = self.population, list[FrozenTrial]()
+        for nth in range(len(told) // size):
+            trials = told[nth * size : (nth + 1) * size]
+            if nth == len(self._folded) or not _same(self._folded[nth][0], trials):
+                sampler = self.evolve(size, derive(self.seed, 0, nth))
+                survivors = sampler.survivors(study, [*trials, *parents])
+                self._folded[nth:] = [(trials, survivors)]
+            parents = self._folded[nth][1]
+        return parents
+
+
+def _same(one: Sequence[FrozenTrial], other: Sequence[FrozenTrial]) -> bool:
+    """A trial that changes is translated anew."""
+    return all(a is b for a, b in zip(one, other, strict=True))

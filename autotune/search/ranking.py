@@ -1,0 +1,165 @@
+"""The best trials of a study, kept in step with it: level by level, by non-dominated order.
+
+What a proposal asks costs the same after 10,000 trials as after 100, but for one comparison of
+each trial with itself.
+"""
+
+import math
+from bisect import insort
+from collections.abc import Sequence
+from itertools import compress, count, repeat
+from operator import is_not
+
+from autotune.pareto import Point, dominates
+from autotune.trial import Goal, State, Trial
+
+__all__ = ["Fronts", "Ranking"]
+
+_NOTHING = Trial(-1, {}, State.WAITING)
+
+
+class Ranking:
+    """Trials are compared at levels, by what each had told by the same step: 1, 3, 9, 27, ...; and
+    those that are complete, by their values. A trial stands at every level that it reached.
+
+    Within a level come the feasible ones first, in the order of Pareto fronts, which for one
+    objective is that of the losses; then those that break a constraint, by how much they do.
+    Trials that failed stand nowhere.
+    """
+
+    RIPE = 2
+    """A level counts when it holds so many times the trials that are asked for. The first trials to
+    come far met no competition on the way."""
+
+    def __init__(self, goals: Sequence[Goal], most: int) -> None:
+        """`most`: how many trials `best` is asked for."""
+        self.most = most
+        self._signs = [1.0 if goal == Goal.MINIMIZE else -1.0 for goal in goals]
+        self._seen: list[Trial] = []
+        self._levels: dict[float, Fronts] = {}
+
+    def __len__(self) -> int:
+        """How many trials the level holds that most of them reached."""
+        return max(map(len, self._levels.values()), default=0)
+
+    def follow(self, trials: Sequence[Trial]) -> None:
+        """Takes over what has become of the trials since it was asked last."""
+        for place in range(len(trials), len(self._seen)):
+            self._replace(place, _NOTHING)
+        del self._seen[len(trials) :]
+        self._seen += repeat(_NOTHING, len(trials) - len(self._seen))
+        for place in list(compress(count(), map(is_not, trials, self._seen))):
+            self._replace(place, trials[place])
+
+    def best(self) -> list[int]:
+        """Places of the `most` best trials of the farthest level that counts, or a few more: a
+        front is not divided but among its equals, of which the newest are taken."""
+        held = [(level, fronts) for level, fronts in self._levels.items() if len(fronts)]
+        ripe = [(level, fronts) for level, fronts in held if len(fronts) >= self.RIPE * self.most]
+        if not held:
+            return []
+        _, fronts = max(ripe) if ripe else min(held)
+        found: list[int] = []
+        for front in fronts.kept():
+            if len(found) < self.most:
+                found += [place for places in front.values() for place in places[-self.most :]]
+        return found
+
+    def _replace(self, place: int, trial: Trial) -> None:
+        old, new = self._points(self._seen[place]), self._points(trial)
+        self._seen[place] = trial
+        for level in [level for level in old if old[level] != new.get(level)]:
+            self._levels[level].remove(place)
+        for level in [level for level in new if new[level] != old.get(level)]:
+            self._levels.setdefault(level, Fronts(self.most)).add(new[level], place)
+
+    def _points(self, trial: Trial) -> dict[float, Point]:
+        """Where it stands, by level: its violation, then its losses."""
+        if trial.state == State.FAILED:
+            return {}
+        told, steps = dict[float, Point | None](), sorted(trial.curve)
+        level = 1
+        while steps and level <= steps[-1]:
+            if reached := [step for step in steps if step <= level]:
+                told[level] = self._told(trial, reached)
+            level *= 3
+        if trial.state == State.COMPLETE and trial.value is not None:
+            told[math.inf] = self._point(trial.values or (trial.value,), trial.violation)
+        return {level: point for level, point in told.items() if point}
+
+    def _told(self, trial: Trial, steps: Sequence[int]) -> Point | None:
+        """By what it told at `steps`."""
+        if stage := trial.stages.get(steps[-1]):
+            violation = sum(by for by in stage.violations if by > 0)
+            return self._point(stage.values, violation)
+        best = min if self._signs[0] > 0 else max
+        return self._point((best(trial.curve[step] for step in steps),), 0.0)
+
+    def _point(self, values: Sequence[float], violation: float) -> Point | None:
+        """None where not all objectives were told."""
+        if len(values) != len(self._signs):
+            return None
+        if violation:
+            return (violation, *(math.inf for _ in values))
+        return (0.0, *(sign * value for sign, value in zip(self._signs, values, strict=True)))
+
+
+class Fronts:
+    """The first `most` fronts of a set of points: none in a front is dominated but by a point of
+    the front before. A new point sinks to its place and pushes down what it dominates.
+
+    K. Li et al., "Efficient nondomination level update method for steady-state evolutionary
+    multiobjective optimization", 2017. What sank below the last front cannot rise again unless a
+    point of a front is removed: the fronts are then found anew when they are asked for.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._points: dict[int, Point] = {}
+        self._fronts: list[dict[Point, list[int]]] | None = []
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def kept(self) -> list[dict[Point, list[int]]]:
+        """In each front: point -> who stands there, ascending."""
+        if self._fronts is None:
+            self._fronts = []
+            for who, point in sorted(self._points.items(), key=lambda item: item[1]):
+                self._sink(self._fronts, point, who)
+        return self._fronts
+
+    def add(self, point: Point, who: int) -> None:
+        self._points[who] = point
+        if self._fronts is not None:
+            self._sink(self._fronts, point, who)
+
+    def remove(self, who: int) -> None:
+        point = self._points.pop(who)
+        if self._fronts and any(who in front.get(point, ()) for front in self._fronts):
+            self._fronts = None
+
+    def _sink(self, fronts: list[dict[Point, list[int]]], point: Point, who: int) -> None:
+        for place, front in enumerate(fronts):
+            if point in front:
+                insort(front[point], who)
+                return
+            if not any(dominates(other, point) for other in front):
+                self._push(fronts, place, {point: [who]})
+                return
+        if len(fronts) < self._most:
+            fronts.append({point: [who]})
+
+    def _push(
+        self, fronts: list[dict[Point, list[int]]], place: int, moving: dict[Point, list[int]]
+    ) -> None:
+        """`moving`, which front `place` does not dominate, goes there; what it dominates, on."""
+        for front in fronts[place:]:
+            beaten = [other for other in front if any(dominates(new, other) for new in moving)]
+            pushed = {other: front.pop(other) for other in beaten}
+            front |= moving
+            if not pushed:
+                return
+            moving = pushed
+        if len(fronts) < self._most:
+            fronts.append(moving)
