@@ -38,7 +38,9 @@ class CurveSampler:
     FIRST, OTHER = 100, 50
     """Observations kept of the first level and of each other: half the best, half the newest."""
     PENDING = 200
-    RANDOM, BELIEVED, LOCAL, ROUNDS = 200, 50, 250, 2
+    RANDOM, BELIEVED, LOCAL = 200, 50, 250
+    ROUNDS = 12
+    """Of the search for the most promising candidate; more where there are more parameters."""
     ENOUGH = 6
     """Whole trainings that make a model of their own."""
 
@@ -102,12 +104,13 @@ class CurveSampler:
         gain = Gain(models, len(self.objectives), directions, stops)
         leaders = self._leaders(gain, seen, units, levels, feasible(trials, count))
         moves = Moves(self._choices, rng)
-        start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL, 0.02, 0.3)])
+        start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL)])
 
         def worth(points: Array) -> Array:
             return gain(self.features.of(points))
 
-        points, values = climb(worth, start, moves, self.ROUNDS)
+        rounds = max(self.ROUNDS, len(self._choices))
+        points, values = climb(worth, start, moves, rounds)
         return points[np.argsort(-values, kind="stable")]
 
     def _levels(self, trials: Sequence[Trial], number: int) -> Levels:

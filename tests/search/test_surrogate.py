@@ -11,7 +11,7 @@ from scipy.optimize import approx_fprime
 from scipy.stats import norm
 
 from autotune.search import Mfgp
-from autotune.search.surrogate.acquire import log_improvement
+from autotune.search.surrogate.acquire import Moves, climb, log_improvement
 from autotune.search.surrogate.aspects import objectives
 from autotune.search.surrogate.features import Features
 from autotune.search.surrogate.levels import Levels, observe
@@ -167,6 +167,20 @@ def believing(at, confidence):
             for name in ("x", "y", "z")
         }
     )
+
+
+@pytest.mark.parametrize("dimensions, near", [(7, 0.01), (24, 1.0)])
+def test_the_climb_comes_near_a_best_point_on_the_walls_of_the_cube(dimensions, near):
+    rng = np.random.default_rng(9)
+    best = rng.random(dimensions)
+    best[::3] = np.round(best[::3])
+    missed = []
+    for seed in range(20):
+        moves = Moves(np.zeros(dimensions, bool), np.random.default_rng(seed))
+        start = rng.random((450, dimensions))
+        _, values = climb(lambda p: -((p - best) ** 2).sum(axis=1), start, moves, 12)
+        missed.append(-values.max())
+    assert np.mean(missed) < near
 
 
 def test_draws_follow_the_priors():

@@ -25,23 +25,23 @@ def log_improvement(mean: Array, spread: Array, best: float) -> Array:
 
 
 class Moves:
-    """Small changes of points: of each coordinate with a chance that leaves two or so to change."""
+    """Changes of points: of each coordinate with a chance that leaves two or so to change."""
 
     def __init__(self, choices: NDArray[np.bool_], rng: np.random.Generator) -> None:
         self._choices = choices
         self._rng = rng
 
-    def around(self, points: Array, count: int, low: float, high: float) -> Array:
-        """`count` moves of random rows, each of a step of its own between `low` and `high`."""
+    def around(self, points: Array, count: int) -> Array:
+        """`count` moves of random rows, each by a step of its own: large ones find other places,
+        small ones their best, so none has to be waited for."""
         rng = self._rng
         rows = points[rng.integers(len(points), size=count)]
-        step = np.exp(rng.uniform(np.log(low), np.log(high), size=(count, 1)))
+        step = np.exp(rng.uniform(np.log(0.01), np.log(0.3), size=(count, 1)))
         chance = np.minimum(1.0, 2 / rows.shape[1])
         chosen = rng.random(rows.shape) < np.where(rng.random((count, 1)) < 0.5, chance, 0.5)
         chosen[np.arange(count), rng.integers(rows.shape[1], size=count)] = True
+        # What would leave the cube ends on its wall, where the best often lies: weight decay 0.
         moved = rows + step * rng.standard_normal(rows.shape)
-        moved = np.abs(moved)  # reflected at the walls
-        moved = np.where(moved > 1, np.maximum(2 - moved, 0), moved)
         fresh = rng.random(rows.shape)
         values = np.where(self._choices, fresh, moved)
         return np.clip(np.where(chosen, values, rows), 0.0, np.nextafter(1.0, 0.0))
@@ -50,10 +50,10 @@ class Moves:
 def climb(
     value: Callable[[Array], Array], start: Array, moves: Moves, rounds: int
 ) -> tuple[Array, Array]:
-    """`start` and what rounds of ever smaller moves of its best rows found, with their values."""
+    """`start` and what rounds of moves of the five best rows found, with their values."""
     points, values = start, value(start)
-    for turn in range(rounds):
+    for _ in range(rounds):
         best = points[np.argsort(-values, kind="stable")[:5]]
-        more = moves.around(best, 60, 0.02 / 3**turn, 0.15 / 3**turn)
+        more = moves.around(best, 60)
         points, values = np.concatenate([points, more]), np.concatenate([values, value(more)])
     return points, values

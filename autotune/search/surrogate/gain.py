@@ -29,9 +29,9 @@ class Gain:
     """
 
     DIRECTIONS = 16
-    DOUBT = 2.5
+    DOUBT = 3.5
     """Standard deviations below the mean. Expected improvement and less doubt stay too close to
-    what is known: docs/decisions.md."""
+    what is known, 5 is no better: docs/decisions.md."""
 
     def __init__(
         self, models: Sequence[Model], objectives: int, rng: np.random.Generator, stops: bool
