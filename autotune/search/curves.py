@@ -17,6 +17,7 @@ from autotune.search.surrogate.levels import Levels, Observed, broken, observe
 from autotune.search.surrogate.memory import Memory, remember
 from autotune.search.surrogate.priors import Priors
 from autotune.search.surrogate.process import Data, Hyper, Posterior, fit
+from autotune.search.threads import one_thread
 from autotune.space import Categorical, Space
 from autotune.trial import Goal, Scalar, State, Trial
 
@@ -64,7 +65,8 @@ class CurveSampler:
         if results < self.startup and (number % 2 or not len(self.memory.units)):
             ordered = self._design(number)
         else:
-            ordered = self._ranked(trials, number)
+            with one_thread():
+                ordered = self._ranked(trials, number)
         rng = random.Random(derive(self.seed, number))
         draws = [partial(self.space.decode, point) for point in ordered[:20].tolist()]
         return distinct(draws, self.space, rng, trials)

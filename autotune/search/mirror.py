@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 from autotune.search.base import Past, derive, distinct
 from autotune.search.distributions import distribution
 from autotune.search.encode import snap
+from autotune.search.threads import one_thread
 from autotune.space import Space
 from autotune.trial import Goal, Scalar, State, Trial
 
@@ -48,6 +49,8 @@ def tpe(startup: int | None) -> Make:
 
 
 def gp(startup: int | None) -> Make:
+    import torch  # noqa: F401  # optuna would load it within the first proposal, past `one_thread`
+
     knobs = _knobs(startup)
     return partial(optuna.samplers.GPSampler, warn_independent_sampling=False, **knobs)
 
@@ -89,7 +92,8 @@ class OptunaSampler:
         self._mirror.follow(trials, warm=number % 2 == 0 and self._pays(trials))
         rng = random.Random(derive(self.seed, number))
         asked = [partial(self._ask, number, attempt) for attempt in range(self.attempts)]
-        return distinct(asked, self.space, rng, trials)
+        with one_thread():
+            return distinct(asked, self.space, rng, trials)
 
     def _pays(self, trials: Sequence[Trial]) -> bool:
         """Whether the past is still listened to: by every other proposal, which bounds what a
