@@ -104,6 +104,6 @@ def proposal_seconds(number: int, dimensions: int, processes: int) -> float:
     """What a proposal of mfgp costs, `number` trials into a study of so many parameters, with a
     process for each objective and each constraint: rather too much than too little.
 
-    It is 1.1 to 4 times what was measured, fits included: docs/samplers.md.
+    What was measured, fits included, stands in docs/samplers.md.
     """
-    return processes * (0.025 + 0.0005 * dimensions + 0.000012 * number)
+    return processes * (0.028 + 0.0009 * dimensions + 0.000015 * number)
