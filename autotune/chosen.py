@@ -66,11 +66,17 @@ class _InTurns:
         spec, before = self._history.spec, self._history.turns
         processes = len(spec.objectives) + len(spec.constraints)
         cost = proposal_seconds(number, len(spec.space.parameters), processes)
-        turns = before.after(number, self._history.elapsed(), cost)
+        spent, workers = self._history.standings.seconds, self._workers()
+        turns = before.after(number, spent, workers, cost)
         self._journal.write_note("turns", asdict(turns))
         self._history.turns = turns
         if turns.every > before.every:
             self._tell(lambda: HandedOver(turns.why))
+
+    def _workers(self) -> int:
+        """How many have ended a trial, by the journal."""
+        names = {run.outcome["worker"] for run in self._history.trials if run.outcome}
+        return max(1, len(names - {""}))
 
 
 def scheduler(spec: StudySpec, journal: Journal) -> SchedulerSettings:

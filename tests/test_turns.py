@@ -72,29 +72,28 @@ def test_decisions_come_at_50_100_200_or_as_soon_as_a_number_is_proposed() -> No
 
 @given(
     work=st.floats(1e-4, 100),
+    workers=st.integers(1, 64),
     costs=st.lists(st.floats(1e-3, 1), min_size=8, max_size=8),
 )
-def test_proposing_takes_a_tenth_at_most_and_turns_never_become_more(work, costs) -> None:
-    """Where proposals cost what the formula says, from the third decision on at the latest."""
-    costs, turns, elapsed = sorted(costs), Turns(), 0.0
+def test_proposing_takes_a_tenth_at_most_and_turns_never_become_more(work, workers, costs) -> None:
+    costs, turns, spent = sorted(costs), Turns(), 0.0
     for times, cost in enumerate(costs):
         number = 50 << times
-        elapsed += (number - turns.number) * (work + cost / turns.every)
-        before, turns = turns, turns.after(number, elapsed, cost)
+        spent += (number - turns.number) * work * workers
+        before, turns = turns, turns.after(number, spent, workers, cost)
         assert turns.every >= before.every and turns.every % 2
-        if times > 1 and costs[times] == costs[times - 1]:
-            assert cost / turns.every <= 0.1001 * (work + cost / turns.every)
+        assert cost / turns.every <= 0.1001 * (max(work, 0.005) + cost / turns.every)
 
 
 def test_the_edge_is_a_tenth() -> None:
-    assert Turns().after(50, 50 * 0.3, 0.0299) == Turns(50, 15.0)
-    later = Turns().after(50, 50 * 0.3, 0.0301)
-    assert later.every == 3
+    assert Turns().after(50, 50 * 0.27, 1, 0.0299) == Turns(50, 13.5)
+    later = Turns().after(50, 4 * 50 * 0.27, 4, 0.0301)
+    assert later.every == 9
     assert later.why == (
-        "from trial 50 on mfgp proposes one trial of 3 and evolution the others: a trial begins "
-        "every 300 ms, mfgp needs up to 30 ms and is to take at most 10% of the time"
+        "from trial 50 on mfgp proposes one trial of 9 and evolution the others: a trial takes "
+        "270 ms of 4 workers, mfgp needs up to 30 ms and is to take at most 10% of the time"
     )
-    assert later.after(100, 1e6, 0.03).every == 3
+    assert later.after(100, 1e6, 1, 0.03).every == 9
 
 
 def test_every_other_model_has_its_turn() -> None:
@@ -106,7 +105,7 @@ def test_short_trials_hand_over_and_long_ones_never_do() -> None:
     study, told = simulated(0.001, "schedule.name=none")
     turns = study.history.turns
     cost = proposal_seconds(100, 3, 1)
-    assert turns.number == 100 and 9 * cost / 0.001 < turns.every < 3 * 9 * cost / 0.0005
+    assert turns.number == 100 and 9 * cost / 0.005 <= turns.every < 9 * 9 * cost / 0.005
     assert turns.why == told[-1] and told[-1].startswith("from trial ")
     study, told = simulated(10.0)
     assert study.history.turns.every == 1 and study.history.turns.number == 100 and told == []

@@ -55,49 +55,55 @@ class Auto(SamplerSettings):
 class Turns:
     """Who proposes: every `every`-th time mfgp, and evolution in between.
 
-    The rule. At trial 50, 100, 200, 400, ... the time that the study took since the last decision
-    is divided by the trials begun since then: so often a trial begins. What mfgp's proposals took
-    of it, by `proposal_seconds` and at most half, is subtracted; the rest is work. `every` becomes
-    the least of 1, 3, 9, 27, ... by which mfgp takes at most 10 % of proposing and working
-    together, and it never falls. Times are read from the journal and decisions are written to it,
-    so the same journal gives the same turns, on any machine. So few values have another reason:
-    a study run twice gets the same turns although its trials never take exactly as long.
+    The rule. At trial 50, 100, 200, 400, ... the worker-seconds that the journal holds since the
+    last decision are divided by the trials begun since then and by the workers: so often a trial
+    begins if nobody waits. `every` becomes the least of 1, 9, 81, ... by which mfgp's proposals, by
+    `proposal_seconds`, take at most 10 % of proposing and working together, and it never falls.
+    Costs are read from the journal and decisions are written to it, so the same journal gives the
+    same turns. So few values have another reason: a study run twice gets the same turns although
+    its trials never take exactly as long.
     """
 
     number: int = 0
     """The trial before which it was decided."""
-    elapsed: float = 0.0
-    """Seconds that the study had run then, by its last record."""
+    spent: float = 0.0
+    """Worker-seconds that the journal held then."""
     every: int = 1
     why: str = ""
     """One line, for people, from the last time that `every` rose."""
 
     FIRST: ClassVar[int] = 50
     SHARE: ClassVar[float] = 0.1
+    LEAST: ClassVar[float] = 0.005
+    """Seconds that a trial takes in any case: its records are written before they are acted on."""
 
     def due(self, number: int) -> bool:
         """Whether a decision comes before trial `number`."""
         times = number // self.FIRST
         return bool(times) and self.number < self.FIRST << (times.bit_length() - 1)
 
-    def after(self, number: int, elapsed: float, cost: float) -> "Turns":
+    def after(self, number: int, spent: float, workers: int, cost: float) -> "Turns":
         """The turns from trial `number` on; a proposal of mfgp costs `cost` seconds there."""
-        pace = (elapsed - self.elapsed) / (number - self.number)
-        work = max(pace - cost / self.every, pace / 2, 1e-6)
+        pace = (spent - self.spent) / (number - self.number) / workers
+        work = max(pace, self.LEAST)
         needed = cost * (1 / self.SHARE - 1) / work
         # Odd, so that both of mfgp's models have their turns: it asks them by odd and even numbers.
-        every = max(3 ** max(0, math.ceil(math.log(needed, 3))), self.every)
+        every = max(9 ** max(0, math.ceil(math.log(needed, 9))), self.every)
         why = self.why
         if every > self.every:
             why = (
                 f"from trial {number} on mfgp proposes one trial of {every} and evolution the "
-                f"others: a trial begins every {1000 * pace:.3g} ms, mfgp needs up to "
+                f"others: a trial takes {1000 * pace:.3g} ms{_shared(workers)}, mfgp needs up to "
                 f"{1000 * cost:.0f} ms and is to take at most {self.SHARE:.0%} of the time"
             )
-        return Turns(number, elapsed, every, why)
+        return Turns(number, spent, every, why)
 
     def model_proposes(self, number: int) -> bool:
         return number % self.every == 0
+
+
+def _shared(workers: int) -> str:
+    return f" of {workers} workers" if workers > 1 else ""
 
 
 def proposal_seconds(number: int, dimensions: int, processes: int) -> float:
