@@ -88,12 +88,12 @@ def test_proposing_takes_a_tenth_at_most_and_turns_never_become_more(work, worke
 def test_the_edge_is_a_tenth() -> None:
     assert Turns().after(50, 50 * 0.27, 1, 0.0299) == Turns(50, 13.5)
     later = Turns().after(50, 4 * 50 * 0.27, 4, 0.0301)
-    assert later.every == 9
+    assert later.every == 3
     assert later.why == (
-        "from trial 50 on mfgp proposes one trial of 9 and evolution the others: a trial takes "
+        "from trial 50 on mfgp proposes one trial of 3 and evolution the others: a trial takes "
         "270 ms of 4 workers, mfgp needs up to 30 ms and is to take at most 10% of the time"
     )
-    assert later.after(100, 1e6, 1, 0.03).every == 9
+    assert later.after(100, 1e6, 1, 0.03).every == 3
 
 
 def test_every_other_model_has_its_turn() -> None:
@@ -105,7 +105,7 @@ def test_short_trials_hand_over_and_long_ones_never_do() -> None:
     study, told = simulated(0.001, "schedule.name=none")
     turns = study.history.turns
     cost = proposal_seconds(100, 3, 1)
-    assert turns.number == 100 and 9 * cost / 0.005 <= turns.every < 9 * 9 * cost / 0.005
+    assert turns.number == 100 and 9 * cost / 0.005 <= turns.every < 3 * 9 * cost / 0.005
     assert turns.why == told[-1] and told[-1].startswith("from trial ")
     study, told = simulated(10.0)
     assert study.history.turns.every == 1 and study.history.turns.number == 100 and told == []

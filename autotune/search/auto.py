@@ -57,8 +57,8 @@ class Turns:
 
     The rule. At trial 50, 100, 200, 400, ... the worker-seconds that the journal holds since the
     last decision are divided by the trials begun since then and by the workers: so often a trial
-    begins if nobody waits. `every` becomes the least of 1, 9, 81, ... by which mfgp's proposals, by
-    `proposal_seconds`, take at most 10 % of proposing and working together, and it never falls.
+    begins if nobody waits. `every` becomes the least of 1, 3, 9, 27, ... by which mfgp's proposals,
+    by `proposal_seconds`, take at most 10 % of proposing and working together, and it never falls.
     Costs are read from the journal and decisions are written to it, so the same journal gives the
     same turns. So few values have another reason: a study run twice gets the same turns although
     its trials never take exactly as long.
@@ -88,7 +88,7 @@ class Turns:
         work = max(pace, self.LEAST)
         needed = cost * (1 / self.SHARE - 1) / work
         # Odd, so that both of mfgp's models have their turns: it asks them by odd and even numbers.
-        every = max(9 ** max(0, math.ceil(math.log(needed, 9))), self.every)
+        every = max(3 ** max(0, math.ceil(math.log(needed, 3))), self.every)
         why = self.why
         if every > self.every:
             why = (
