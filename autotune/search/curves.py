@@ -41,7 +41,7 @@ class CurveSampler:
     PENDING = 200
     RANDOM, BELIEVED, LOCAL = 200, 50, 250
     ROUNDS = 12
-    """Of the search for the most promising candidate; more where there are more parameters."""
+    """Of the search for the most promising candidate."""
     ENOUGH = 6
     """Whole trainings that make a model of their own."""
 
@@ -111,8 +111,7 @@ class CurveSampler:
         def worth(points: Array) -> Array:
             return gain(self.features.of(points))
 
-        rounds = max(self.ROUNDS, len(self._choices))
-        points, values = climb(worth, start, moves, rounds)
+        points, values = climb(worth, start, moves, self.ROUNDS)
         return points[np.argsort(-values, kind="stable")]
 
     def _levels(self, trials: Sequence[Trial], number: int) -> Levels:

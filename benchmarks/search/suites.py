@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.search import bbob, lcbench, tables
 from benchmarks.search.real import Real
-from benchmarks.search.task import Task
+from benchmarks.search.task import CACHE, Task
 
 __all__ = ["SUITES", "Suite"]
 
@@ -33,7 +33,6 @@ class Suite:
     """What the report says of it."""
 
 
-CACHE = Path.home() / ".cache" / "autotune-bench"
 LETTERS = "letterrecognition.parquet"
 _REAL = (
     "Real trainings on a mixed and conditional space, of optimizer, schedule, initializer, "

@@ -4,12 +4,16 @@ import functools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from autotune.space import Space
 from autotune.trial import Scalar
 
-__all__ = ["Anytime", "Believed", "Curve", "Reference", "Task"]
+__all__ = ["CACHE", "Anytime", "Believed", "Curve", "Reference", "Task"]
+
+CACHE = Path.home() / ".cache" / "autotune-bench"
+"""What is computed once and kept from run to run."""
 
 
 @dataclass(frozen=True, slots=True)

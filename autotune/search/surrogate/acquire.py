@@ -52,8 +52,10 @@ def climb(
 ) -> tuple[Array, Array]:
     """`start` and what rounds of moves of the five best rows found, with their values."""
     points, values = start, value(start)
+    # In more dimensions a round asks more: more rounds would cost twice as much for the same value.
+    count = max(60, 5 * start.shape[1])
     for _ in range(rounds):
         best = points[np.argsort(-values, kind="stable")[:5]]
-        more = moves.around(best, 60)
+        more = moves.around(best, count)
         points, values = np.concatenate([points, more]), np.concatenate([values, value(more)])
     return points, values

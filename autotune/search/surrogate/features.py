@@ -1,6 +1,6 @@
 """Points of a space, many at a time, as coordinates of the unit cube and as a kernel's features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,12 @@ class Features:
         self.parameters = list(space.parameters.values())
         widths = [_width(p) for p in self.parameters]
         self.block = np.repeat(np.arange(len(widths)), widths)
+        place = {name: i for i, name in enumerate(self.names)}
+        self._conditions = [
+            (i, place[condition.parent], condition, _table(condition, space.parameters))
+            for i, parameter in enumerate(self.parameters)
+            for condition in parameter.when
+        ]
 
     def units(self, params: Mapping[str, Scalar]) -> Array:
         """The coordinates of one point; 1/2 for inactive parameters."""
@@ -43,13 +49,14 @@ class Features:
 
     def active(self, units: Array) -> NDArray[np.bool_]:
         """Which parameters exist at each row."""
-        place = {name: i for i, name in enumerate(self.names)}
         active = np.ones(units.shape, dtype=bool)
-        for i, parameter in enumerate(self.parameters):
-            for condition in parameter.when:
-                parent = place[condition.parent]
-                held = _holds(condition, self.parameters[parent], units[:, parent])
-                active[:, i] &= active[:, parent] & held
+        for i, parent, condition, table in self._conditions:
+            if table is not None:
+                held = table[_cells(units[:, parent], len(table))]
+            else:
+                values = map(self.parameters[parent].decode, units[:, parent].tolist())
+                held = np.array([condition.holds(value) for value in values], dtype=bool)
+            active[:, i] &= active[:, parent] & held
         return active
 
 
@@ -94,9 +101,9 @@ def _cells(unit: Array, count: int) -> NDArray[np.int64]:
     return np.minimum((unit * count).astype(np.int64), count - 1)
 
 
-def _holds(condition: Condition, parent: Parameter, unit: Array) -> NDArray[np.bool_]:
-    if isinstance(parent, Categorical):
-        table = np.array([condition.holds(choice) for choice in parent.choices])
-        return np.asarray(table[_cells(unit, len(table))])
-    values: Sequence[Scalar] = [parent.decode(u) for u in unit.tolist()]
-    return np.array([condition.holds(value) for value in values], dtype=bool)
+def _table(condition: Condition, parameters: Mapping[str, Parameter]) -> NDArray[np.bool_] | None:
+    """For each choice of the parent whether the condition holds; None where it is a number."""
+    parent = parameters[condition.parent]
+    if not isinstance(parent, Categorical):
+        return None
+    return np.array([condition.holds(choice) for choice in parent.choices])
