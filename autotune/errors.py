@@ -64,6 +64,10 @@ class InvalidInput(UserError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type["InvalidInput"], tuple[Sequence[Problem]]]:
+        """Exceptions are unpickled from their text, which another process would take for us."""
+        return type(self), (self.problems,)
+
 
 class StudyNotFound(UserError):
     pass

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotune.search.base import Past, derive, distinct
+from autotune.search.evolution import Evolution, EvolutionSampler
 from autotune.search.surrogate.acquire import Moves, climb
 from autotune.search.surrogate.aspects import feasible, objectives, violated
 from autotune.search.surrogate.features import Features
@@ -28,7 +29,8 @@ Array = NDArray[np.float64]
 
 class CurveSampler:
     """Sobol points, then the best of many candidates by what `Gain` makes of the last epoch: a
-    process for each objective and for each constraint says what to expect there.
+    process for each objective and for each constraint says what to expect there. Until it has
+    learnt enough, every other proposal is evolution's.
 
     The hyperparameters are fitted to the trials below a number that grows by 1.4 (8, 11, 16,
     ...), those among them that have ended: the answer depends on the trials alone, and a study
@@ -44,6 +46,10 @@ class CurveSampler:
     """Of the search for the most promising candidate."""
     ENOUGH = 6
     """Whole trainings that make a model of their own."""
+    LEARNING = 4
+    """Results a parameter, those of earlier studies included, until the model is trusted alone."""
+    DOUBT = 1.0, 3.5
+    """Standard deviations below the mean: in the beginning, and when the model has learnt."""
 
     def __init__(
         self, space: Space, goals: Sequence[Goal], seed: int, startup: int, past: Past = ()
@@ -56,6 +62,7 @@ class CurveSampler:
         self.features = Features(space)
         self.priors = Priors(space)
         self.memory = remember(past, self.features, self.objectives[0])
+        self.evolution = EvolutionSampler(space, goals, seed, Evolution(startup=startup))
         self._choices = np.array([isinstance(p, Categorical) for p in space.parameters.values()])
         self._units: dict[int, tuple[dict[str, Scalar], Array]] = {}
         self._fitted: dict[Levels, tuple[object, list[Hyper]]] = {}
@@ -64,12 +71,21 @@ class CurveSampler:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
         if results < self.startup and (number % 2 or not len(self.memory.units)):
             ordered = self._design(number)
+        elif number % 2 and self._learnt(trials) < 1:
+            return self.evolution.propose(trials, number)
         else:
             with one_thread():
                 ordered = self._ranked(trials, number)
         rng = random.Random(derive(self.seed, number))
         draws = [partial(self.space.decode, point) for point in ordered[:20].tolist()]
         return distinct(draws, self.space, rng, trials)
+
+    def _learnt(self, trials: Sequence[Trial]) -> float:
+        """How much of what the model needs it has, from 0 to 1. Nothing is asked of it where no
+        trial is stopped early: to be wrong costs whole trainings there, and it is not bold."""
+        results = sum(t.state.finished for t in trials) + len(self.memory.units)
+        share = results / (self.LEARNING * len(self._choices))
+        return share if share < 1 and len(Levels.of(trials).steps) > 1 else 1.0
 
     def _design(self, number: int) -> Array:
         """A point of a Sobol sequence; where there are priors, every fourth one is drawn from them.
@@ -102,8 +118,7 @@ class CurveSampler:
         ]
         rng = np.random.default_rng(derive(self.seed, number, 1))
         directions = np.random.default_rng(derive(self.seed, number, 2))
-        stops = len(Levels.of(trials).steps) > 1
-        gain = Gain(models, len(self.objectives), directions, stops)
+        gain = Gain(models, len(self.objectives), directions, self._doubt(trials))
         leaders = self._leaders(gain, seen, units, levels, feasible(trials, count))
         moves = Moves(self._choices, rng)
         start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL)])
@@ -113,6 +128,13 @@ class CurveSampler:
 
         points, values = climb(worth, start, moves, self.ROUNDS)
         return points[np.argsort(-values, kind="stable")]
+
+    def _doubt(self, trials: Sequence[Trial]) -> float | None:
+        """None where no trial is stopped early."""
+        if len(Levels.of(trials).steps) == 1:
+            return None
+        first, last = self.DOUBT
+        return first + (last - first) * self._learnt(trials)
 
     def _levels(self, trials: Sequence[Trial], number: int) -> Levels:
         """Every other proposal is by whole trainings alone, where there are enough of them: late

@@ -64,7 +64,7 @@ def test_while_nothing_is_feasible_the_chance_is_all_that_counts() -> None:
     def model(features):
         return features[:, 0], np.ones(len(features))
 
-    gain = Gain([model, model], 1, np.random.default_rng(0), stops=False)
+    gain = Gain([model, model], 1, np.random.default_rng(0), doubt=None)
     chance = gain(np.array([[0.0], [1.0]]))
     assert chance[0] == pytest.approx(math.log(0.5))
     assert chance[1] < chance[0]

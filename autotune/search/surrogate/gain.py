@@ -18,31 +18,31 @@ _REACH = 5.0
 
 
 class Gain:
-    """One objective alone, where trials are stopped early: how low the score may be, by the lower
-    confidence bound (N. Srinivas et al., "Gaussian process optimization in the bandit setting",
-    ICML 2010). Otherwise the logarithm
-    of what a training may improve, plus that of the chance that it is feasible (J. Gardner et al.,
-    "Bayesian optimization with inequality constraints", ICML 2014).
+    """One objective alone, with a `doubt`: how low the score may be, by the lower confidence bound
+    (N. Srinivas et al., "Gaussian process optimization in the bandit setting", ICML 2010).
+    Otherwise the logarithm of what a training may improve, plus that of the chance that it is
+    feasible (J. Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014).
 
     `seen` holds a row of scores for each feasible whole training; None while nothing is feasible:
     the chance is then all that counts. `rng` draws the directions of several objectives.
     """
 
     DIRECTIONS = 16
-    DOUBT = 3.5
-    """Standard deviations below the mean. Expected improvement and less doubt stay too close to
-    what is known, 5 is no better: docs/decisions.md."""
 
     def __init__(
-        self, models: Sequence[Model], objectives: int, rng: np.random.Generator, stops: bool
+        self,
+        models: Sequence[Model],
+        objectives: int,
+        rng: np.random.Generator,
+        doubt: float | None,
     ) -> None:
-        """`models` are those of the `objectives`, then those of the constraints; `stops`: trials
-        are stopped early, so that to be wrong is cheap."""
+        """`models` are those of the `objectives`, then those of the constraints; `doubt`: standard
+        deviations below the mean, where trials are stopped early, so that to be wrong is cheap."""
         self._objectives = models[:objectives]
         self._constraints = models[objectives:]
         drawn = np.abs(rng.standard_normal((self.DIRECTIONS, objectives)))
         self._directions = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-        self._bold = stops and len(models) == 1
+        self._doubt = doubt if len(models) == 1 else None
         self.seen: Array | None = None
 
     def __call__(self, features: Array) -> Array:
@@ -50,8 +50,8 @@ class Gain:
         if self.seen is None:
             return chance
         mean, spread = self.expected(features)
-        if self._bold:
-            return np.asarray(self.DOUBT * spread[:, 0] - mean[:, 0])
+        if self._doubt is not None:
+            return np.asarray(self._doubt * spread[:, 0] - mean[:, 0])
         if len(self._objectives) == 1:
             return log_improvement(mean[:, 0], spread[:, 0], float(self.seen.min())) + chance
         return log_hypervolume(mean, spread, self.seen, self._directions) + chance

@@ -1,0 +1,60 @@
+"""Who proposes while the model of learning curves has learnt little."""
+
+from dataclasses import replace
+
+import pytest
+
+from autotune.search.curves import CurveSampler
+from autotune.search.evolution import Evolution
+from autotune.testing.search import SPACES, bowl
+from autotune.trial import Goal, State, Trial
+
+SPACE = SPACES["flat"]
+ENOUGH = CurveSampler.LEARNING * len(SPACE.parameters)
+
+
+def study(count: int) -> list[Trial]:
+    """Every third trial complete, the others stopped at their first step."""
+    draw = CurveSampler(SPACE, [Goal.MINIMIZE], 1, 10_000)
+    trials: list[Trial] = []
+    for number in range(count):
+        params = draw.propose(trials, number)
+        assert params is not None
+        loss = bowl(params, SPACE)
+        stopped = Trial(number, params, State.PRUNED, curve={1: loss + 1})
+        done = replace(stopped, state=State.COMPLETE, curve={1: loss + 1, 3: loss}, value=loss)
+        trials.append(stopped if number % 3 else done)
+    return trials
+
+
+def by_evolution(trials: list[Trial], number: int) -> bool:
+    sampler = CurveSampler(SPACE, [Goal.MINIMIZE], 0, 8)
+    other = Evolution(startup=8).build(SPACE, Goal.MINIMIZE, 0)
+    return sampler.propose(trials, number) == other.propose(trials, number)
+
+
+@pytest.mark.parametrize("count", [8, ENOUGH - 1])
+def test_every_other_proposal_is_evolutions_until_there_are_results_for_each_parameter(count):
+    trials = study(count)
+    odd = count + 1 - count % 2
+    assert by_evolution(trials, odd)
+    assert not by_evolution(trials, odd + 1)
+
+
+def test_with_enough_results_all_proposals_are_the_models():
+    trials = study(ENOUGH)
+    assert not any(by_evolution(trials, number) for number in range(ENOUGH, ENOUGH + 4))
+
+
+def test_where_no_trial_is_stopped_early_all_proposals_are_the_models():
+    trials = [trial for trial in study(30) if trial.state == State.COMPLETE]
+    trials = [replace(trial, number=number) for number, trial in enumerate(trials)]
+    assert not any(by_evolution(trials, number) for number in range(10, 14))
+
+
+def test_the_doubt_grows_with_the_results_up_to_its_most():
+    sampler = CurveSampler(SPACE, [Goal.MINIMIZE], 0, 8)
+    doubts = [sampler._doubt(study(count)) for count in (5, 8, ENOUGH, 20)]
+    low, high = CurveSampler.DOUBT
+    assert low < doubts[0] < doubts[1] < high
+    assert doubts[2:] == [high, high]
