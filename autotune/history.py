@@ -1,13 +1,11 @@
-"""What a study has done, read from its journal: trials, confirmations, the best, the events.
+"""What a study has done, read from its journal: trials, confirmations, the best.
 
 Everything here is derived. `load` opens a study that another process may be driving.
 """
 
-import platform
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,6 @@ from autotune.journal import Journal, Run, open_storage
 from autotune.search.auto import Turns
 from autotune.spec import StudySpec
 from autotune.standings import Standings
-from autotune.tracking.base import (
-    Event,
-    HandedOver,
-    RunFinished,
-    RunReported,
-    RunStarted,
-    StudyFinished,
-    StudyOpened,
-)
 from autotune.train.config import apply
 from autotune.trial import Purpose, State, Trials
 
@@ -116,6 +105,10 @@ class History:
         """Seconds the study has run, over all its sessions, by its last record."""
         return max((float(record["elapsed"]) for record in self._records()), default=0.0)
 
+    def ended_at(self) -> float:
+        """When its last record was written, in seconds since 1970; 0 where there is none."""
+        return max((float(record["at"]) for record in self._records()), default=0.0)
+
     def _records(self) -> Iterator[Mapping[str, Any]]:
         """Reports and outcomes of all runs: each says when it was written."""
         for run in self.runs():
@@ -175,25 +168,6 @@ class History:
     def standing(self, value: float | None) -> dict[str, Any]:
         """The count of finished trials and their best value when one more ends with `value`."""
         return {"finished": self.standings.finished + 1, "best": self.standings.best(value)}
-
-    def closing(self, complete: bool, failure: str = "") -> StudyFinished:
-        """The study as it stands, with its winner if it has one."""
-        at = max((float(record["at"]) for record in self._records()), default=0.0)
-        best, metric = self.best(), self.spec.objective.metric
-        if best is None:
-            return StudyFinished(complete, at=at, failure=failure)
-        numbers = {
-            **{f"best/{key}": v for key, v in self.values(self.trials[best.trial]).items()},
-            f"best/{metric}": best.value,
-            f"confirmed/{metric}_mean": best.mean,
-            f"confirmed/{metric}_std": best.std,
-            f"test/{metric.removeprefix('val_')}_mean": best.test,
-        }
-        summary = {key: value for key, value in numbers.items() if value is not None}
-        artifacts = {"best.yaml": self.best_text(best)}
-        kept = sorted(self.figures_folder(best.source).glob("*.png"))
-        figures = {f"figures/{path.name}": str(path.absolute()) for path in kept}
-        return StudyFinished(complete, summary, artifacts, at, failure, figures)
 
     def best_text(self, best: Best) -> str:
         """best.yaml: the winner's complete training config with its scores as comments."""
@@ -284,77 +258,6 @@ class History:
             source=source,
         )
 
-    def opening(self) -> StudyOpened:
-        began = min((run.started for run in self.trials), default=0.0)
-        return StudyOpened(self.spec.name, self.uid, specs.dump(self.spec), _versions(), began)
-
-    def events(self) -> Iterator[Event]:
-        """The whole study told again, run by run."""
-        if self.turns.why:
-            yield HandedOver(self.turns.why)
-        for run in [*self.trials, *self.confirms]:
-            yield self.started(run)
-            for step in sorted(run.reports):
-                yield self.reported(run, step)
-            if run.state.finished:
-                yield self.finished(run)
-        for run in self.tests:
-            if run.state.finished:
-                yield self.finished(run)
-
-    def started(self, run: Run) -> RunStarted:
-        return RunStarted(
-            label=run.label,
-            purpose=run.purpose,
-            trial=run.trial,
-            seed=run.seed,
-            params=run.params,
-            config=self.config(run),
-            at=run.started,
-        )
-
-    def reported(self, run: Run, step: int) -> RunReported:
-        return RunReported(run.label, run.reports[step], run.stamps[step]["at"])
-
-    def finished(self, run: Run) -> RunFinished:
-        return RunFinished(
-            label=run.label,
-            state=run.state,
-            reason=run.snapshot(self.spec.aims).reason,
-            message=run.outcome.get("message", ""),
-            summary=self._summary(run),
-            at=run.outcome["at"],
-            best=run.outcome.get("best"),
-            finished=run.outcome.get("finished", 0),
-            worker=run.outcome.get("worker", ""),
-        )
-
-    def _summary(self, run: Run) -> dict[str, float]:
-        if run.purpose == Purpose.TEST:
-            metrics = run.reports[run.step].metrics if run.reports else {}
-            tests = {k: v for k, v in metrics.items() if k.startswith("test_")}
-            return {k.replace("_", "/", 1): v for k, v in tests.items()}
-        summary = {"run/seconds": run.seconds}
-        metric = self.spec.objective.metric
-        curve = self.spec.aims.curve(run.reports)
-        if curve:
-            step = min(curve, key=lambda step: (self.better(curve[step]), step))
-            summary |= {f"best/{metric}": curve[step], "best/step": float(step)}
-            summary |= {f"last/{metric}": curve[max(curve)]}
-        return summary | self._more(run)
-
-    def _more(self, run: Run) -> dict[str, float]:
-        """What beside the first objective counts, of the step that does."""
-        step, first = self.spec.aims.step(run.reports), self.spec.objective
-        if step is None:
-            return {}
-        known = run.reports[step].metrics
-        others = [m for m in self.spec.aims.metrics if m != first.metric and m in known]
-        more = {f"{first.at}/{metric}": known[metric] for metric in others}
-        if self.spec.constraints and len(others) == len(self.spec.aims.metrics) - 1:
-            more["feasible"] = float(not self.spec.aims.violation(run.reports))
-        return more
-
 
 def names(runs: Path) -> list[str]:
     """The studies under the runs folder, by name."""
@@ -392,8 +295,3 @@ def _is_driven(folder: Path) -> bool:
         return True
     lock.release()
     return False
-
-
-def _versions() -> dict[str, str]:
-    packages = ("autotune", "optuna", "ray", "mlflow", "torch")
-    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autotune import chosen, confirm, earlier, failures
+from autotune import chosen, confirm, earlier, events, failures
 from autotune import spec as specs
 from autotune.clock import Clock, WallClock
 from autotune.errors import AutotuneError
@@ -132,9 +132,9 @@ class Study:
             self._race.enter(run)
         self._before = self.history.elapsed()
         self._numbers = 1 + max((n for run in runs for n in run.assignments), default=-1)
-        self._tell(self.history.opening)
+        self._tell(lambda: events.opening(self.history))
         for listener in self._listeners:
-            for event in self.history.events():
+            for event in events.retold(self.history):
                 listener(event)
         for run in [run for run in runs if run.state == State.RUNNING]:
             verdict = None if run.just_assigned else self._race.verdict(run, run.step)
@@ -197,7 +197,7 @@ class Study:
         if self._closed:
             return
         self._closed = True
-        self._tell(lambda: self.history.closing(self.complete, str(self._error or "")))
+        self._tell(lambda: events.closing(self.history, self.complete, str(self._error or "")))
         self._folder.release()
 
     # What the caller asks
@@ -290,7 +290,7 @@ class Study:
         self._race.enter(run)
         if run.purpose != Purpose.TEST:
             self._folder.begin(run)
-            self._tell(lambda: self.history.started(run))
+            self._tell(lambda: events.started(self.history, run))
         return self._assignment(run, number)
 
     def _hand_out_again(self, run: Run, why: str) -> Assignment:
@@ -329,7 +329,7 @@ class Study:
         self._race.report(run, report.step)
         self._moved(run, report.seconds)
         if run.purpose != Purpose.TEST:
-            self._tell(lambda: self.history.reported(run, report.step))
+            self._tell(lambda: events.reported(self.history, run, report.step))
 
     def _stamp(self) -> dict[str, float]:
         return {"at": self.clock.at(), "elapsed": self.elapsed()}
@@ -371,7 +371,7 @@ class Study:
         if searched:
             self.history.standings.ended(run)
         self._race.place(run)
-        self._tell(lambda: self.history.finished(run))
+        self._tell(lambda: events.finished(self.history, run))
         self._give_up(failures.hopeless(self.history))
 
     def _moved(self, run: Run, seconds: float = 0.0) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from autotune import confirm, history, study
+from autotune import confirm, events, history, study
 from autotune.errors import StudyBusy, UserError
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
@@ -95,7 +95,7 @@ def sync(name: str, runs: Path) -> str:
     lock = study.take_lock(history.find(name, runs))  # two writers could double a run
     try:
         told = history.load(name, runs)
-        return _tell(told, runs, told.events(), timeout=600)
+        return _tell(told, runs, events.retold(told), timeout=600)
     finally:
         lock.release()
 
@@ -124,8 +124,9 @@ def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> str:
         lock.release()
 
 
-def _tell(told: History, runs: Path, events: Iterable[Event], timeout: float = 30.0) -> str:
+def _tell(told: History, runs: Path, between: Iterable[Event], timeout: float = 30.0) -> str:
     tracker = tracker_for(told.spec, runs)
-    for event in (told.opening(), *events, told.closing(confirm.is_over(told, told.elapsed()))):
+    over = confirm.is_over(told, told.elapsed())
+    for event in (events.opening(told), *between, events.closing(told, over)):
         tracker.record(event)
     return tracker.close(timeout)

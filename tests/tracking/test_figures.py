@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from autotune import events
 from autotune import spec as specs
 from autotune.engine.drive import drive, sync, tell_figures
 from autotune.export.bundle import export
@@ -54,6 +55,6 @@ def test_a_study_that_runs_tells_its_figures_itself(
     picture.write_bytes(b"a picture")
     with FileLock(history.folder / "driver.lock"):
         assert tell_figures(history, runs, [picture]) == ""
-    told = load("quickstart", runs).closing(True).figures
+    told = events.closing(load("quickstart", runs), True).figures
     assert list(told) == ["figures/confusion.png"]
     assert Path(told["figures/confusion.png"]).read_bytes() == b"a picture"
