@@ -46,8 +46,9 @@ class CurveSampler:
     """Of the search for the most promising candidate."""
     ENOUGH = 6
     """Whole trainings that make a model of their own."""
-    LEARNING = 4
-    """Results a parameter, those of earlier studies included, until the model is trusted alone."""
+    LEARNING = 3
+    """Results, those of earlier studies included, for each choice beyond a parameter's first, until
+    the model is trusted alone: between numbers it sees at once, of choices it must see each."""
     DOUBT = 1.0, 3.5
     """Standard deviations below the mean: in the beginning, and when the model has learnt."""
 
@@ -84,8 +85,9 @@ class CurveSampler:
         """How much of what the model needs it has, from 0 to 1. Nothing is asked of it where no
         trial is stopped early: to be wrong costs whole trainings there, and it is not bold."""
         results = sum(t.state.finished for t in trials) + len(self.memory.units)
-        share = results / (self.LEARNING * len(self._choices))
-        return share if share < 1 and len(Levels.of(trials).steps) > 1 else 1.0
+        choices = [p.choices for p in self.features.parameters if isinstance(p, Categorical)]
+        needed = self.LEARNING * sum(len(each) - 1 for each in choices)
+        return results / needed if results < needed and len(Levels.of(trials).steps) > 1 else 1.0
 
     def _design(self, number: int) -> Array:
         """A point of a Sobol sequence; where there are priors, every fourth one is drawn from them.

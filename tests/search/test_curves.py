@@ -6,35 +6,37 @@ import pytest
 
 from autotune.search.curves import CurveSampler
 from autotune.search.evolution import Evolution
+from autotune.space import Space
 from autotune.testing.search import SPACES, bowl
 from autotune.trial import Goal, State, Trial
 
-SPACE = SPACES["flat"]
-ENOUGH = CurveSampler.LEARNING * len(SPACE.parameters)
+SPACE = SPACES["conditional"]
+ENOUGH = CurveSampler.LEARNING * (2 + 1 + 2)
+"""Its choices have three, two and three values."""
 
 
-def study(count: int) -> list[Trial]:
+def study(count: int, space: Space = SPACE) -> list[Trial]:
     """Every third trial complete, the others stopped at their first step."""
-    draw = CurveSampler(SPACE, [Goal.MINIMIZE], 1, 10_000)
+    draw = CurveSampler(space, [Goal.MINIMIZE], 1, 10_000)
     trials: list[Trial] = []
     for number in range(count):
         params = draw.propose(trials, number)
         assert params is not None
-        loss = bowl(params, SPACE)
+        loss = bowl(params, space)
         stopped = Trial(number, params, State.PRUNED, curve={1: loss + 1})
         done = replace(stopped, state=State.COMPLETE, curve={1: loss + 1, 3: loss}, value=loss)
         trials.append(stopped if number % 3 else done)
     return trials
 
 
-def by_evolution(trials: list[Trial], number: int) -> bool:
-    sampler = CurveSampler(SPACE, [Goal.MINIMIZE], 0, 8)
-    other = Evolution(startup=8).build(SPACE, Goal.MINIMIZE, 0)
+def by_evolution(trials: list[Trial], number: int, space: Space = SPACE) -> bool:
+    sampler = CurveSampler(space, [Goal.MINIMIZE], 0, 8)
+    other = Evolution(startup=8).build(space, Goal.MINIMIZE, 0)
     return sampler.propose(trials, number) == other.propose(trials, number)
 
 
 @pytest.mark.parametrize("count", [8, ENOUGH - 1])
-def test_every_other_proposal_is_evolutions_until_there_are_results_for_each_parameter(count):
+def test_every_other_proposal_is_evolutions_until_there_are_results_for_each_choice(count):
     trials = study(count)
     odd = count + 1 - count % 2
     assert by_evolution(trials, odd)
@@ -44,6 +46,11 @@ def test_every_other_proposal_is_evolutions_until_there_are_results_for_each_par
 def test_with_enough_results_all_proposals_are_the_models():
     trials = study(ENOUGH)
     assert not any(by_evolution(trials, number) for number in range(ENOUGH, ENOUGH + 4))
+
+
+def test_where_there_are_numbers_alone_all_proposals_are_the_models():
+    trials = study(9, SPACES["flat"])
+    assert not any(by_evolution(trials, number, SPACES["flat"]) for number in range(9, 13))
 
 
 def test_where_no_trial_is_stopped_early_all_proposals_are_the_models():
