@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune import history, study
+from autotune import events, history, study
 from autotune import spec as specs
 from autotune.report import tables, views
 from autotune.trial import Assignment, Purpose, Report, State
@@ -85,7 +85,7 @@ def test_a_study_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert [trial.values for trial in told] == [(a, s + 1) for a, s in SCORES]
     assert [trial.value for trial in told] == [a for a, _ in SCORES]
     assert known.trials[0].outcome["values"] == [0.9, 101]
-    finished = known.finished(known.trials[0])
+    finished = events.finished(known, known.trials[0])
     assert finished.summary["best/acc"] == 0.9 and finished.summary["best/size"] == 101
     shown = printed(tables.study(known))
     assert "acc" in shown[1] and "size" in shown[1]
@@ -95,8 +95,8 @@ def test_infeasible_trials_are_no_part_of_the_set(tmp_path: Path) -> None:
     drive(tmp_path, text=constrained("size <= 150", "acc > 0.6"))
     known = load(tmp_path)
     assert [run.trial for run in known.top(9)] == [0]
-    assert known.finished(known.trials[1]).summary["feasible"] == 0
-    assert known.finished(known.trials[0]).summary["feasible"] == 1
+    assert events.finished(known, known.trials[1]).summary["feasible"] == 0
+    assert events.finished(known, known.trials[0]).summary["feasible"] == 1
     shown = views.study(known)["trials"]
     assert shown[1]["breaks"] == ["size <= 150 (1001)"]
     assert shown[0]["breaks"] == []
