@@ -49,7 +49,12 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     spec = specs.load(specs.find("quickstart"), OVERRIDES)
     _, unwritten = drive(spec, Path("runs"), engine="inline")
     assert unwritten == ""
-    command = [sys.executable, "-c", "from autotune.cli import main; main()", "ui", "quickstart"]
+    # As a terminal starts it: a shell in the background has it ignore Ctrl-C.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from autotune.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "ui", "quickstart"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield process.stdout.readline().strip()
