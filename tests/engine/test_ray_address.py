@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from autotune.engine import ray as engine
 from autotune.testing.engine import ScriptedStudy, assign
-study = ScriptedStudy([assign(n, Path("work"), "learns") for n in range(4)])
+study = ScriptedStudy([assign(n, Path.cwd() / "work", "learns") for n in range(4)])
 engine.run(study, sys.argv[1])
 assert study.slots == 2 and len(study.ended) == 4 and not study.failures(), study
 """
