@@ -72,7 +72,7 @@ class CurveSampler:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
         if results < self.startup and (number % 2 or not len(self.memory.units)):
             ordered = self._design(number)
-        elif number % 2 and self._learnt(trials) < 1:
+        elif number % 2 and self._learnt(trials) < 1 and _stops(trials):
             return self.evolution.propose(trials, number)
         else:
             with one_thread():
@@ -82,12 +82,11 @@ class CurveSampler:
         return distinct(draws, self.space, rng, trials)
 
     def _learnt(self, trials: Sequence[Trial]) -> float:
-        """How much of what the model needs it has, from 0 to 1. Nothing is asked of it where no
-        trial is stopped early: to be wrong costs whole trainings there, and it is not bold."""
+        """How much of what the model needs it has, from 0 to 1."""
         results = sum(t.state.finished for t in trials) + len(self.memory.units)
         choices = [p.choices for p in self.features.parameters if isinstance(p, Categorical)]
         needed = self.LEARNING * sum(len(each) - 1 for each in choices)
-        return results / needed if results < needed and len(Levels.of(trials).steps) > 1 else 1.0
+        return results / needed if results < needed else 1.0
 
     def _design(self, number: int) -> Array:
         """A point of a Sobol sequence; where there are priors, every fourth one is drawn from them.
@@ -132,8 +131,8 @@ class CurveSampler:
         return points[np.argsort(-values, kind="stable")]
 
     def _doubt(self, trials: Sequence[Trial]) -> float | None:
-        """None where no trial is stopped early."""
-        if len(Levels.of(trials).steps) == 1:
+        """None where no trial is stopped early: to be wrong costs whole trainings there."""
+        if not _stops(trials):
             return None
         first, last = self.DOUBT
         return first + (last - first) * self._learnt(trials)
@@ -247,3 +246,8 @@ class CurveSampler:
             known = (dict(trial.params), self.features.units(trial.params))
             self._units[trial.number] = known
         return known[1]
+
+
+def _stops(trials: Sequence[Trial]) -> bool:
+    """Whether trials are stopped early."""
+    return len(Levels.of(trials).steps) > 1

@@ -83,7 +83,6 @@ class Lcbench:
         if known.exists():
             return Reference(**json.loads(known.read_text()))
         found = self._reference()
-        known.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(known, json.dumps(asdict(found)))
         return found
 

@@ -14,7 +14,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 import random
 import tempfile
 import time
@@ -22,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
+from autotune.files import write_atomically
 from autotune.spec import StudySpec, load
 from autotune.trial import Scalar
 from benchmarks.search.task import Curve, Reference
@@ -97,10 +97,8 @@ class _Recorded:
         return self.rows
 
     def _keep(self) -> None:
-        """In one step: another process may be reading it."""
-        fresh = self.path.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(self.rows))
-        fresh.replace(self.path)
+        """Another process may be reading it."""
+        write_atomically(self.path, json.dumps(self.rows))
 
 
 def _train(task: Real, params: Mapping[str, Scalar]) -> Iterator[tuple[float, float]]:
