@@ -48,7 +48,7 @@ def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 @pytest.mark.parametrize("path", SOURCES, ids=named)
 def test_a_file_is_short_and_says_what_it_is(path: Path) -> None:
     text = path.read_text()
-    assert text.count("\n") <= 400
+    assert text.count("\n") <= 500
     if path.name != "__init__.py":
         assert ast.get_docstring(ast.parse(text)), f"{named(path)} has no docstring"
     long = [f"{node.name}: {body_lines(node)}" for node in functions(path) if body_lines(node) > 60]
