@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.search import __main__ as command
+from benchmarks.search import again
 from benchmarks.search.methods import BELIEFS, METHODS
 from benchmarks.search.report import document
 from benchmarks.search.suites import SUITES
@@ -69,3 +70,17 @@ def _row(suite: str, workers: int, method: str) -> dict[str, Any]:
     job = {"suite": suite, "task": "a", "method": method, "seed": 0, "workers": workers}
     found = {"trainings": [3.0, 15.0], "regret": [20.0, 10.0], "trials": 30, "trial_ms": 2.5}
     return {**job, **found}
+
+
+def test_stored_runs_need_their_data_to_be_run_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AUTOTUNE_BENCH_DATA", raising=False)
+    assert again.main(["--suite", "tables", "--rows", "1"]) == 0
+    assert "skipped: AUTOTUNE_BENCH_DATA must name a folder" in capsys.readouterr().err
+
+
+def test_a_stored_run_is_the_same_again(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("cocoex", reason="needs autotune[bench]")
+    assert again.main(["--suite", "bbob-mixint", "--rows", "1"]) == 0
+    assert capsys.readouterr().out.endswith("1 of 1 stored rows are equal\n")
