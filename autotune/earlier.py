@@ -18,7 +18,7 @@ from autotune.errors import InvalidInput, Problem, UserError, nearest
 from autotune.history import History
 from autotune.journal import Journal
 from autotune.search.base import Past
-from autotune.search.warm import WarmStart
+from autotune.search.warm_start import WarmStart
 from autotune.spec import StudySpec
 from autotune.spec.objectives import Objective
 from autotune.trial import Goal, Reason, State, Trial

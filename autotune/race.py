@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from autotune.journal import Run
 from autotune.schedule import Curves, SchedulerSettings
-from autotune.schedule.field import Field, Move, Paused
+from autotune.schedule.state import Action, Paused, SchedulerState
 from autotune.search.base import derive
 from autotune.spec import Aims, StudySpec
 from autotune.trial import Decision, Purpose, Scalar, State
@@ -19,8 +19,8 @@ __all__ = ["Race"]
 class Race:
     def __init__(self, spec: StudySpec, config: SchedulerSettings) -> None:
         self._spec = spec
-        self._end = spec.frame.max_step
-        self._scheduler = config.build(spec.frame)
+        self._end = spec.context.max_step
+        self._scheduler = config.build(spec.context)
         self._curves = Curves()
         self._paused = Paused()
         self._running: dict[int, int] = {}
@@ -84,10 +84,10 @@ class Race:
             return {Decision.STOP: State.PRUNED, Decision.PAUSE: State.PAUSED}.get(decision)
         return None
 
-    def move(self, closing: bool) -> Move:
+    def move(self, closing: bool) -> Action:
         """What a free worker is to do; `closing`: no new trial may begin."""
-        field = Field(self._curves, self._paused, self._running, self._begun, closing)
-        return self._scheduler.move(field)
+        state = SchedulerState(self._curves, self._paused, self._running, self._begun, closing)
+        return self._scheduler.next_action(state)
 
     def until(self, run: Run) -> int | None:
         """The last step of an assignment of `run`. Our own training leaves a checkpoint there; a

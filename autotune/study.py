@@ -20,7 +20,7 @@ from autotune.folder import Folder, Nowhere, delete, take_lock
 from autotune.history import History
 from autotune.journal import Journal, Run, Unwritten, open_storage
 from autotune.race import Race
-from autotune.schedule.field import Clone, Fresh, Hold, Resume
+from autotune.schedule.state import Clone, NewTrial, Resume, WaitForRunning
 from autotune.search.base import Past, derive
 from autotune.search.distributions import distribution
 from autotune.spec import StudySpec
@@ -244,9 +244,9 @@ class Study:
                     return self._hand_out_again(self.history.trials[trial], "promotion")
                 case Clone(parent, replaces):
                     return self._clone(self.history.trials[parent], replaces)
-                case Fresh() if not closing:
+                case NewTrial() if not closing:
                     return self._propose() or self._search()
-                case Hold() if self._race.idle and not closing:
+                case WaitForRunning() if self._race.idle and not closing:
                     self._exhausted()
         if self._race.idle:
             for number in self._race.paused:

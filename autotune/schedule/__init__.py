@@ -6,7 +6,7 @@ from pydantic import Field
 
 from autotune.schedule.asha import Asha
 from autotune.schedule.auto import AutoSchedule
-from autotune.schedule.base import Frame, Scheduler, SchedulerSettings
+from autotune.schedule.base import Scheduler, SchedulerSettings, StudyContext
 from autotune.schedule.curves import Curves
 from autotune.schedule.hyperband import Hyperband
 from autotune.schedule.median import Median
@@ -19,7 +19,6 @@ __all__ = [
     "Asha",
     "AutoSchedule",
     "Curves",
-    "Frame",
     "Hyperband",
     "Median",
     "NoStopping",
@@ -28,6 +27,7 @@ __all__ = [
     "Scheduler",
     "SchedulerConfig",
     "SchedulerSettings",
+    "StudyContext",
     "Threshold",
 ]
 

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.schedule.base import Frame, SchedulerSettings, beyond
-from autotune.schedule.ladder import Eta, Form, Ladder, LadderScheduler
+from autotune.schedule.base import SchedulerSettings, StudyContext, beyond
+from autotune.schedule.successive_halving import Bracket, Eta, Form, SuccessiveHalvingScheduler
 
 __all__ = ["Asha"]
 
@@ -31,9 +31,9 @@ class Asha(SchedulerSettings):
     eta: Eta = 3
     """One in eta goes on from a rung to the next, which stands at eta times its step."""
 
-    def build(self, frame: Frame) -> LadderScheduler:
-        ladder = Ladder(self.grace, self.eta, frame.max_step, None)
-        return LadderScheduler([ladder], self.form, frame)
+    def build(self, context: StudyContext) -> SuccessiveHalvingScheduler:
+        bracket = Bracket(self.grace, self.eta, context.max_step, None)
+        return SuccessiveHalvingScheduler([bracket], self.form, context)
 
-    def check(self, frame: Frame) -> list[Problem]:
-        return beyond("grace", self.grace, frame)
+    def check(self, context: StudyContext) -> list[Problem]:
+        return beyond("grace", self.grace, context)

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from autotune.schedule.asha import Asha
-from autotune.schedule.base import Frame, Scheduler, SchedulerSettings
+from autotune.schedule.base import Scheduler, SchedulerSettings, StudyContext
 from autotune.schedule.none import NoStopping
 
 __all__ = ["AutoSchedule"]
@@ -18,8 +18,8 @@ class AutoSchedule(SchedulerSettings):
     name: Literal["auto"] = "auto"
     several: ClassVar[bool] = True
 
-    def build(self, frame: Frame) -> Scheduler:
-        return self.choose(frame.max_step).build(frame)
+    def build(self, context: StudyContext) -> Scheduler:
+        return self.choose(context.max_step).build(context)
 
     def choose(self, max_step: int | None) -> Asha | NoStopping:
         """The scheduler for trials of `max_step` steps (None: unknown).

@@ -7,15 +7,15 @@ from pydantic import BaseModel, ConfigDict
 
 from autotune.errors import Problem
 from autotune.schedule.curves import Curves
-from autotune.schedule.field import Field, Fresh, Move
+from autotune.schedule.state import Action, NewTrial, SchedulerState
 from autotune.space import Space
 from autotune.trial import Decision, Goal, Scalar
 
-__all__ = ["Frame", "Scheduler", "SchedulerSettings", "Stopping", "beyond"]
+__all__ = ["Scheduler", "SchedulerSettings", "Stopping", "StudyContext", "beyond"]
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class StudyContext:
     """What a scheduler may know of its study."""
 
     max_step: int | None
@@ -40,7 +40,7 @@ class Scheduler(Protocol):
         """
         ...
 
-    def move(self, field: Field) -> Move:
+    def next_action(self, state: SchedulerState) -> Action:
         """What a free worker is to do: go on with a paused trial, clone one, or take a new one."""
         ...
 
@@ -57,15 +57,15 @@ class Scheduler(Protocol):
 class Stopping:
     """The part of a scheduler that is the same for all that only stop trials."""
 
-    def __init__(self, frame: Frame) -> None:
-        self.max_step = frame.max_step
+    def __init__(self, context: StudyContext) -> None:
+        self.max_step = context.max_step
 
     def at_end(self, step: int) -> bool:
         """A trial at its last step is complete, whatever its loss."""
         return self.max_step is not None and step >= self.max_step
 
-    def move(self, field: Field) -> Move:
-        return Fresh()
+    def next_action(self, state: SchedulerState) -> Action:
+        return NewTrial()
 
     def until(self, trial: int, step: int) -> int | None:
         return self.max_step
@@ -82,10 +82,10 @@ class SchedulerSettings(BaseModel):
     several: ClassVar[bool] = False
     """Whether it compares trials by several objectives."""
 
-    def build(self, frame: Frame) -> Scheduler:
+    def build(self, context: StudyContext) -> Scheduler:
         raise NotImplementedError
 
-    def check(self, frame: Frame) -> list[Problem]:
+    def check(self, context: StudyContext) -> list[Problem]:
         """Which settings do not fit the study, found before anything starts."""
         return []
 
@@ -94,12 +94,12 @@ class SchedulerSettings(BaseModel):
         return True
 
 
-def beyond(key: str, value: int, frame: Frame) -> list[Problem]:
+def beyond(key: str, value: int, context: StudyContext) -> list[Problem]:
     """What stands at step `value` must leave something to stop."""
-    if frame.max_step is None or value < frame.max_step:
+    if context.max_step is None or value < context.max_step:
         return []
-    steps = f"{frame.max_step} epochs"
-    if frame.per_epoch > 1:
-        steps = f"{frame.max_step} steps ({frame.per_epoch} an epoch)"
+    steps = f"{context.max_step} epochs"
+    if context.per_epoch > 1:
+        steps = f"{context.max_step} steps ({context.per_epoch} an epoch)"
     law = f"`schedule.{key}` must be below the trial's {steps}"
     return [Problem(f"{law}, but got {value}", ("schedule", key))]

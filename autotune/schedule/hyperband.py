@@ -9,8 +9,14 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.schedule.base import Frame, SchedulerSettings, beyond
-from autotune.schedule.ladder import Eta, Form, Ladder, LadderScheduler, rungs
+from autotune.schedule.base import SchedulerSettings, StudyContext, beyond
+from autotune.schedule.successive_halving import (
+    Bracket,
+    Eta,
+    Form,
+    SuccessiveHalvingScheduler,
+    rungs,
+)
 
 __all__ = ["Hyperband"]
 
@@ -34,24 +40,24 @@ class Hyperband(SchedulerSettings):
     eta: Eta = 3
     """One in eta goes on from a rung to the next, which stands at eta times its step."""
 
-    def build(self, frame: Frame) -> LadderScheduler:
-        assert frame.max_step is not None, "refused by check"
-        upto = frame.max_step
+    def build(self, context: StudyContext) -> SuccessiveHalvingScheduler:
+        assert context.max_step is not None, "refused by check"
+        upto = context.max_step
         # The last bracket's only rung is the end: nobody is stopped there.
         firsts = [*takewhile(lambda rung: rung < upto, rungs(self.grace, self.eta)), upto]
         ends = _shares(len(firsts), self.eta)
         groups = [partial(_is_in, bracket, ends) for bracket in range(len(firsts))]
-        ladders = [
-            Ladder(first, self.eta, upto, group)
+        brackets = [
+            Bracket(first, self.eta, upto, group)
             for first, group in zip(firsts, groups, strict=True)
         ]
-        return LadderScheduler(ladders, self.form, frame)
+        return SuccessiveHalvingScheduler(brackets, self.form, context)
 
-    def check(self, frame: Frame) -> list[Problem]:
-        if frame.max_step is None:
+    def check(self, context: StudyContext) -> list[Problem]:
+        if context.max_step is None:
             law = "hyperband needs `trial.epochs`, from which its brackets follow; or choose asha"
             return [Problem(law, ("schedule", "name"))]
-        return beyond("grace", self.grace, frame)
+        return beyond("grace", self.grace, context)
 
 
 def _shares(brackets: int, eta: float) -> list[float]:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.schedule.base import Frame, SchedulerSettings, Stopping, beyond
+from autotune.schedule.base import SchedulerSettings, Stopping, StudyContext, beyond
 from autotune.schedule.curves import Curves
 from autotune.trial import Decision
 
@@ -26,11 +26,11 @@ class Median(SchedulerSettings):
     startup: int = Field(default=5, ge=1)
     """Complete trials before any trial is stopped."""
 
-    def build(self, frame: Frame) -> "MedianScheduler":
-        return MedianScheduler(self, frame)
+    def build(self, context: StudyContext) -> "MedianScheduler":
+        return MedianScheduler(self, context)
 
-    def check(self, frame: Frame) -> list[Problem]:
-        return beyond("grace", self.grace, frame)
+    def check(self, context: StudyContext) -> list[Problem]:
+        return beyond("grace", self.grace, context)
 
 
 class MedianScheduler(Stopping):
@@ -39,8 +39,8 @@ class MedianScheduler(Stopping):
     Where that is unknown (None), the trials that reported this step are the ones compared with.
     """
 
-    def __init__(self, config: Median, frame: Frame) -> None:
-        super().__init__(frame)
+    def __init__(self, config: Median, context: StudyContext) -> None:
+        super().__init__(context)
         self.config = config
 
     def decide(self, trial: int, step: int, curves: Curves) -> Decision:

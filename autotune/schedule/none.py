@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from autotune.schedule.base import Frame, SchedulerSettings, Stopping
+from autotune.schedule.base import SchedulerSettings, Stopping, StudyContext
 from autotune.schedule.curves import Curves
 from autotune.trial import Decision
 
@@ -15,8 +15,8 @@ class NoStopping(SchedulerSettings):
     name: Literal["none"] = "none"
     several: ClassVar[bool] = True
 
-    def build(self, frame: Frame) -> "Never":
-        return Never(frame)
+    def build(self, context: StudyContext) -> "Never":
+        return Never(context)
 
     @property
     def stops_early(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.schedule.base import Frame, SchedulerSettings, Stopping, beyond
+from autotune.schedule.base import SchedulerSettings, Stopping, StudyContext, beyond
 from autotune.schedule.curves import Curves
 from autotune.trial import Decision
 
@@ -26,17 +26,17 @@ class Patience(SchedulerSettings):
     grace: int = Field(default=1, ge=1)
     """Steps that every trial gets; it may be stopped at its report of this step, not before."""
 
-    def build(self, frame: Frame) -> "PatienceScheduler":
-        return PatienceScheduler(self, frame)
+    def build(self, context: StudyContext) -> "PatienceScheduler":
+        return PatienceScheduler(self, context)
 
-    def check(self, frame: Frame) -> list[Problem]:
-        steps = beyond("steps", self.steps, frame)
-        return steps + beyond("grace", self.grace, frame)
+    def check(self, context: StudyContext) -> list[Problem]:
+        steps = beyond("steps", self.steps, context)
+        return steps + beyond("grace", self.grace, context)
 
 
 class PatienceScheduler(Stopping):
-    def __init__(self, config: Patience, frame: Frame) -> None:
-        super().__init__(frame)
+    def __init__(self, config: Patience, context: StudyContext) -> None:
+        super().__init__(context)
         self.config = config
 
     def decide(self, trial: int, step: int, curves: Curves) -> Decision:

@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from autotune.errors import Problem, echo, nearest
-from autotune.schedule.base import Frame, SchedulerSettings, beyond
+from autotune.schedule.base import SchedulerSettings, StudyContext, beyond
 from autotune.schedule.curves import Curves
-from autotune.schedule.field import Clone, Fresh, Hold, Move, Resume
-from autotune.schedule.field import Field as Standing
+from autotune.schedule.state import Action, Clone, NewTrial, Resume, SchedulerState, WaitForRunning
 from autotune.space import Categorical, Parameter, Space
 from autotune.trial import Decision, Scalar
 
@@ -49,20 +48,20 @@ class Pbt(SchedulerSettings):
     value, such as model.dropout. None: all numbers that fit whatever the model. Of the optimizer
     only its lr: the rest comes with the parent's state."""
 
-    def build(self, frame: Frame) -> "PbtScheduler":
-        return PbtScheduler(self, frame)
+    def build(self, context: StudyContext) -> "PbtScheduler":
+        return PbtScheduler(self, context)
 
-    def check(self, frame: Frame) -> list[Problem]:
-        problems = beyond("every", self.every, frame)
-        if frame.max_step is None:
+    def check(self, context: StudyContext) -> list[Problem]:
+        problems = beyond("every", self.every, context)
+        if context.max_step is None:
             law = "pbt needs `trial.epochs`: its population ends together"
             problems.append(Problem(law, ("schedule", "name")))
-        numbers = _numbers(frame.space)
+        numbers = _numbers(context.space)
         for name in self.perturb or ():
             if name not in numbers:
                 law = f"`schedule.perturb` must name numbers a clone can change, got {echo(name)}"
                 problems.append(Problem(law + nearest(name, numbers), ("schedule", "perturb")))
-        if self.perturb is None and not perturbable(frame.space):
+        if self.perturb is None and not perturbable(context.space):
             law = (
                 "pbt needs a number in `space` that may change half-way, such as optimizer.lr, or "
                 "`schedule.perturb` to name one; or choose asha"
@@ -92,9 +91,9 @@ class PbtScheduler:
     are replaced first, the n-th worst by a clone of the n-th best; so is, by one more clone each,
     whoever failed. Then the others go on."""
 
-    def __init__(self, config: Pbt, frame: Frame) -> None:
-        self.config, self.space, self.max_step = config, frame.space, frame.max_step
-        self.names = config.perturb or perturbable(frame.space)
+    def __init__(self, config: Pbt, context: StudyContext) -> None:
+        self.config, self.space, self.max_step = config, context.space, context.max_step
+        self.names = config.perturb or perturbable(context.space)
 
     def decide(self, trial: int, step: int, curves: Curves) -> Decision:
         if self.max_step is not None and step >= self.max_step:
@@ -107,29 +106,29 @@ class PbtScheduler:
         due = (step // self.config.every + 1) * self.config.every
         return due if self.max_step is None else min(due, self.max_step)
 
-    def move(self, field: Standing) -> Move:
-        if field.begun < self.config.population and not field.closing:
-            return Fresh()
-        if not field.paused:
-            return Hold()
-        step = field.paused.steps[0]
-        if any(at < step for at in field.running.values()):
-            return Hold()
-        return self._replace(field, step) or Resume(min(t for _, t in field.paused.at(step)))
+    def next_action(self, state: SchedulerState) -> Action:
+        if state.begun < self.config.population and not state.closing:
+            return NewTrial()
+        if not state.paused:
+            return WaitForRunning()
+        step = state.paused.steps[0]
+        if any(at < step for at in state.running.values()):
+            return WaitForRunning()
+        return self._replace(state, step) or Resume(min(t for _, t in state.paused.at(step)))
 
-    def _replace(self, field: Standing, step: int) -> Clone | None:
+    def _replace(self, state: SchedulerState, step: int) -> Clone | None:
         """The next clone at `step`; None when all are made."""
-        came = [trial for _, trial in field.curves.rung(step).ranked if step in field.curves[trial]]
+        came = [trial for _, trial in state.curves.rung(step).ranked if step in state.curves[trial]]
         share = max(1, int(len(came) * self.config.quantile))
-        best = [trial for trial in came[:share] if trial in field.paused]
-        if field.closing or not best or len(came) < 2:
+        best = [trial for trial in came[:share] if trial in state.paused]
+        if state.closing or not best or len(came) < 2:
             return None
         for place, trial in enumerate(reversed(came[-share:])):
-            if field.paused.get(trial) == step:
+            if state.paused.get(trial) == step:
                 return Clone(best[place % len(best)], trial)
-        complete = 0 if self.max_step is None else len(field.curves.rung(self.max_step).ranked)
-        if complete + len(field.paused) + len(field.running) < self.config.population:
-            return Clone(best[field.begun % len(best)], None)
+        complete = 0 if self.max_step is None else len(state.curves.rung(self.max_step).ranked)
+        if complete + len(state.paused) + len(state.running) < self.config.population:
+            return Clone(best[state.begun % len(best)], None)
         return None
 
     def perturb(self, params: dict[str, Scalar], seed: int) -> dict[str, Scalar]:

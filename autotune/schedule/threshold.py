@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.schedule.base import Frame, SchedulerSettings, Stopping, beyond
+from autotune.schedule.base import SchedulerSettings, Stopping, StudyContext, beyond
 from autotune.schedule.curves import Curves
 from autotune.trial import Decision, Goal
 
@@ -24,18 +24,18 @@ class Threshold(SchedulerSettings):
     by: Step = 1
     """The step at which it must."""
 
-    def build(self, frame: Frame) -> "ThresholdScheduler":
-        return ThresholdScheduler(self, frame)
+    def build(self, context: StudyContext) -> "ThresholdScheduler":
+        return ThresholdScheduler(self, context)
 
-    def check(self, frame: Frame) -> list[Problem]:
-        return beyond("by", self.by, frame)
+    def check(self, context: StudyContext) -> list[Problem]:
+        return beyond("by", self.by, context)
 
 
 class ThresholdScheduler(Stopping):
-    def __init__(self, config: Threshold, frame: Frame) -> None:
-        super().__init__(frame)
+    def __init__(self, config: Threshold, context: StudyContext) -> None:
+        super().__init__(context)
         self.by = config.by
-        self.loss = -config.value if frame.goal == Goal.MAXIMIZE else config.value
+        self.loss = -config.value if context.goal == Goal.MAXIMIZE else config.value
 
     def decide(self, trial: int, step: int, curves: Curves) -> Decision:
         if step < self.by or self.at_end(step):

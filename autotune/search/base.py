@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_serializer
 from pydantic_core import PydanticCustomError
 
 from autotune.errors import Problem
-from autotune.search.warm import WarmStart, studies
+from autotune.search.warm_start import WarmStart, studies
 from autotune.trial import Goal, Scalar, Trial, Trials
 
 if TYPE_CHECKING:

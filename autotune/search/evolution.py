@@ -10,7 +10,7 @@ from pydantic import Field
 
 from autotune.search.base import Draw, SamplerSettings, derive, distinct
 from autotune.search.encode import encode
-from autotune.search.ranking import Ranking
+from autotune.search.nondominated_sorting import NondominatedRanking
 from autotune.space import Categorical, Parameter, Space, is_active
 from autotune.space.parameter import size
 from autotune.trial import Goal, Scalar, Trial
@@ -65,7 +65,7 @@ class EvolutionSampler:
 
         self.space, self.seed, self.startup = space, seed, settings.startup
         self.priors = Priors(space)
-        self.ranking = Ranking(goals, settings.population)
+        self.ranking = NondominatedRanking(goals, settings.population)
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
         self.ranking.follow(trials)

@@ -26,12 +26,12 @@ class Gp(TransferSettings):
     """Complete trials before the model is used; random until then."""
 
     def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
-        from autotune.search.mirror import OptunaSampler, gp
+        from autotune.search.optuna_adapter import OptunaSampler, gp
 
         return OptunaSampler(space, [goal], seed, gp(self.startup), 1, past)
 
     def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
-        from autotune.search.mirror import GpSampler, gp
+        from autotune.search.optuna_adapter import GpSampler, gp
 
         return GpSampler(space, goals, seed, gp(self.startup), attempts=1)
 

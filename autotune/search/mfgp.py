@@ -29,11 +29,11 @@ class Mfgp(TransferSettings):
     constrained: ClassVar[bool] = True
 
     def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
-        from autotune.search.curves import CurveSampler
+        from autotune.search.mfgp_sampler import MfgpSampler
 
-        return CurveSampler(space, [goal], seed, self.startup or 8, past)
+        return MfgpSampler(space, [goal], seed, self.startup or 8, past)
 
     def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
-        from autotune.search.curves import CurveSampler
+        from autotune.search.mfgp_sampler import MfgpSampler
 
-        return CurveSampler(space, goals, seed, self.startup or 8)
+        return MfgpSampler(space, goals, seed, self.startup or 8)

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from autotune.search.genetic import Genetic
+from autotune.search.nsga import NsgaSettings
 
 __all__ = ["Nsga2"]
 
 
-class Nsga2(Genetic):
+class Nsga2(NsgaSettings):
     """An evolutionary search: children of the best by rank and by distance, for several objectives
     or one, and for many trials; conditional parameters are drawn at random.
 

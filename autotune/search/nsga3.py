@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from autotune.search.genetic import Genetic
+from autotune.search.nsga import NsgaSettings
 
 __all__ = ["Nsga3"]
 
 
-class Nsga3(Genetic):
+class Nsga3(NsgaSettings):
     """As nsga2, but spread over reference directions: for three objectives and more.
 
     K. Deb and H. Jain, "An evolutionary many-objective optimization algorithm using

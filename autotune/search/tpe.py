@@ -27,12 +27,12 @@ class Tpe(TransferSettings):
     """Finished trials (complete or pruned) before the model is used; random until then."""
 
     def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
-        from autotune.search.mirror import OptunaSampler, tpe
+        from autotune.search.optuna_adapter import OptunaSampler, tpe
 
         return OptunaSampler(space, [goal], seed, tpe(self.startup), 4, past)
 
     def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
-        from autotune.search.mirror import OptunaSampler, tpe
+        from autotune.search.optuna_adapter import OptunaSampler, tpe
 
         return OptunaSampler(space, goals, seed, tpe(self.startup), attempts=4)
 

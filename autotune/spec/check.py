@@ -10,7 +10,7 @@ from autotune.schedule import Pbt, SchedulerConfig
 from autotune.search import Auto, SamplerConfig
 from autotune.search.base import TransferSettings
 from autotune.search.fixed import complete, fixed_problems
-from autotune.search.warm import warm_problems
+from autotune.search.warm_start import warm_problems
 from autotune.space import Categorical, Int, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
 from autotune.train.base import variants
@@ -62,7 +62,7 @@ def rules(spec: StudySpec) -> list[Problem]:
         problems += _reported(spec)
         problems += _resized(spec)
     problems += [*_aims(spec), *_capable(spec)]
-    problems += spec.schedule.check(spec.frame)
+    problems += spec.schedule.check(spec.context)
     return problems + _fixed(spec) + _search(spec)
 
 

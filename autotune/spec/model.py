@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from autotune.schedule import AutoSchedule, Frame, SchedulerConfig
+from autotune.schedule import AutoSchedule, SchedulerConfig, StudyContext
 from autotune.search import Auto, SamplerConfig
 from autotune.space import Space
 from autotune.spec.objectives import Aims, Constraints, Objective, Objectives, Pick
@@ -229,11 +229,11 @@ class StudySpec(Config):
     def chosen_schedule(self) -> SchedulerConfig:
         """`schedule`, with auto resolved by its rule."""
         if isinstance(self.schedule, AutoSchedule):
-            return self.schedule.choose(self.frame.max_step)
+            return self.schedule.choose(self.context.max_step)
         return self.schedule
 
     @property
-    def frame(self) -> Frame:
+    def context(self) -> StudyContext:
         """What a scheduler may know of the study."""
         steps = pace(self.trial)
-        return Frame(steps.last, self.space, self.objective.goal, steps.per_epoch)
+        return StudyContext(steps.last, self.space, self.objective.goal, steps.per_epoch)

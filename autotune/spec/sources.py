@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autotune.errors import Problem, echo, nearest
-from autotune.spec.narrow import removed, without
 from autotune.spec.overrides import overridden
+from autotune.spec.prune_conditions import removed, without
 from autotune.spec.reader import Node, read_text
 from autotune.spec.shipped import fragment, shipped
 

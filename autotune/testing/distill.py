@@ -13,10 +13,10 @@ from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.data.base import prepare
 from autotune.train.distill.config import DistillSettings, NoDistillation
-from autotune.train.distill.lesson import Lesson
-from autotune.train.finished import Exported
+from autotune.train.distill.context import DistillationContext
+from autotune.train.exported_model import Exported
 
-__all__ = ["Silent", "check_distillation", "lesson", "write_export"]
+__all__ = ["Silent", "check_distillation", "context", "write_export"]
 
 
 class Silent(nn.Module):
@@ -35,10 +35,10 @@ def write_export(config: TrainConfig, folder: Path) -> Path:
     return folder
 
 
-def lesson(config: TrainConfig, plain: nn.Module | None = None) -> Lesson:
+def context(config: TrainConfig, plain: nn.Module | None = None) -> DistillationContext:
     """A student before its first step; `plain` is its loss on the labels, `Silent` by default."""
     data = prepare(config.data, "cpu")
-    return Lesson(config, data, setup.build(config, data), plain or Silent())
+    return DistillationContext(config, data, setup.build(config, data), plain or Silent())
 
 
 def check_distillation(config: DistillSettings, student: TrainConfig, folder: Path) -> None:
@@ -86,12 +86,12 @@ def _first_step(
     return loss, batch, made.student(batch.x)
 
 
-def _lesson_of(config: DistillSettings, student: TrainConfig, teacher: Path) -> Lesson:
+def _lesson_of(config: DistillSettings, student: TrainConfig, teacher: Path) -> DistillationContext:
     taught = config.model_copy(update={"teacher": Exported(folder=str(teacher))})
-    return lesson(student.model_copy(update={"distill": taught}))
+    return context(student.model_copy(update={"distill": taught}))
 
 
-def first_batch(made: Lesson) -> Batch:
+def first_batch(made: DistillationContext) -> Batch:
     rows = torch.arange(min(16, len(made.data.train.y)))
     x, y = made.data.train.x[rows], made.data.train.y[rows]
     return Batch(rows, x, y, y, 1)

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
 
-from autotune.schedule import Curves, Frame, Scheduler, SchedulerConfig, SchedulerSettings
-from autotune.schedule.field import Clone, Field, Fresh, Hold, Paused, Resume
+from autotune.schedule import Curves, Scheduler, SchedulerConfig, SchedulerSettings, StudyContext
+from autotune.schedule.state import Clone, NewTrial, Paused, Resume, SchedulerState, WaitForRunning
 from autotune.space import Space
 from autotune.trial import Decision, Goal, Scalar
 
-__all__ = ["MAX_STEP", "SCHEDULER_CHECKS", "Race", "frame", "run", "schedulers"]
+__all__ = ["MAX_STEP", "SCHEDULER_CHECKS", "Race", "context", "run", "schedulers"]
 
 MAX_STEP = 27
 SPACE = Space.parse(
@@ -30,8 +30,8 @@ SPACE = Space.parse(
 )
 
 
-def frame(max_step: int | None = MAX_STEP) -> Frame:
-    return Frame(max_step, SPACE, Goal.MINIMIZE)
+def context(max_step: int | None = MAX_STEP) -> StudyContext:
+    return StudyContext(max_step, SPACE, Goal.MINIMIZE)
 
 
 def schedulers() -> list[SchedulerSettings]:
@@ -90,8 +90,10 @@ class Race:
     def _hand_out(self, base: list[float]) -> bool:
         while len(self.running) < self.workers:
             closing = len(self.levels) == self.trials
-            standing = Field(self.curves, self.paused, self.running, len(self.levels), closing)
-            match self.scheduler.move(standing):
+            standing = SchedulerState(
+                self.curves, self.paused, self.running, len(self.levels), closing
+            )
+            match self.scheduler.next_action(standing):
                 case Resume(trial):
                     assert trial in self.paused and trial not in self.running
                     self.running[trial] = self.paused[trial]
@@ -99,10 +101,10 @@ class Race:
                 case Clone(parent, replaces):
                     assert not closing and parent in self.paused and parent != replaces
                     self._clone(parent, replaces)
-                case Fresh() if not closing:
+                case NewTrial() if not closing:
                     self.running[len(self.levels)] = 0
                     self.levels.append(base[len(self.levels)])
-                case Fresh() | Hold():
+                case NewTrial() | WaitForRunning():
                     break
             self.assigned += 1
             assert self.assigned < 10_000
@@ -140,12 +142,12 @@ class Race:
 
 
 def run(config: SchedulerSettings, seed: int, max_step: int | None = MAX_STEP) -> Race:
-    return Race(config.build(frame(max_step)), seed).run()
+    return Race(config.build(context(max_step)), seed).run()
 
 
 def _frames(config: SchedulerSettings) -> Iterator[int | None]:
     """The lengths of a trial that `config` takes."""
-    return (end for end in (MAX_STEP, None) if not config.check(frame(end)))
+    return (end for end in (MAX_STEP, None) if not config.check(context(end)))
 
 
 def never_before_grace(config: SchedulerSettings) -> None:
@@ -157,7 +159,7 @@ def never_before_grace(config: SchedulerSettings) -> None:
 def never_at_the_last_step(config: SchedulerSettings) -> None:
     """A trial that came to its end is complete, whatever its loss."""
     curves = Curves({number: {MAX_STEP: float(number)} for number in range(20)})
-    assert config.build(frame()).decide(19, MAX_STEP, curves) == Decision.CONTINUE
+    assert config.build(context()).decide(19, MAX_STEP, curves) == Decision.CONTINUE
 
 
 def the_best_goes_on(config: SchedulerSettings) -> None:
@@ -174,7 +176,7 @@ def only_the_curves_count(config: SchedulerSettings) -> None:
     shuffled = _shuffled(race.curves)
     for number, curve in race.curves.items():
         for step in curve:
-            answer = config.build(frame()).decide(number, step, shuffled)
+            answer = config.build(context()).decide(number, step, shuffled)
             assert race.scheduler.decide(number, step, race.curves) == answer
 
 
@@ -182,7 +184,7 @@ def every_trial_ends(config: SchedulerSettings) -> None:
     """Complete or stopped, none twice; where trials are paused, some go on to the end."""
     for trials in (1, 2, 3, 7, 30):
         for workers in (1, 4):
-            built = config.build(frame())
+            built = config.build(context())
             race = Race(built, 0, trials, workers).run()
             assert sorted([*race.complete, *race.stopped]) == list(range(len(race.levels)))
             assert race.complete or not race.pauses
@@ -203,7 +205,7 @@ def pauses_are_announced(config: SchedulerSettings) -> None:
 
 def clones_differ_within_the_space(config: SchedulerSettings) -> None:
     params: dict[str, Scalar] = {"lr": 0.9, "units": 9, "kind": "a", "depth": 1}
-    scheduler = config.build(frame())
+    scheduler = config.build(context())
     if not run(config, 0).clones:
         return
     found = [scheduler.perturb(params, seed) for seed in range(20)]
@@ -225,7 +227,7 @@ def gaps_and_extremes_are_survived(config: SchedulerSettings) -> None:
         3: {4: 0.0},
     }
     for max_step in _frames(config):
-        scheduler = config.build(frame(max_step))
+        scheduler = config.build(context(max_step))
         for number, curve in curves.items():
             for step in curve:
                 assert isinstance(scheduler.decide(number, step, Curves(curves)), Decision)

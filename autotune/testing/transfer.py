@@ -10,7 +10,7 @@ from autotune.testing.distill import write_export
 from autotune.testing.train import check_resumes
 from autotune.train import setup
 from autotune.train.config import TrainConfig
-from autotune.train.finished import Exported
+from autotune.train.exported_model import Exported
 from autotune.train.loop import learn
 from autotune.train.transfer.config import TransferConfig
 from autotune.train.weights import head_name

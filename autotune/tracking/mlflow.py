@@ -22,8 +22,8 @@ from autotune.files import FileLock
 from autotune.tracking.background import BackgroundTracker
 from autotune.tracking.base import Event, StudyOpened
 from autotune.tracking.gather import Point, RunChange, StudyChange, gather
+from autotune.tracking.mlflow_formatting import child_tags, end_of, metric_key, param_text, tag_text
 from autotune.tracking.ui import run_page
-from autotune.tracking.words import child_tags, end_of, metric_key, param_text, tag_text
 from autotune.trial import Scalar, State
 
 if TYPE_CHECKING:

@@ -136,7 +136,7 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
 def better(
     monitor: Monitor, best: Best | None, step: int, metrics: dict[str, float], model: nn.Module
 ) -> Best:
-    """`best`, or this step if it is the one to remember so far; a tie keeps the earlier."""
+    """`best`, or this step if it is the one to transfer_data so far; a tie keeps the earlier."""
     weights = model.state_dict()
     if monitor.at == "last":
         return Best(step, metrics, weights)  # no copy: written, if ever, before the next step

@@ -15,7 +15,7 @@ from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.costs import Costs
 from autotune.train.data.base import Dataset, prepare
-from autotune.train.distill.lesson import Lesson
+from autotune.train.distill.context import DistillationContext
 from autotune.train.finite import Watch
 from autotune.train.metrics import Scores
 from autotune.train.models.embedding import embedded
@@ -97,7 +97,7 @@ def begin(config: TrainConfig) -> Run:
     plain = config.loss.build(data, config.label_smoothing).to(device)
     loss: nn.Module = plain
     if config.distill is not None:
-        loss = config.distill.build(Lesson(config, data, model, loss)).to(device)
+        loss = config.distill.build(DistillationContext(config, data, model, loss)).to(device)
     start = transfer.start(config, model, loss, device)
     loss = start.loss
     scale = batch_scale(config.lr_scaling, batch)

@@ -87,7 +87,7 @@ class Lcbench:
         return found
 
     def _reference(self) -> Reference:
-        """From 1,000 random trainings and a climb from the best of 4,000 more."""
+        """From 1,000 random trainings and a local_search from the best of 4,000 more."""
         rng = random.Random(0)
         drawn = [SPACE.sample(rng) for _ in range(5000)]
         curves = self._curves_of(drawn)

@@ -151,7 +151,7 @@ def test_auto_counts_steps(load: Load) -> None:
 
 
 def test_a_rung_beyond_the_steps_is_refused_by_their_number(load: Load) -> None:
-    assert load("schedule.grace=7").frame.max_step == 8
+    assert load("schedule.grace=7").context.max_step == 8
     with pytest.raises(InvalidInput) as caught:
         load("schedule.grace=8")
     law = "`schedule.grace` must be below the trial's 8 steps (4 an epoch), but got 8"

@@ -5,14 +5,14 @@ import random
 import pytest
 
 from autotune.schedule import Asha, Curves, Hyperband
-from autotune.testing.schedule import Race, frame, schedulers
+from autotune.testing.schedule import Race, context, schedulers
 from autotune.trial import Decision
 
 SEVERAL = [config for config in schedulers() if config.several]
 
 
 def race(config, seed, trials=30):
-    return Race(config.build(frame()), seed, trials, several=True).run()
+    return Race(config.build(context()), seed, trials, several=True).run()
 
 
 @pytest.mark.parametrize("config", SEVERAL, ids=repr)
@@ -36,7 +36,7 @@ def test_only_the_curves_count(config):
             if trial == number:
                 curves.add(int(trial), int(step), *losses)
     for number, step, *_ in run.told:
-        answer = config.build(frame()).decide(int(number), int(step), curves)
+        answer = config.build(context()).decide(int(number), int(step), curves)
         assert run.scheduler.decide(int(number), int(step), run.curves) == answer
 
 
@@ -45,10 +45,10 @@ def test_the_first_front_goes_on_and_what_it_dominates_stops():
     curves = Curves()
     for trial, point in enumerate(points):
         curves.add(trial, 1, *point)
-    scheduler = Asha(eta=2).build(frame())
+    scheduler = Asha(eta=2).build(context())
     decisions = [scheduler.decide(trial, 1, curves) for trial in range(6)]
     assert decisions == [Decision.CONTINUE] * 3 + [Decision.STOP] * 3
-    scarce = Asha(eta=3).build(frame())
+    scarce = Asha(eta=3).build(context())
     # Two of the first front: the best by the first objective, and the one farthest from it.
     assert scarce.decide(2, 1, curves) == Decision.STOP
     assert scarce.decide(1, 1, curves) == scarce.decide(0, 1, curves) == Decision.CONTINUE
@@ -60,7 +60,7 @@ def test_those_that_break_a_constraint_stand_behind_all_and_alike():
         for trial in range(9):
             losses = (1.0, float(trial)) if trial < 3 else (float("inf"),) * 2
             curves.add(trial, 1, *losses)
-        scheduler = config.build(frame())
+        scheduler = config.build(context())
         assert scheduler.decide(0, 1, curves) == Decision.CONTINUE
-    decisions = {Asha().build(frame()).decide(trial, 1, curves) for trial in range(3, 9)}
+    decisions = {Asha().build(context()).decide(trial, 1, curves) for trial in range(3, 9)}
     assert decisions == {Decision.STOP}

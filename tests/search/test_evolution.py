@@ -8,7 +8,7 @@ import pytest
 
 from autotune.pareto import fronts
 from autotune.search import Evolution
-from autotune.search.ranking import Fronts, Ranking
+from autotune.search.nondominated_sorting import Fronts, NondominatedRanking
 from autotune.space import Space
 from autotune.testing.search import SPACES, simulate
 from autotune.trial import Goal, Reason, Stage, State, Trial
@@ -23,7 +23,7 @@ def trial(number: int, state: State = State.PRUNED, **about: Any) -> Trial:
 
 
 def ranked(trials: Sequence[Trial], most: int, goals: Sequence[Goal] = MIN) -> list[int]:
-    ranking = Ranking(goals, most)
+    ranking = NondominatedRanking(goals, most)
     ranking.follow(trials)
     return ranking.best()
 
@@ -49,7 +49,7 @@ def test_trials_are_compared_at_the_farthest_step_that_enough_reached() -> None:
     early = [trial(n, curve={1: 1.0 - n / 100}) for n in range(20)]
     assert ranked(early, 2) == [19, 18]
     far = [trial(20 + n, curve={1: 2.0, 3: 0.5 - n / 100}) for n in range(3)]
-    assert ranked([*early, *far], 2) == [19, 18]  # three do not make a level of two
+    assert ranked([*early, *far], 2) == [19, 18]  # three do not make a fidelity of two
     far.append(trial(23, State.RUNNING, curve={1: 2.0, 2: 0.1, 3: 0.2, 4: 0.0}))
     assert ranked([*early, *far], 2) == [23, 22]
     whole = [trial(24 + n, State.COMPLETE, curve={1: 3.0}, value=3.0 + n) for n in range(4)]
@@ -78,7 +78,7 @@ def test_of_several_objectives_whole_fronts_are_parents() -> None:
 
 def test_it_keeps_up_with_trials_that_go_on_or_were_never_there() -> None:
     trials = simulate(Evolution().build(LINE, Goal.MINIMIZE, 0), LINE, 40)
-    ranking = Ranking(MIN, 3)
+    ranking = NondominatedRanking(MIN, 3)
     for end in (40, 10, 33, 40):
         ranking.follow(trials[:end])
         assert ranking.best() == ranked(trials[:end], 3)

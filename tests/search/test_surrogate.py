@@ -11,12 +11,22 @@ from scipy.optimize import approx_fprime
 from scipy.stats import norm
 
 from autotune.search import Mfgp
-from autotune.search.surrogate.acquire import Moves, climb, log_improvement
-from autotune.search.surrogate.aspects import objectives
+from autotune.search.surrogate.acquisition_optimizer import (
+    Perturbation,
+    local_search,
+    log_improvement,
+)
 from autotune.search.surrogate.features import Features
-from autotune.search.surrogate.levels import Levels, observe
+from autotune.search.surrogate.fidelities import Fidelities, observe
+from autotune.search.surrogate.gaussian_process import (
+    Data,
+    Hyperparameters,
+    Posterior,
+    _likelihood,
+    _prior,
+)
 from autotune.search.surrogate.priors import Priors
-from autotune.search.surrogate.process import Data, Hyper, Posterior, _likelihood, _prior
+from autotune.search.surrogate.targets import objectives
 from autotune.space import Categorical, Space
 from autotune.testing.search import SPACES, bowl, simulate
 from autotune.trial import Goal, Reason, State, Trial
@@ -65,15 +75,15 @@ def trial(number, losses, state=State.COMPLETE, reason=None):
 
 def test_levels_follow_the_steps_at_which_trials_were_stopped():
     whole = trial(0, [1.0] * 51)
-    assert Levels.of([]).steps == (1,)
-    assert Levels.of([whole]).steps == (51,)
-    assert Levels.of([whole, trial(1, [2.0], State.PRUNED)]).steps == (1, 3, 9, 27, 51)
-    assert Levels.of([whole, trial(1, [2.0] * 4, State.PRUNED)]).steps == (4, 12, 51)
+    assert Fidelities.of([]).steps == (1,)
+    assert Fidelities.of([whole]).steps == (51,)
+    assert Fidelities.of([whole, trial(1, [2.0], State.PRUNED)]).steps == (1, 3, 9, 27, 51)
+    assert Fidelities.of([whole, trial(1, [2.0] * 4, State.PRUNED)]).steps == (4, 12, 51)
 
 
 @pytest.mark.parametrize("steps", [(1,), (2,), (1, 2), (1, 3, 9, 27, 51)])
 def test_a_whole_training_ends_the_scale_however_short_it_is(steps):
-    assert Levels(steps).places()[-1] == 1  # where the posterior is asked
+    assert Fidelities(steps).places()[-1] == 1  # where the posterior is asked
 
 
 def test_what_failed_by_its_parameters_is_the_worst_of_its_level():
@@ -84,8 +94,8 @@ def test_what_failed_by_its_parameters_is_the_worst_of_its_level():
         trial(6, [], State.FAILED, Reason.OOM),
         trial(7, [], State.FAILED, Reason.LOST),
     ]
-    seen = observe(trials, Levels.of(trials), LOSS)
-    score = {(t, x): s for t, x, s in zip(seen.trial, seen.level, seen.score, strict=True)}
+    seen = observe(trials, Fidelities.of(trials), LOSS)
+    score = {(t, x): s for t, x, s in zip(seen.trial, seen.fidelity, seen.score, strict=True)}
     first, last = 0, 1
     assert score[6, first] == score[4, first] == max(s for (_, x), s in score.items() if x == first)
     assert score[5, last] == score[3, last]
@@ -97,8 +107,8 @@ def test_a_higher_level_keeps_its_distances_in_the_scale_of_the_one_below():
         trial(i, [loss + 30, loss**2, loss**2]) for i, loss in enumerate((1.0, 2.0, 3.0, 5.0))
     ]
     trials.append(trial(4, [38.0], State.PRUNED))
-    seen = observe(trials, Levels.of(trials), LOSS)
-    low, high = (seen.score[seen.level == level][:4] for level in (0, 1))
+    seen = observe(trials, Fidelities.of(trials), LOSS)
+    low, high = (seen.score[seen.fidelity == fidelity][:4] for fidelity in (0, 1))
     assert (low.mean(), low.std()) == pytest.approx((high.mean(), high.std()))
     assert (high[3] - high[2]) / (high[1] - high[0]) == pytest.approx((25 - 9) / (4 - 1))
 
@@ -106,7 +116,7 @@ def test_a_higher_level_keeps_its_distances_in_the_scale_of_the_one_below():
 def test_of_one_level_alone_the_better_half_keeps_its_distances():
     losses = (1.0, 2.0, 6.0, 7.0, 8.0, 1e6)
     trials = [trial(i, [loss]) for i, loss in enumerate(losses)]
-    score = observe(trials, Levels.of(trials), LOSS).score
+    score = observe(trials, Fidelities.of(trials), LOSS).score
     assert (score[2] - score[1]) / (score[1] - score[0]) == pytest.approx(4)
     assert (np.diff(score) > 0).all()
     assert score[5] < 3  # a rank: how bad it is says nothing
@@ -132,7 +142,7 @@ def test_the_likelihoods_gradient_is_its_slope():
 
 def test_the_posterior_passes_through_whole_trainings_and_pending_ones_take_the_doubt_away():
     data = drawn()
-    hyper = Hyper(np.zeros(3), 0.0, 0.0, math.log(1e-2), math.log(1e-6), 0.0)
+    hyper = Hyperparameters(np.zeros(3), 0.0, 0.0, math.log(1e-2), math.log(1e-6), 0.0)
     data = replace(data, study=np.zeros(12, int))
     posterior = Posterior(data, hyper, BLOCK, np.empty((0, 4)))
     whole = data.place == 1
@@ -176,9 +186,9 @@ def test_the_climb_comes_near_a_best_point_on_the_walls_of_the_cube(dimensions, 
     best[::3] = np.round(best[::3])
     missed = []
     for seed in range(20):
-        moves = Moves(np.zeros(dimensions, bool), np.random.default_rng(seed))
+        moves = Perturbation(np.zeros(dimensions, bool), np.random.default_rng(seed))
         start = rng.random((450, dimensions))
-        _, values = climb(lambda p: -((p - best) ** 2).sum(axis=1), start, moves, 12)
+        _, values = local_search(lambda p: -((p - best) ** 2).sum(axis=1), start, moves, 12)
         missed.append(-values.max())
     assert np.mean(missed) < near
 
@@ -215,7 +225,7 @@ def test_a_proposal_costs_no_more_when_the_study_is_long():
     space = SPACES["conditional"]
     sampler = Mfgp().build(space, Goal.MINIMIZE, 0)
     trials = simulate(Mfgp(startup=10_000).build(space, Goal.MINIMIZE, 0), space, 400)
-    levels = Levels.of(trials)
-    (kept,) = sampler._seen(trials, levels, 0)
-    assert len(kept.score) <= 100 + 50 * (len(levels.steps) - 1)
+    fidelities = Fidelities.of(trials)
+    (kept,) = sampler._seen(trials, fidelities, 0)
+    assert len(kept.score) <= 100 + 50 * (len(fidelities.steps) - 1)
     assert bowl(sampler.propose(trials, 400), space) < 0.5

@@ -14,9 +14,9 @@ import pytest
 from autotune import spec as specs
 from autotune.engine import simulate
 from autotune.history import History
-from autotune.search.surrogate.aspects import objectives
 from autotune.search.surrogate.features import Features
-from autotune.search.surrogate.memory import remember
+from autotune.search.surrogate.targets import objectives
+from autotune.search.surrogate.transfer_data import transfer_data
 from autotune.spec import StudySpec
 from autotune.study import in_memory
 from autotune.trial import Goal
@@ -129,8 +129,8 @@ def test_mfgp_keeps_a_bounded_share_of_earlier_studies_each_on_its_own_scale() -
     space, (loss,) = base().space, objectives([Goal.MINIMIZE])
     trials = old(0.35, "a").snapshots()
     stretched = [replace(t, curve={1: 9 * t.curve[1] + 5}) for t in trials]
-    known = remember([trials, stretched], Features(space), loss)
+    known = transfer_data([trials, stretched], Features(space), loss)
     assert known.data.study.tolist() == [1] * 30 + [2] * 30
     assert known.data.score[:30] == pytest.approx(known.data.score[30:])
     assert (known.data.place == 1).all()
-    assert len(remember([trials] * 20, Features(space), loss).units) <= 150
+    assert len(transfer_data([trials] * 20, Features(space), loss).units) <= 150

@@ -9,7 +9,7 @@ from autotune.errors import InvalidInput
 from autotune.testing import augment as suite
 from autotune.testing.augment import batch_of, images, rows, seeded
 from autotune.testing.train import check_documented, examples
-from autotune.train.augment import moves
+from autotune.train.augment import transforms
 from autotune.train.augment.config import (
     AugmentConfig,
     AugMix,
@@ -140,13 +140,13 @@ def test_what_has_no_strength_changes_nothing(config):
     torch.testing.assert_close(changed, x, atol=2e-6, rtol=0)
 
 
-MOVES = [moves.RANDOM, moves.wide(32), moves.MIXED]
+TRANSFORMS = [transforms.RANDOM, transforms.wide(32), transforms.MIXED]
 
 
-@pytest.mark.parametrize("table", MOVES, ids=["random", "wide", "mixed"])
+@pytest.mark.parametrize("table", TRANSFORMS, ids=["random", "wide", "mixed"])
 def test_every_move_is_chosen_equally_often_and_to_both_sides(table):
     count = 14_000
-    choice = moves.chosen(table, torch.ones(count), seeded())
+    choice = transforms.chosen(table, torch.ones(count), seeded())
     share = torch.bincount(choice.which, minlength=len(table)) / count
     torch.testing.assert_close(share, torch.full_like(share, 1 / len(table)), atol=0.012, rtol=0)
     for place, move in enumerate(table):
@@ -156,31 +156,31 @@ def test_every_move_is_chosen_equally_often_and_to_both_sides(table):
 
 
 def test_the_moves_are_the_papers():
-    random = {move.name for move in moves.RANDOM}
-    assert len(random) == 14 and random == {move.name for move in moves.wide(32)}
+    random = {move.name for move in transforms.RANDOM}
+    assert len(random) == 14 and random == {move.name for move in transforms.wide(32)}
     tested = {"brightness", "colour", "contrast", "sharpness", "identity"}
-    assert {move.name for move in moves.MIXED} == random - tested
+    assert {move.name for move in transforms.MIXED} == random - tested
 
 
-@pytest.mark.parametrize("name", [move.name for move in moves.RANDOM])
+@pytest.mark.parametrize("name", [move.name for move in transforms.RANDOM])
 def test_each_image_gets_the_move_that_it_chose(name):
     """One after the other and in one batch: the same."""
     p = torch.rand(28, 3, 16, 16, generator=seeded())
     level = torch.full((28,), 0.7)
-    choice = moves.chosen(moves.RANDOM, level, seeded(3))
-    place = [move.name for move in moves.RANDOM].index(name)
-    choice = moves.Choice(
+    choice = transforms.chosen(transforms.RANDOM, level, seeded(3))
+    place = [move.name for move in transforms.RANDOM].index(name)
+    choice = transforms.Choice(
         torch.where(torch.arange(28) % 2 == 0, place, choice.which), choice.amount
     )
-    together = moves.carried(p, moves.RANDOM, [choice])
+    together = transforms.carried(p, transforms.RANDOM, [choice])
     for i in range(28):
-        one = moves.Choice(choice.which[i : i + 1], choice.amount[i : i + 1])
-        alone = moves.carried(p[i : i + 1], moves.RANDOM, [one])
+        one = transforms.Choice(choice.which[i : i + 1], choice.amount[i : i + 1])
+        alone = transforms.carried(p[i : i + 1], transforms.RANDOM, [one])
         torch.testing.assert_close(together[i : i + 1], alone, atol=1e-6, rtol=0)
 
 
 def test_rand_augment_draws_n_moves():
-    """At full strength, more moves leave fewer images as they were."""
+    """At full strength, more transforms leave fewer images as they were."""
     data = images(samples=400)
     kept = []
     for n in (1, 2, 4):
@@ -193,7 +193,7 @@ def test_rand_augment_draws_n_moves():
 
 
 def test_trivial_augment_moves_no_further_than_the_image():
-    assert moves.wide(8)[3].strongest == 1 and moves.wide(64)[3].strongest == 0.5
+    assert transforms.wide(8)[3].strongest == 1 and transforms.wide(64)[3].strongest == 0.5
 
 
 def test_mixup_is_its_formula():

@@ -10,13 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from autotune.errors import InvalidInput
-from autotune.testing.distill import check_distillation, first_batch, lesson, write_export
+from autotune.testing.distill import check_distillation, context, first_batch, write_export
 from autotune.testing.train import check_documented, examples
 from autotune.train import cache, loop
 from autotune.train.base import variants
 from autotune.train.distill.config import DistillConfig, SoftTargets
+from autotune.train.distill.context import DistillationContext
 from autotune.train.distill.features import HintsLoss
-from autotune.train.distill.lesson import Lesson
 from autotune.train.distill.teacher_config import TeacherConfig
 from autotune.train.distill.teachers import answers, find
 
@@ -78,7 +78,7 @@ def test_a_taught_loss_is_the_weighted_sum(make, tmp_path) -> None:
     folder = write_export(config.model_copy(update={"seed": 9}), tmp_path)
     distill = {"name": "soft_targets", "alpha": 0.8, "alpha_end": 0.2, "alpha_schedule": "linear"}
     distill |= {"teacher": {"name": "exported", "folder": str(folder)}, "temperature": 2.0}
-    made = lesson(make(epochs=3, distill=distill), _CrossEntropy())
+    made = context(make(epochs=3, distill=distill), _CrossEntropy())
     loss = made.config.distill.build(made)
     batch = first_batch(made)._replace(epoch=2)
     output = made.student(batch.x)
@@ -95,11 +95,11 @@ class _CrossEntropy(nn.Module):
 
 
 def test_a_mixed_batch_reaches_both_the_labels_and_the_teacher(make, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(Lesson, "fixed", False)  # as with augmentation
+    monkeypatch.setattr(DistillationContext, "fixed", False)  # as with augmentation
     folder = write_export(make(seed=9), tmp_path)
     teacher = {"name": "exported", "folder": str(folder)}
     for name in ("soft_targets", "decoupled"):
-        made = lesson(make(distill={"name": name, "teacher": teacher}), _CrossEntropy())
+        made = context(make(distill={"name": name, "teacher": teacher}), _CrossEntropy())
         loss = made.config.distill.build(made)
         batch = first_batch(made)
         shares = nn.functional.one_hot(batch.y, 3).float() * 0.7 + 0.1
@@ -112,7 +112,7 @@ def test_a_mixed_batch_reaches_both_the_labels_and_the_teacher(make, tmp_path, m
 def test_logits_told_once_are_those_told_on_the_fly(make, tmp_path, monkeypatch) -> None:
     folder = write_export(make(seed=31), tmp_path)
     teacher = {"name": "exported", "folder": str(folder)}
-    made = lesson(make(distill={"name": "soft_targets", "teacher": teacher}))
+    made = context(make(distill={"name": "soft_targets", "teacher": teacher}))
     found = find(made.config.distill.teacher, made)
     before = {path.name for path in cache.folder().glob("logits-*")}
     told = answers(made, found)
@@ -123,7 +123,7 @@ def test_logits_told_once_are_those_told_on_the_fly(make, tmp_path, monkeypatch)
     torch.testing.assert_close(told(batch), found(x))
     assert len(kept) == 1
     assert torch.equal(answers(made, found)(batch), told(batch))
-    monkeypatch.setattr(Lesson, "fixed", False)
+    monkeypatch.setattr(DistillationContext, "fixed", False)
     changed = batch._replace(x=x + 1)
     torch.testing.assert_close(answers(made, found)(changed), found(x + 1))
 
@@ -192,9 +192,9 @@ def test_the_exported_teacher_sees_inputs_as_it_was_trained_to(make, blobs, tmp_
         np.savez(tmp_path / "other.npz", x=3 * file["x"] + 5, y=file["y"])
     other = make(data={"name": "arrays", "path": str(tmp_path / "other.npz")}, seed=3)
     teacher = {"name": "exported", "folder": str(write_export(other, tmp_path / "best"))}
-    made = lesson(make(distill={"name": "soft_targets", "teacher": teacher}))
+    made = context(make(distill={"name": "soft_targets", "teacher": teacher}))
     found = find(made.config.distill.teacher, made)
-    data, theirs = made.data, lesson(other)
+    data, theirs = made.data, context(other)
     raw = made.data.train.x * data.std + data.mean
     expected = theirs.student.eval()((raw - theirs.data.mean) / theirs.data.std)
     torch.testing.assert_close(found(data.train.x), expected, rtol=1e-4, atol=1e-4)
@@ -211,7 +211,7 @@ def test_a_torchvision_teacher(images, tmp_path) -> None:
     for file, inputs in (("net.pth", "data"), ("net.safetensors", "data"), ("net.pth", "imagenet")):
         teacher = {"name": "torchvision", "arch": "squeezenet1_1", "inputs": inputs}
         teacher |= {"weights": str(tmp_path / file)}
-        made = lesson(images(distill={"name": "soft_targets", "teacher": teacher}))
+        made = context(images(distill={"name": "soft_targets", "teacher": teacher}))
         made = _larger(made)
         said.append(find(made.config.distill.teacher, made)(made.data.train.x[:3]))
     assert said[0].shape == (3, 10)
@@ -267,8 +267,8 @@ def test_a_study_that_is_not_exported_or_not_there(refused, tmp_path) -> None:
 def test_a_study_that_is_exported(make, tmp_path) -> None:
     write_export(make(seed=4), tmp_path / "fine" / "best")
     teacher = {"name": "study", "study": "fine", "runs": str(tmp_path)}
-    made = lesson(make(distill={"name": "soft_targets", "teacher": teacher}))
-    expected = lesson(make(seed=4)).student.state_dict()
+    made = context(make(distill={"name": "soft_targets", "teacher": teacher}))
+    expected = context(make(seed=4)).student.state_dict()
     found = find(made.config.distill.teacher, made).model.state_dict()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
@@ -327,7 +327,7 @@ def test_a_projector_only_where_it_is_needed(images, tmp_path) -> None:
     for channels, kind in ((4, nn.Conv2d), (6, nn.Identity)):
         teacher = {"name": "exported", "folder": str(folder)}
         config = images({"model.channels": channels}, distill={"name": "hints", "teacher": teacher})
-        loss = config.distill.build(lesson(config))
+        loss = config.distill.build(context(config))
         assert isinstance(loss, HintsLoss) and isinstance(loss.projector, kind)
 
 
@@ -335,12 +335,12 @@ def test_evaluation_and_copies_leave_nothing_in_the_taps(images) -> None:
     from copy import deepcopy
 
     config = images(distill={"name": "attention"})
-    made = lesson(config)
+    made = context(config)
     loss = made.config.distill.build(made)
     batch = first_batch(made)
     output = made.student(batch.x)
     with torch.no_grad():
-        deepcopy(lesson(config).student)(batch.x)
+        deepcopy(context(config).student)(batch.x)
         made.student.eval()(batch.x)
     assert torch.isfinite(loss(output, batch))
     assert isinstance(SoftTargets().teacher.seed, int)

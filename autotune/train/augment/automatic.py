@@ -1,4 +1,4 @@
-"""Policies that choose their moves by themselves: policy(x, generator), images to images.
+"""Policies that choose their transforms by themselves: policy(x, generator), images to images.
 
 x is (B, C, H, W), normalised, with 1 or 3 channels.
 """
@@ -10,14 +10,22 @@ from autotune.train.augment import config as configs
 from autotune.train.augment.basic import framed
 from autotune.train.augment.draws import beta, dirichlet, uniform, whole
 from autotune.train.augment.erase import cutout
-from autotune.train.augment.moves import MIXED, RANDOM, Choice, Move, carried, chosen, wide
 from autotune.train.augment.pixels import pixels_of
+from autotune.train.augment.transforms import (
+    MIXED,
+    RANDOM,
+    Choice,
+    Transform,
+    carried,
+    chosen,
+    wide,
+)
 from autotune.train.data.base import Dataset
 
 __all__ = ["AugMix", "RandAugment", "TrivialAugment"]
 
 STRENGTHS = 30  # of RandAugment and TrivialAugment; AugMix counts to 10
-MOVES = (*MIXED, Move("identity"))
+MOVES = (*MIXED, Transform("identity"))
 
 
 class Automatic:
@@ -49,11 +57,11 @@ class RandAugment(Automatic):
 class TrivialAugment(Automatic):
     def __init__(self, config: configs.TrivialAugment, data: Dataset) -> None:
         super().__init__(config, data)
-        self.moves = wide(max(data.shape[1:]))
+        self.transforms = wide(max(data.shape[1:]))
 
     def change(self, p: Tensor, generator: Generator) -> Tensor:
         level = whole(len(p), 0, STRENGTHS, generator) / STRENGTHS
-        return carried(p, self.moves, [chosen(self.moves, level, generator)])
+        return carried(p, self.transforms, [chosen(self.transforms, level, generator)])
 
 
 class AugMix(Automatic):
@@ -71,7 +79,7 @@ class AugMix(Automatic):
         return torch.lerp(p, mean, share)
 
     def choices(self, chains: int, generator: Generator) -> list[Choice]:
-        """Every chain's moves, one after the other; a chain that has ended stays as it is."""
+        """Every chain's transforms, one after the other; a chain that has ended stays as it is."""
         config = self.config
         depth = whole(chains, config.depth or 1, config.depth or 3, generator)
         found = []

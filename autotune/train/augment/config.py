@@ -65,7 +65,7 @@ class PolicyBase(Config):
 
 
 class Basic(PolicyBase):
-    """The classic moves, each with a strength of its own; those left at 0 cost nothing.
+    """The classic transforms, each with a strength of its own; those left at 0 cost nothing.
 
     All that moves pixels is one affine map an image, sampled once. Colours change in the order in
     which they stand here.
@@ -107,9 +107,9 @@ class Basic(PolicyBase):
 
 
 class RandAugment(PolicyBase):
-    """`n` random moves for each image, all of strength `m` (Cubuk et al. 2020).
+    """`n` random transforms for each image, all of strength `m` (Cubuk et al. 2020).
 
-    The moves and their ranges are torchvision's; those that move pixels are sampled together, after
+    Transforms and ranges are torchvision's; those that move pixels are sampled together, after
     those that change colours.
     """
 
@@ -128,7 +128,7 @@ class RandAugment(PolicyBase):
 class TrivialAugment(PolicyBase):
     """One random move of random strength for each image; nothing to tune (Müller & Hutter 2021).
 
-    The moves and their wide ranges are torchvision's.
+    The transforms and their wide ranges are torchvision's.
     """
 
     name: Literal["trivial_augment"] = "trivial_augment"
@@ -140,7 +140,7 @@ class TrivialAugment(PolicyBase):
 
 
 class AugMix(PolicyBase):
-    """A random mixture of the image and of chains of moves (Hendrycks et al. 2020).
+    """A random mixture of the image and of chains of transforms (Hendrycks et al. 2020).
 
     Without the paper's Jensen-Shannon loss, which would take three passes of the network.
     """

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from autotune.train.data import shelf, tables
+from autotune.train.data import dataset_cache, tables
 from autotune.train.data.config import DataConfig
 from autotune.train.data.place import placed
 from autotune.train.data.splits import split, stratified
@@ -24,7 +24,7 @@ def prepare(config: DataConfig, device: str, task: Task = "classification") -> D
 @lru_cache(maxsize=2)
 def _prepared(kind: type[DataConfig], text: str, device: str, task: Task) -> Dataset:
     config = kind.model_validate_json(text)
-    return placed(shelf.kept(config, task, lambda: made(config, task)), device)
+    return placed(dataset_cache.kept(config, task, lambda: made(config, task)), device)
 
 
 def made(config: DataConfig, task: Task) -> Dataset:

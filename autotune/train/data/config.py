@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArraysData",
-    "Cifar100Data",
     "Cifar10Data",
+    "Cifar100Data",
     "CustomData",
     "DataConfig",
     "DiabetesData",

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from autotune.train.data.values import Arrays
 
 __all__ = [
-    "Cifar100Data",
     "Cifar10Data",
+    "Cifar100Data",
     "DiabetesData",
     "DigitsData",
     "FashionMnistData",

@@ -11,7 +11,7 @@ from autotune.train.invalid import misplaced
 if TYPE_CHECKING:
     from torch import nn
 
-    from autotune.train.distill.lesson import Lesson
+    from autotune.train.distill.context import DistillationContext
 
 __all__ = [
     "Attention",
@@ -38,8 +38,8 @@ class NoDistillation(Config):
 
     name: Literal["none"] = "none"
 
-    def build(self, lesson: "Lesson") -> "nn.Module":
-        return lesson.plain
+    def build(self, context: "DistillationContext") -> "nn.Module":
+        return context.plain
 
 
 class Taught(Config):
@@ -80,10 +80,10 @@ class SoftTargets(Tempered):
     alpha_schedule: Change = "constant"
     """How alpha moves over the epochs."""
 
-    def build(self, lesson: "Lesson") -> "nn.Module":
+    def build(self, context: "DistillationContext") -> "nn.Module":
         from autotune.train.distill import strategies
 
-        return strategies.SoftTargetsLoss(self, lesson)
+        return strategies.SoftTargetsLoss(self, context)
 
 
 class Decoupled(Tempered):
@@ -98,10 +98,10 @@ class Decoupled(Tempered):
     beta: Weight = 8.0
     """Weight of the part about the other classes among themselves."""
 
-    def build(self, lesson: "Lesson") -> "nn.Module":
+    def build(self, context: "DistillationContext") -> "nn.Module":
         from autotune.train.distill import strategies
 
-        return strategies.DecoupledLoss(self, lesson)
+        return strategies.DecoupledLoss(self, context)
 
 
 class Weighted(Taught):
@@ -122,10 +122,10 @@ class Hints(Weighted):
     at: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Where features are compared, as a share of either network's depth."""
 
-    def build(self, lesson: "Lesson") -> "nn.Module":
+    def build(self, context: "DistillationContext") -> "nn.Module":
         from autotune.train.distill import features
 
-        return features.HintsLoss(self, lesson)
+        return features.HintsLoss(self, context)
 
 
 class Attention(Weighted):
@@ -137,10 +137,10 @@ class Attention(Weighted):
     points: Annotated[int, Field(ge=1)] = 3
     """Maps compared, evenly over the depth of either network; equal ones count once."""
 
-    def build(self, lesson: "Lesson") -> "nn.Module":
+    def build(self, context: "DistillationContext") -> "nn.Module":
         from autotune.train.distill import features
 
-        return features.AttentionLoss(self, lesson)
+        return features.AttentionLoss(self, context)
 
 
 class Relational(Weighted):
@@ -155,10 +155,10 @@ class Relational(Weighted):
     angle: Weight = 50.0
     """Weight of the angles in triples of samples."""
 
-    def build(self, lesson: "Lesson") -> "nn.Module":
+    def build(self, context: "DistillationContext") -> "nn.Module":
         from autotune.train.distill import features
 
-        return features.RelationalLoss(self, lesson)
+        return features.RelationalLoss(self, context)
 
 
 DistillSettings = NoDistillation | SoftTargets | Decoupled | Hints | Attention | Relational

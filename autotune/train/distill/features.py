@@ -12,7 +12,7 @@ from autotune.errors import InvalidInput, Problem, UserError
 from autotune.train.batch import Batch
 from autotune.train.distill import losses, schedules
 from autotune.train.distill.config import Attention, Hints, Relational, Weighted
-from autotune.train.distill.lesson import Lesson
+from autotune.train.distill.context import DistillationContext
 from autotune.train.distill.teachers import find
 from autotune.train.models.blocks import Block, blocks, head
 from autotune.train.setup import seed_of
@@ -63,13 +63,13 @@ class Taps:
 class _TaughtByFeatures(nn.Module):
     """Loss on the labels + weight x `distance` of what both networks answered at `places`."""
 
-    def __init__(self, config: Weighted, lesson: Lesson) -> None:
+    def __init__(self, config: Weighted, context: DistillationContext) -> None:
         super().__init__()
-        self.plain, self.config = lesson.plain, config
+        self.plain, self.config = context.plain, config
         self.weight = schedules.over_epochs(
-            config.weight_schedule, config.weight, config.weight_end, lesson.config.epochs
+            config.weight_schedule, config.weight, config.weight_end, context.config.epochs
         )
-        self.teacher = find(config.teacher, lesson)
+        self.teacher = find(config.teacher, context)
 
     def watch(
         self, student: Sequence[nn.Module], teacher: Sequence[nn.Module], before: bool = False
@@ -90,16 +90,16 @@ class _TaughtByFeatures(nn.Module):
 
 
 class HintsLoss(_TaughtByFeatures):
-    def __init__(self, config: Hints, lesson: Lesson) -> None:
-        super().__init__(config, lesson)
-        x = lesson.data.train.x[:2]
-        mine = _at_depth(_places(lesson.student, x), config.at)
+    def __init__(self, config: Hints, context: DistillationContext) -> None:
+        super().__init__(config, context)
+        x = context.data.train.x[:2]
+        mine = _at_depth(_places(context.student, x), config.at)
         theirs = _at_depth(_places(self.teacher.model, self.teacher.view(x)), config.at)
         if len(mine.shape) != len(theirs.shape):
             what = f"the student's are {mine.shape} and the teacher's {theirs.shape}"
             raise _incomparable("hints", f"features of one kind, but {what}")
         self.watch([mine.module], [theirs.module])
-        torch.manual_seed(seed_of(lesson.config.seed, 0, "projector"))
+        torch.manual_seed(seed_of(context.config.seed, 0, "projector"))
         self.projector = _projector(mine.shape, theirs.shape).to(x.device)
 
     def distance(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
@@ -108,10 +108,10 @@ class HintsLoss(_TaughtByFeatures):
 
 
 class AttentionLoss(_TaughtByFeatures):
-    def __init__(self, config: Attention, lesson: Lesson) -> None:
-        super().__init__(config, lesson)
-        x = lesson.data.train.x[:2]
-        mine = _maps(_places(lesson.student, x), "student")
+    def __init__(self, config: Attention, context: DistillationContext) -> None:
+        super().__init__(config, context)
+        x = context.data.train.x[:2]
+        mine = _maps(_places(context.student, x), "student")
         theirs = _maps(_places(self.teacher.model, self.teacher.view(x)), "teacher")
         shares = [point / config.points for point in range(1, config.points + 1)]
         pairs = dict.fromkeys((_at_depth(mine, at), _at_depth(theirs, at)) for at in shares)
@@ -125,9 +125,9 @@ class AttentionLoss(_TaughtByFeatures):
 class RelationalLoss(_TaughtByFeatures):
     config: Relational
 
-    def __init__(self, config: Relational, lesson: Lesson) -> None:
-        super().__init__(config, lesson)
-        self.watch([_head(lesson.student)], [_head(self.teacher.model)], before=True)
+    def __init__(self, config: Relational, context: DistillationContext) -> None:
+        super().__init__(config, context)
+        self.watch([_head(context.student)], [_head(self.teacher.model)], before=True)
 
     def distance(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         mine, theirs = student[0][:COMPARED].flatten(1), teacher[0][:COMPARED].flatten(1)

@@ -7,32 +7,32 @@ from autotune.errors import InvalidInput, Problem
 from autotune.train.batch import Batch
 from autotune.train.distill import losses, schedules
 from autotune.train.distill.config import Decoupled, SoftTargets, Tempered
-from autotune.train.distill.lesson import Lesson
+from autotune.train.distill.context import DistillationContext
 from autotune.train.distill.teachers import answers, find
 
 __all__ = ["DecoupledLoss", "SoftTargetsLoss"]
 
 
 class _TaughtByLogits(nn.Module):
-    def __init__(self, config: Tempered, lesson: Lesson) -> None:
+    def __init__(self, config: Tempered, context: DistillationContext) -> None:
         super().__init__()
-        if lesson.data.classes == 0:
+        if context.data.classes == 0:
             message = (
                 f"`distill` {config.name} compares classes, but this is a regression: "
                 "use hints or relational"
             )
             raise InvalidInput([Problem(message, ("distill", "name"))])
-        self.plain = lesson.plain
+        self.plain = context.plain
         self.config = config
-        self.temperature = schedules.temperature(config, lesson.config.epochs)
-        self.teacher = answers(lesson, find(config.teacher, lesson))
+        self.temperature = schedules.temperature(config, context.config.epochs)
+        self.teacher = answers(context, find(config.teacher, context))
 
 
 class SoftTargetsLoss(_TaughtByLogits):
-    def __init__(self, config: SoftTargets, lesson: Lesson) -> None:
-        super().__init__(config, lesson)
+    def __init__(self, config: SoftTargets, context: DistillationContext) -> None:
+        super().__init__(config, context)
         self.alpha = schedules.over_epochs(
-            config.alpha_schedule, config.alpha, config.alpha_end, lesson.config.epochs
+            config.alpha_schedule, config.alpha, config.alpha_end, context.config.epochs
         )
 
     def forward(self, output: Tensor, batch: Batch) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from autotune.train.base import Config
-from autotune.train.finished import Exported, StudyBest
+from autotune.train.exported_model import Exported, StudyBest
 from autotune.train.models.activations import ActivationConfig
 from autotune.train.models.config import ModelConfig
 from autotune.train.models.initializers import InitializerConfig

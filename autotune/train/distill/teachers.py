@@ -16,13 +16,13 @@ from autotune.train import cache, checkpoint, weights
 from autotune.train.batch import Batch
 from autotune.train.config import Monitor, TrainConfig
 from autotune.train.data.base import prepare
-from autotune.train.distill.lesson import Lesson
+from autotune.train.distill.context import DistillationContext
 from autotune.train.distill.teacher_config import (
     SelfTeacher,
     TeacherConfig,
     TorchvisionTeacher,
 )
-from autotune.train.finished import Exported, StudyBest
+from autotune.train.exported_model import Exported, StudyBest
 from autotune.train.pretrain import digest, fingerprint, pretrained, pupil
 
 __all__ = ["Teacher", "answers", "find"]
@@ -52,42 +52,42 @@ class Teacher:
         return output.float()
 
 
-def find(config: TeacherConfig, lesson: Lesson) -> Teacher:
+def find(config: TeacherConfig, context: DistillationContext) -> Teacher:
     """The teacher, on the device of the student's data.
 
     One that is to be trained is trained here, unless the cache has it. Raises InvalidInput when
     it does not fit the student's data.
     """
     if isinstance(config, TorchvisionTeacher):
-        teacher = _of_torchvision(config, lesson)
+        teacher = _of_torchvision(config, context)
     elif isinstance(config, Exported | StudyBest):
         at = (*AT, config.key)
-        teacher = _exported(config.place(at), lesson, at)
+        teacher = _exported(config.place(at), context, at)
     else:
-        student = lesson.config
+        student = context.config
         own = _born(config, student) if isinstance(config, SelfTeacher) else pupil(student, config)
-        best = checkpoint.load_best(pretrained(own, lesson.data))
-        teacher = Teacher(_built(own, lesson, best.weights), _as_it_is)
-    teacher.model.to(lesson.data.train.x.device)
+        best = checkpoint.load_best(pretrained(own, context.data))
+        teacher = Teacher(_built(own, context, best.weights), _as_it_is)
+    teacher.model.to(context.data.train.x.device)
     return teacher
 
 
-def answers(lesson: Lesson, teacher: Teacher) -> Callable[[Batch], Tensor]:
+def answers(context: DistillationContext, teacher: Teacher) -> Callable[[Batch], Tensor]:
     """The teacher's logits (B, C) for a batch: looked up where the inputs never change."""
-    data = lesson.data
-    if not lesson.fixed or len(data.train.y) * data.outputs > LARGEST:
+    data = context.data
+    if not context.fixed or len(data.train.y) * data.outputs > LARGEST:
         return lambda batch: teacher(batch.x)
     state = teacher.model.state_dict()
     sums = [f"{name} {digest(_raw(state[name]))}" for name in sorted(state)]
     network = (str(teacher.model), teacher.name, *sums)
     key = digest(*network, fingerprint(data), torch.__version__, data.train.x.device.type)
-    folder = cache.once(f"logits-{key}", lambda folder: _tell_all(teacher, lesson, folder))
+    folder = cache.once(f"logits-{key}", lambda folder: _tell_all(teacher, context, folder))
     table = load_file(folder / "logits.safetensors")["logits"].to(data.train.x.device)
     return lambda batch: table.index_select(0, batch.rows)
 
 
-def _tell_all(teacher: Teacher, lesson: Lesson, folder: Path) -> None:
-    x = lesson.data.train.x
+def _tell_all(teacher: Teacher, context: DistillationContext, folder: Path) -> None:
+    x = context.data.train.x
     parts = x.split(max(1, ELEMENTS // max(1, x[0].numel())))
     table = torch.cat([teacher(part) for part in parts]).cpu()
     save_file({"logits": table.contiguous()}, folder / "logits.safetensors")
@@ -107,34 +107,34 @@ def _born(config: SelfTeacher, student: TrainConfig) -> TrainConfig:
     return student.model_copy(update=values)
 
 
-def _exported(folder: Path, lesson: Lesson, at: tuple[str, ...]) -> Teacher:
+def _exported(folder: Path, context: DistillationContext, at: tuple[str, ...]) -> Teacher:
     tensors = weights.exported_weights(folder, at)
     own = weights.exported_config(folder, at)
-    if own.data == lesson.config.data:
-        return Teacher(_built(own, lesson, tensors), _as_it_is)
-    _refuse_other_splits(own, lesson)
-    return Teacher(_built(own, lesson, tensors), *_renormalised(own, lesson))
+    if own.data == context.config.data:
+        return Teacher(_built(own, context, tensors), _as_it_is)
+    _refuse_other_splits(own, context)
+    return Teacher(_built(own, context, tensors), *_renormalised(own, context))
 
 
-def _built(own: TrainConfig, lesson: Lesson, tensors: weights.Weights) -> nn.Module:
-    data = lesson.data
+def _built(own: TrainConfig, context: DistillationContext, tensors: weights.Weights) -> nn.Module:
+    data = context.data
     model = own.model.build(data.shape, data.outputs, own.activation)
-    return _filled(model, tensors, lesson)
+    return _filled(model, tensors, context)
 
 
-def _filled(model: nn.Module, tensors: weights.Weights, lesson: Lesson) -> nn.Module:
+def _filled(model: nn.Module, tensors: weights.Weights, context: DistillationContext) -> nn.Module:
     top = weights.head_name(model)
     given = tensors.get(f"{top}.bias")
-    if given is not None and len(given) != lesson.data.outputs:
-        has = f"the teacher has {len(given)} classes and `data` {lesson.data.outputs}"
+    if given is not None and len(given) != context.data.outputs:
+        has = f"the teacher has {len(given)} classes and `data` {context.data.outputs}"
         raise _misfit(f"{has}: they must be the same")
     weights.fill(model, tensors, AT)
     return model
 
 
-def _refuse_other_splits(own: TrainConfig, lesson: Lesson) -> None:
+def _refuse_other_splits(own: TrainConfig, context: DistillationContext) -> None:
     """A teacher that has seen what the student is judged by would whisper."""
-    theirs, ours = own.data.model_dump(), lesson.config.data.model_dump()
+    theirs, ours = own.data.model_dump(), context.config.data.model_dump()
     differ = {key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key)}
     if differ and differ <= SPLIT:
         word = sorted(differ)[0]
@@ -142,9 +142,9 @@ def _refuse_other_splits(own: TrainConfig, lesson: Lesson) -> None:
         raise _misfit(f"the teacher was trained on another split of the same data ({split})")
 
 
-def _renormalised(own: TrainConfig, lesson: Lesson) -> tuple[View, str]:
+def _renormalised(own: TrainConfig, context: DistillationContext) -> tuple[View, str]:
     """From the student's normalisation of the inputs to the teacher's."""
-    ours = lesson.data
+    ours = context.data
     theirs = prepare(own.data, str(ours.mean.device), own.loss.task)
     if theirs.shape != ours.shape:
         raise _misfit(f"the teacher was trained on samples of {theirs.shape}, not {ours.shape}")
@@ -154,7 +154,7 @@ def _renormalised(own: TrainConfig, lesson: Lesson) -> tuple[View, str]:
     return lambda x: (x * ours.std + ours.mean - theirs.mean) / theirs.std, name
 
 
-def _of_torchvision(config: TorchvisionTeacher, lesson: Lesson) -> Teacher:
+def _of_torchvision(config: TorchvisionTeacher, context: DistillationContext) -> Teacher:
     from torchvision import models
 
     if config.arch not in models.list_models(module=models):
@@ -163,15 +163,15 @@ def _of_torchvision(config: TorchvisionTeacher, lesson: Lesson) -> Teacher:
         raise InvalidInput(
             [Problem(f"`distill.teacher.arch` {config.arch!r} is unknown{hint}", at)]
         )
-    if len(lesson.data.shape) != 3:
-        raise _misfit(f"torchvision's networks need images, not samples of {lesson.data.shape}")
+    if len(context.data.shape) != 3:
+        raise _misfit(f"torchvision's networks need images, not samples of {context.data.shape}")
     tensors = weights.read(config.weights, (*AT, "weights"))
-    model = models.get_model(config.arch, weights=None, num_classes=lesson.data.outputs)
-    return Teacher(_filled(model, tensors, lesson), _as_colour(config, lesson), config.inputs)
+    model = models.get_model(config.arch, weights=None, num_classes=context.data.outputs)
+    return Teacher(_filled(model, tensors, context), _as_colour(config, context), config.inputs)
 
 
-def _as_colour(config: TorchvisionTeacher, lesson: Lesson) -> View:
-    data = lesson.data
+def _as_colour(config: TorchvisionTeacher, context: DistillationContext) -> View:
+    data = context.data
     if config.inputs == "data":
         return lambda x: x.expand(-1, 3, -1, -1)
     mean, std = (torch.tensor(v, device=data.mean.device).view(1, 3, 1, 1) for v in IMAGENET)

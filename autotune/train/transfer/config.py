@@ -6,7 +6,7 @@ from pydantic import Field
 
 from autotune.train.base import Config
 from autotune.train.data.config import DataConfig
-from autotune.train.finished import Exported, StudyBest
+from autotune.train.exported_model import Exported, StudyBest
 from autotune.train.recipe import Recipe
 
 if TYPE_CHECKING:

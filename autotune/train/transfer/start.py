@@ -5,7 +5,7 @@ from torch import nn
 from autotune.train import checkpoint, weights
 from autotune.train.config import TrainConfig
 from autotune.train.data.base import prepare
-from autotune.train.finished import Exported, StudyBest
+from autotune.train.exported_model import Exported, StudyBest
 from autotune.train.pretrain import pretrained, pupil
 from autotune.train.transfer.config import FileSource, SourceConfig
 from autotune.train.transfer.strategies import Plan

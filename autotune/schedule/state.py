@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from autotune.schedule.curves import Curves, Group
 
-__all__ = ["Clone", "Field", "Fresh", "Hold", "Move", "Paused", "Resume"]
+__all__ = ["Action", "Clone", "NewTrial", "Paused", "Resume", "SchedulerState", "WaitForRunning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,17 @@ class Clone:
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class NewTrial:
     """No trial goes on now; the sampler may propose a new one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class WaitForRunning:
     """Nothing is to begin before a running trial has come farther. With none running, the
     search has ended."""
 
 
-Move = Resume | Clone | Fresh | Hold
+Action = Resume | Clone | NewTrial | WaitForRunning
 
 
 class Paused(Mapping[int, int]):
@@ -87,7 +87,7 @@ class Paused(Mapping[int, int]):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class SchedulerState:
     """Where the trials of a study stand."""
 
     curves: Curves

@@ -9,10 +9,10 @@ from autotune.search.base import Sampler, SamplerSettings
 from autotune.space import Space
 from autotune.trial import Goal
 
-__all__ = ["Genetic"]
+__all__ = ["NsgaSettings"]
 
 
-class Genetic(SamplerSettings):
+class NsgaSettings(SamplerSettings):
     """An evolutionary search; conditional parameters are drawn at random."""
 
     name: str
@@ -25,10 +25,11 @@ class Genetic(SamplerSettings):
         return self.build_several(space, [goal], seed)
 
     def build_several(self, space: Space, goals: Sequence[Goal], seed: int) -> Sampler:
-        from autotune.search import generations
 
-        make = {"nsga2": generations.nsga2, "nsga3": generations.nsga3}[self.name]
-        return generations.GenerationSampler(space, goals, seed, make, self.population)
+        from autotune.search import nsga_sampler
+
+        make = {"nsga2": nsga_sampler.nsga2, "nsga3": nsga_sampler.nsga3}[self.name]
+        return nsga_sampler.NsgaSampler(space, goals, seed, make, self.population)
 
     def limits(self, space: Space, stops_early: bool) -> list[str]:
         drawn = ", ".join(name for name, p in space.parameters.items() if p.when)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, logsumexp
 
-from autotune.search.surrogate.acquire import log_improvement
+from autotune.search.surrogate.acquisition_optimizer import log_improvement
 
-__all__ = ["Gain", "log_hypervolume"]
+__all__ = ["Acquisition", "log_hypervolume"]
 
 Array = NDArray[np.float64]
 Model = Callable[[Array], tuple[Array, Array]]
@@ -17,8 +17,8 @@ _NODES = np.linspace(0.0, 1.0, 20)[1:] ** 2
 _REACH = 5.0
 
 
-class Gain:
-    """One objective alone, with a `doubt`: how low the score may be, by the lower confidence bound
+class Acquisition:
+    """One objective alone, with a `beta`: how low the score may be, by the lower confidence bound
     (N. Srinivas et al., "Gaussian process optimization in the bandit setting", ICML 2010).
     Otherwise the logarithm of what a training may improve, plus that of the chance that it is
     feasible (J. Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014).
@@ -34,15 +34,15 @@ class Gain:
         models: Sequence[Model],
         objectives: int,
         rng: np.random.Generator,
-        doubt: float | None,
+        beta: float | None,
     ) -> None:
-        """`models` are those of the `objectives`, then those of the constraints; `doubt`: standard
+        """`models` are those of the `objectives`, then those of the constraints; `beta`: standard
         deviations below the mean, where trials are stopped early, so that to be wrong is cheap."""
         self._objectives = models[:objectives]
         self._constraints = models[objectives:]
         drawn = np.abs(rng.standard_normal((self.DIRECTIONS, objectives)))
         self._directions = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-        self._doubt = doubt if len(models) == 1 else None
+        self._beta = beta if len(models) == 1 else None
         self.seen: Array | None = None
 
     def __call__(self, features: Array) -> Array:
@@ -50,8 +50,8 @@ class Gain:
         if self.seen is None:
             return chance
         mean, spread = self.expected(features)
-        if self._doubt is not None:
-            return np.asarray(self._doubt * spread[:, 0] - mean[:, 0])
+        if self._beta is not None:
+            return np.asarray(self._beta * spread[:, 0] - mean[:, 0])
         if len(self._objectives) == 1:
             return log_improvement(mean[:, 0], spread[:, 0], float(self.seen.min())) + chance
         return log_hypervolume(mean, spread, self.seen, self._directions) + chance
@@ -64,15 +64,15 @@ class Gain:
     def order(self, features: Array) -> NDArray[np.int64]:
         """Rows by what they are expected to end as, the best first; of several objectives the
         best in each direction, in turn."""
-        doubt = -self._chance(features)
+        beta = -self._chance(features)
         if self.seen is None:
-            return np.argsort(doubt, kind="stable")
+            return np.argsort(beta, kind="stable")
         mean, _ = self.expected(features)
         if len(self._objectives) == 1:
-            return np.argsort(mean[:, 0] + doubt, kind="stable")
+            return np.argsort(mean[:, 0] + beta, kind="stable")
         worst, span = _frame(mean)
         heights = ((worst - mean) / span)[:, None, :] / self._directions
-        ranks = np.argsort(np.argsort(-heights.min(axis=2) + doubt[:, None], axis=0), axis=0)
+        ranks = np.argsort(np.argsort(-heights.min(axis=2) + beta[:, None], axis=0), axis=0)
         return np.argsort(ranks.min(axis=1), kind="stable")
 
     def _chance(self, features: Array) -> Array:

@@ -10,11 +10,11 @@ from autotune.train.data.base import Dataset
 if TYPE_CHECKING:
     from autotune.train.config import TrainConfig
 
-__all__ = ["Lesson"]
+__all__ = ["DistillationContext"]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class DistillationContext:
     config: "TrainConfig"
     """The student's."""
     data: Dataset

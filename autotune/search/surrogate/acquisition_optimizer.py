@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-__all__ = ["Moves", "climb", "log_improvement"]
+__all__ = ["Perturbation", "local_search", "log_improvement"]
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ def log_improvement(mean: Array, spread: Array, best: float) -> Array:
     return np.asarray(np.where(z > -10, np.log(np.maximum(near, 1e-300)), far) + np.log(spread))
 
 
-class Moves:
+class Perturbation:
     """Changes of points: of each coordinate with a chance that leaves two or so to change."""
 
     def __init__(self, choices: NDArray[np.bool_], rng: np.random.Generator) -> None:
@@ -47,8 +47,8 @@ class Moves:
         return np.clip(np.where(chosen, values, rows), 0.0, np.nextafter(1.0, 0.0))
 
 
-def climb(
-    value: Callable[[Array], Array], start: Array, moves: Moves, rounds: int
+def local_search(
+    value: Callable[[Array], Array], start: Array, moves: Perturbation, rounds: int
 ) -> tuple[Array, Array]:
     """`start` and what rounds of moves of the five best rows found, with their values."""
     points, values = start, value(start)

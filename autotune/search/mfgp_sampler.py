@@ -10,46 +10,47 @@ from numpy.typing import NDArray
 
 from autotune.search.base import Past, derive, distinct
 from autotune.search.evolution import Evolution, EvolutionSampler
-from autotune.search.surrogate.acquire import Moves, climb
-from autotune.search.surrogate.aspects import feasible, objectives, violated
+from autotune.search.surrogate.acquisition import Acquisition
+from autotune.search.surrogate.acquisition_optimizer import Perturbation, local_search
 from autotune.search.surrogate.features import Features
-from autotune.search.surrogate.gain import Gain
-from autotune.search.surrogate.levels import Levels, Observed, broken, observe
-from autotune.search.surrogate.memory import Memory, remember
+from autotune.search.surrogate.fidelities import Fidelities, Observed, broken, observe
+from autotune.search.surrogate.gaussian_process import Data, Hyperparameters, Posterior, fit
 from autotune.search.surrogate.priors import Priors
-from autotune.search.surrogate.process import Data, Hyper, Posterior, fit
+from autotune.search.surrogate.targets import feasible, objectives, violated
+from autotune.search.surrogate.transfer_data import TransferData, transfer_data
 from autotune.search.threads import one_thread
 from autotune.space import Categorical, Space
 from autotune.trial import Goal, Scalar, State, Trial
 
-__all__ = ["CurveSampler"]
+__all__ = ["MfgpSampler"]
 
 Array = NDArray[np.float64]
 
 
-class CurveSampler:
-    """Sobol points, then the best of many candidates by what `Gain` makes of the last epoch: a
-    process for each objective and for each constraint says what to expect there. Until it has
-    learnt enough, every other proposal is evolution's.
+class MfgpSampler:
+    """Proposes Sobol points first, then the candidate with the highest acquisition value.
 
-    The hyperparameters are fitted to the trials below a number that grows by 1.4 (8, 11, 16,
-    ...), those among them that have ended: the answer depends on the trials alone, and a study
-    fits a few times a threshold only. What is cached is what would be computed again.
+    One Gaussian process for each objective and each constraint predicts the last epoch. Until the
+    model has seen enough results, every other proposal comes from evolution.
+
+    Refits only when the trial count has grown 1.4x (8, 11, 16, ...), from the trials below that
+    count that have ended, so that a proposal depends on the trials alone. Caches never change
+    results.
     """
 
     GROWTH = 1.4
     FIRST, OTHER = 100, 50
-    """Observations kept of the first level and of each other: half the best, half the newest."""
+    """Observations kept of the first fidelity and of each other: half the best, half the newest."""
     PENDING = 200
     RANDOM, BELIEVED, LOCAL = 200, 50, 250
     ROUNDS = 12
     """Of the search for the most promising candidate."""
-    ENOUGH = 6
+    MIN_COMPLETE_TRIALS = 6
     """Whole trainings that make a model of their own."""
-    LEARNING = 3
+    RESULTS_PER_CHOICE = 3
     """Results, those of earlier studies included, for each choice beyond a parameter's first, until
     the model is trusted alone: between numbers it sees at once, of choices it must see each."""
-    DOUBT = 1.0, 3.5
+    BETA = 1.0, 3.5
     """Standard deviations below the mean: in the beginning, and when the model has learnt."""
 
     def __init__(
@@ -62,15 +63,15 @@ class CurveSampler:
         self.startup = startup
         self.features = Features(space)
         self.priors = Priors(space)
-        self.memory = remember(past, self.features, self.objectives[0])
+        self.transfer = transfer_data(past, self.features, self.objectives[0])
         self.evolution = EvolutionSampler(space, goals, seed, Evolution(startup=startup))
         self._choices = np.array([isinstance(p, Categorical) for p in space.parameters.values()])
         self._units: dict[int, tuple[dict[str, Scalar], Array]] = {}
-        self._fitted: dict[Levels, tuple[object, list[Hyper]]] = {}
+        self._fitted: dict[Fidelities, tuple[object, list[Hyperparameters]]] = {}
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         results = sum(1 for t in trials if t.state.finished and (t.curve or broken(t)))
-        if results < self.startup and (number % 2 or not len(self.memory.units)):
+        if results < self.startup and (number % 2 or not len(self.transfer.units)):
             ordered = self._design(number)
         elif number % 2 and self._learnt(trials) < 1 and _stops(trials):
             return self.evolution.propose(trials, number)
@@ -83,9 +84,9 @@ class CurveSampler:
 
     def _learnt(self, trials: Sequence[Trial]) -> float:
         """How much of what the model needs it has, from 0 to 1."""
-        results = sum(t.state.finished for t in trials) + len(self.memory.units)
+        results = sum(t.state.finished for t in trials) + len(self.transfer.units)
         choices = [p.choices for p in self.features.parameters if isinstance(p, Categorical)]
-        needed = self.LEARNING * sum(len(each) - 1 for each in choices)
+        needed = self.RESULTS_PER_CHOICE * sum(len(each) - 1 for each in choices)
         return results / needed if results < needed else 1.0
 
     def _design(self, number: int) -> Array:
@@ -103,49 +104,53 @@ class CurveSampler:
 
     def _ranked(self, trials: Sequence[Trial], number: int) -> Array:
         """Candidates, the most promising one first."""
-        levels = self._levels(trials, number)
+        fidelities = self._fidelities(trials, number)
         count = max((len(t.violations) for t in trials), default=0)
-        seen = self._seen(trials, levels, count)
+        seen = self._seen(trials, fidelities, count)
         units = self._units_of(trials)
         under_way = [i for i, t in enumerate(trials) if t.state in (State.WAITING, State.RUNNING)]
         pending = self.features.of(units[under_way[-self.PENDING :]])
         models = [
             Posterior(data, hyper, self.features.block, pending)
             for data, hyper in zip(
-                self._data(units, levels, seen),
-                self._hyper(trials, levels, number, count),
+                self._data(units, fidelities, seen),
+                self._hyper(trials, fidelities, number, count),
                 strict=True,
             )
         ]
         rng = np.random.default_rng(derive(self.seed, number, 1))
         directions = np.random.default_rng(derive(self.seed, number, 2))
-        gain = Gain(models, len(self.objectives), directions, self._doubt(trials))
-        leaders = self._leaders(gain, seen, units, levels, feasible(trials, count))
-        moves = Moves(self._choices, rng)
+        acquisition = Acquisition(models, len(self.objectives), directions, self._beta(trials))
+        leaders = self._leaders(acquisition, seen, units, fidelities, feasible(trials, count))
+        moves = Perturbation(self._choices, rng)
         start = np.concatenate([self._anywhere(rng), moves.around(leaders, self.LOCAL)])
 
         def worth(points: Array) -> Array:
-            return gain(self.features.of(points))
+            return acquisition(self.features.of(points))
 
-        points, values = climb(worth, start, moves, self.ROUNDS)
+        points, values = local_search(worth, start, moves, self.ROUNDS)
         return points[np.argsort(-values, kind="stable")]
 
-    def _doubt(self, trials: Sequence[Trial]) -> float | None:
+    def _beta(self, trials: Sequence[Trial]) -> float | None:
         """None where no trial is stopped early: to be wrong costs whole trainings there."""
         if not _stops(trials):
             return None
-        first, last = self.DOUBT
+        first, last = self.BETA
         return first + (last - first) * self._learnt(trials)
 
-    def _levels(self, trials: Sequence[Trial], number: int) -> Levels:
+    def _fidelities(self, trials: Sequence[Trial], number: int) -> Fidelities:
         """Every other proposal is by whole trainings alone, where there are enough of them: late
         in a study they know best, and the two models do not make the same mistakes."""
-        levels = Levels.of(trials)
+        fidelities = Fidelities.of(trials)
         if number % 2:
-            return levels
-        top = Levels(levels.steps[-1:])
+            return fidelities
+        top = Fidelities(fidelities.steps[-1:])
         ended = [t for t in trials[: self._threshold(number)] if t.state.finished]
-        return top if len(observe(ended, top, self.objectives[0]).score) >= self.ENOUGH else levels
+        return (
+            top
+            if len(observe(ended, top, self.objectives[0]).score) >= self.MIN_COMPLETE_TRIALS
+            else fidelities
+        )
 
     def _anywhere(self, rng: np.random.Generator) -> Array:
         points = rng.random((self.RANDOM, len(self._choices)))
@@ -156,48 +161,51 @@ class CurveSampler:
 
     def _leaders(
         self,
-        gain: Gain,
+        acquisition: Acquisition,
         seen: Sequence[Observed],
         units: Array,
-        levels: Levels,
+        fidelities: Fidelities,
         usable: NDArray[np.bool_],
     ) -> Array:
-        """The ten trials that are expected to end best; `gain` learns what is to be improved on."""
+        """The ten trials that are expected to end best. Sets the results that `acquisition` is to
+        improve on."""
         told = seen[: len(self.objectives)]
         places = np.unique(told[0].trial)
-        known = np.concatenate([units[places], self._recalled(levels).units])
+        known = np.concatenate([units[places], self._recalled(fidelities).units])
         points = self.features.of(known)
         # Earlier studies do not tell whether they would meet a constraint.
         more = np.full(len(known) - len(places), len(seen) == len(told))
         promising = np.concatenate([usable[places], more])
-        whole = (told[0].level == len(levels.steps) - 1) & usable[told[0].trial]
+        whole = (told[0].fidelity == len(fidelities.steps) - 1) & usable[told[0].trial]
         if whole.any():
-            gain.seen = np.stack([observed.score[whole] for observed in told], axis=1)
+            acquisition.seen = np.stack([observed.score[whole] for observed in told], axis=1)
         elif promising.any():
-            gain.seen = gain.expected(points[promising])[0]
-        return known[gain.order(points)[:10]]
+            acquisition.seen = acquisition.expected(points[promising])[0]
+        return known[acquisition.order(points)[:10]]
 
-    def _seen(self, trials: Sequence[Trial], levels: Levels, constraints: int) -> list[Observed]:
+    def _seen(
+        self, trials: Sequence[Trial], fidelities: Fidelities, constraints: int
+    ) -> list[Observed]:
         """What is kept of each objective, the same trials in all, and of each constraint."""
-        told = [observe(trials, levels, one) for one in self.objectives]
+        told = [observe(trials, fidelities, one) for one in self.objectives]
         behind = np.where(feasible(trials, constraints)[told[0].trial], 0.0, 10.0)
-        chosen = self._chosen(told[0].level, sum((o.score for o in told), behind))
-        bounds = (violated(trials, levels, place) for place in range(constraints))
-        near = ((o, self._chosen(o.level, np.abs(o.score))) for o in bounds)
+        chosen = self._chosen(told[0].fidelity, sum((o.score for o in told), behind))
+        bounds = (violated(trials, fidelities, place) for place in range(constraints))
+        near = ((o, self._chosen(o.fidelity, np.abs(o.score))) for o in bounds)
         return [o.at(index) for o, index in chain(((o, chosen) for o in told), near)]
 
     def _hyper(
-        self, trials: Sequence[Trial], levels: Levels, number: int, constraints: int
-    ) -> list[Hyper]:
+        self, trials: Sequence[Trial], fidelities: Fidelities, number: int, constraints: int
+    ) -> list[Hyperparameters]:
         below = self._threshold(number)
         ended = [t for t in trials[:below] if t.state.finished]
         key = (constraints, tuple(t.number for t in ended))
-        known = self._fitted.get(levels)
+        known = self._fitted.get(fidelities)
         if known is None or known[0] != key:
-            seen = self._seen(ended, levels, constraints)
-            data = self._data(self._units_of(ended), levels, seen)
+            seen = self._seen(ended, fidelities, constraints)
+            data = self._data(self._units_of(ended), fidelities, seen)
             hyper = [fit(one, self.features.block) for one in data]
-            known = self._fitted[levels] = (key, hyper)
+            known = self._fitted[fidelities] = (key, hyper)
         return known[1]
 
     def _threshold(self, number: int) -> int:
@@ -206,12 +214,12 @@ class CurveSampler:
             below *= self.GROWTH
         return int(below)
 
-    def _chosen(self, levels: NDArray[np.int64], badness: Array) -> NDArray[np.int64]:
+    def _chosen(self, fidelities: NDArray[np.int64], badness: Array) -> NDArray[np.int64]:
         """Places of the observations that are kept."""
         parts = []
-        for level in range(int(levels.max(initial=0)) + 1):
-            index = np.flatnonzero(levels == level)
-            most = self.OTHER if level else self.FIRST
+        for fidelity in range(int(fidelities.max(initial=0)) + 1):
+            index = np.flatnonzero(fidelities == fidelity)
+            most = self.OTHER if fidelity else self.FIRST
             if len(index) > most:
                 by_score = index[np.argsort(badness[index], kind="stable")]
                 rest = np.sort(by_score[most // 2 :])
@@ -219,23 +227,23 @@ class CurveSampler:
             parts.append(np.sort(index))
         return np.concatenate(parts)
 
-    def _data(self, units: Array, levels: Levels, seen: Sequence[Observed]) -> list[Data]:
+    def _data(self, units: Array, fidelities: Fidelities, seen: Sequence[Observed]) -> list[Data]:
         """One a process; earlier studies speak of the first objective."""
         found = [
             Data(
                 self.features.of(units[observed.trial]),
-                levels.places()[observed.level],
+                fidelities.places()[observed.fidelity],
                 observed.score,
                 np.zeros(len(observed.score), int),
             )
             for observed in seen
         ]
-        return [self._recalled(levels).before(found[0]), *found[1:]]
+        return [self._recalled(fidelities).before(found[0]), *found[1:]]
 
-    def _recalled(self, levels: Levels) -> Memory:
+    def _recalled(self, fidelities: Fidelities) -> TransferData:
         """Where whole trainings alone are looked at, those of earlier studies are, too."""
-        whole = self.memory.data.place >= 1
-        return self.memory.at(whole if len(levels.steps) == 1 else np.ones_like(whole))
+        whole = self.transfer.data.place >= 1
+        return self.transfer.at(whole if len(fidelities.steps) == 1 else np.ones_like(whole))
 
     def _units_of(self, trials: Sequence[Trial]) -> Array:
         return np.array([self._unit(t) for t in trials]).reshape(-1, len(self._choices))
@@ -250,4 +258,4 @@ class CurveSampler:
 
 def _stops(trials: Sequence[Trial]) -> bool:
     """Whether trials are stopped early."""
-    return len(Levels.of(trials).steps) > 1
+    return len(Fidelities.of(trials).steps) > 1

@@ -1,4 +1,4 @@
-"""What a study's trials say of each level of training, on one common scale."""
+"""What a study's trials say of each fidelity of training, on one common scale."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,22 +10,22 @@ from scipy.special import ndtri
 
 from autotune.trial import Reason, State, Trial
 
-__all__ = ["Levels", "Observed", "Told", "broken", "observe"]
+__all__ = ["Extractor", "Fidelities", "Observed", "broken", "observe"]
 
 Array = NDArray[np.float64]
 _STOPPED = (State.PRUNED, State.PAUSED)
-Told = Callable[[Trial, int], float | None]
+Extractor = Callable[[Trial, int], float | None]
 """The loss of a trial up to a step that it reached; None: it did not tell."""
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class Fidelities:
     """Steps, ascending, at which trials are observed; the last one is a whole training."""
 
     steps: tuple[int, ...]
 
     @classmethod
-    def of(cls, trials: Sequence[Trial]) -> "Levels":
+    def of(cls, trials: Sequence[Trial]) -> "Fidelities":
         """From the first step at which a trial was stopped, each three times the one before.
 
         Where none was stopped early only whole trainings count: what a trial showed on its way
@@ -41,55 +41,59 @@ class Levels:
         return cls((*steps, last))
 
     def places(self) -> Array:
-        """Each level on a scale from 0 (one step) to 1 (a whole training), by the logarithm."""
+        """Each fidelity on a scale from 0 (one step) to 1 (a whole training), by the logarithm."""
         last = math.log(self.steps[-1])
         return np.log(self.steps) / last if last else np.ones(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Scores by observation, lower is better: of trial `trial[i]` at level `level[i]`."""
+    """Scores by observation, lower is better: of trial `trial[i]` at fidelity `fidelity[i]`."""
 
     trial: NDArray[np.int64]
-    level: NDArray[np.int64]
+    fidelity: NDArray[np.int64]
     score: Array
 
     def at(self, index: NDArray[np.int64]) -> "Observed":
-        return Observed(self.trial[index], self.level[index], self.score[index])
+        return Observed(self.trial[index], self.fidelity[index], self.score[index])
 
 
-def observe(trials: Sequence[Trial], levels: Levels, told: Told) -> Observed:
-    """What is `told` of each level that a trial reached.
+def observe(trials: Sequence[Trial], fidelities: Fidelities, extract: Extractor) -> Observed:
+    """One score for each trial and each fidelity that it reached.
 
-    `trial` holds places in `trials`. Losses of the first level become normal scores; those of each
-    higher one are moved and stretched until, over the trials that both levels hold, they have the
-    mean and the spread of the level below. So the top keeps its distances, which ranks would lose;
-    where it is the only level, its better half does.
-    A trial that failed for nan or memory counts as the worst of the level it was on the way to.
+    `trial` holds indices into `trials`. Losses of the first fidelity become normal scores. Losses
+    of each higher fidelity are shifted and scaled to the mean and spread that the fidelity below
+    has over their common trials, which keeps distances that ranks would lose. Where there is one
+    fidelity only, its better half keeps its distances.
+    A trial that failed (nan, oom) gets the worst score of the fidelity that it was on its way to.
     """
-    columns = [_losses(trials, levels, level, told) for level in range(len(levels.steps))]
+    columns = [
+        _losses(trials, fidelities, fidelity, extract) for fidelity in range(len(fidelities.steps))
+    ]
     scores: Mapping[int, float] = {}
     parts: list[tuple[int, int, float]] = []
-    for level, losses in enumerate(columns):
+    for fidelity, losses in enumerate(columns):
         if scores:
             scores = _matched(losses, scores)
         else:
             scores = _normal(losses) if len(columns) > 1 else _spaced(losses)
-        parts += [(trial, level, score) for trial, score in scores.items()]
+        parts += [(trial, fidelity, score) for trial, score in scores.items()]
     trial, level_, score = zip(*parts, strict=True) if parts else ((), (), ())
     return Observed(np.array(trial, int), np.array(level_, int), np.array(score, float))
 
 
-def _losses(trials: Sequence[Trial], levels: Levels, level: int, told: Told) -> dict[int, float]:
+def _losses(
+    trials: Sequence[Trial], fidelities: Fidelities, fidelity: int, extract: Extractor
+) -> dict[int, float]:
     """Loss by place in `trials`."""
-    step = levels.steps[level]
-    before = levels.steps[level - 1] if level else 0
+    step = fidelities.steps[fidelity]
+    before = fidelities.steps[fidelity - 1] if fidelity else 0
     found: dict[int, float] = {}
     failed: list[int] = []
     for place, trial in enumerate(trials):
         reached = max(trial.curve, default=0)
         if reached >= step:
-            if (loss := told(trial, step)) is not None:
+            if (loss := extract(trial, step)) is not None:
                 found[place] = loss
         elif broken(trial) and reached >= before:
             failed.append(place)

@@ -1,4 +1,4 @@
-"""The best trials of a study, kept in step with it: level by level, by non-dominated order.
+"""The best trials of a study, kept in step with it: fidelity by fidelity, by non-dominated order.
 
 What a proposal asks costs the same after 10,000 trials as after 100, but for one comparison of
 each trial with itself.
@@ -13,34 +13,33 @@ from operator import is_not
 from autotune.pareto import Point, dominates
 from autotune.trial import Goal, State, Trial
 
-__all__ = ["Fronts", "Ranking"]
+__all__ = ["Fronts", "NondominatedRanking"]
 
 _NOTHING = Trial(-1, {}, State.WAITING)
 
 
-class Ranking:
-    """Trials are compared at levels, by what each had told by the same step: 1, 3, 9, 27, ...; and
-    those that are complete, by their values. A trial stands at every level that it reached.
+class NondominatedRanking:
+    """Ranks trials at each fidelity (step 1, 3, 9, 27, ...) by what they had reported by then, and
+    complete trials by their values. A trial is ranked at every fidelity that it reached.
 
-    Within a level come the feasible ones first, in the order of Pareto fronts, which for one
-    objective is that of the losses; then those that break a constraint, by how much they do.
-    Trials that failed stand nowhere.
+    Within a fidelity, feasible trials come first, by Pareto front (for one objective: by loss).
+    Infeasible trials follow, by their violation. Failed trials are not ranked.
     """
 
-    RIPE = 2
-    """A level counts when it holds so many times the trials that are asked for. The first trials to
-    come far met no competition on the way."""
+    MIN_RUNG_SIZE = 2
+    """A fidelity counts once it holds this many times the trials that are asked for: the first
+    trials to get far met no competition on the way."""
 
     def __init__(self, goals: Sequence[Goal], most: int) -> None:
         """`most`: how many trials `best` is asked for."""
         self.most = most
         self._signs = [1.0 if goal == Goal.MINIMIZE else -1.0 for goal in goals]
         self._seen: list[Trial] = []
-        self._levels: dict[float, Fronts] = {}
+        self._fidelities: dict[float, Fronts] = {}
 
     def __len__(self) -> int:
-        """How many trials the level holds that most of them reached."""
-        return max(map(len, self._levels.values()), default=0)
+        """How many trials the fidelity holds that most of them reached."""
+        return max(map(len, self._fidelities.values()), default=0)
 
     def follow(self, trials: Sequence[Trial]) -> None:
         """Takes over what has become of the trials since it was asked last."""
@@ -52,10 +51,14 @@ class Ranking:
             self._replace(place, trials[place])
 
     def best(self) -> list[int]:
-        """Places of the `most` best trials of the farthest level that counts, or a few more: a
+        """Places of the `most` best trials of the farthest fidelity that counts, or a few more: a
         front is not divided but among its equals, of which the newest are taken."""
-        held = [(level, fronts) for level, fronts in self._levels.items() if len(fronts)]
-        ripe = [(level, fronts) for level, fronts in held if len(fronts) >= self.RIPE * self.most]
+        held = [(fidelity, fronts) for fidelity, fronts in self._fidelities.items() if len(fronts)]
+        ripe = [
+            (fidelity, fronts)
+            for fidelity, fronts in held
+            if len(fronts) >= self.MIN_RUNG_SIZE * self.most
+        ]
         if not held:
             return []
         _, fronts = max(ripe) if ripe else min(held)
@@ -68,24 +71,24 @@ class Ranking:
     def _replace(self, place: int, trial: Trial) -> None:
         old, new = self._points(self._seen[place]), self._points(trial)
         self._seen[place] = trial
-        for level in [level for level in old if old[level] != new.get(level)]:
-            self._levels[level].remove(place)
-        for level in [level for level in new if new[level] != old.get(level)]:
-            self._levels.setdefault(level, Fronts(self.most)).add(new[level], place)
+        for fidelity in [fidelity for fidelity in old if old[fidelity] != new.get(fidelity)]:
+            self._fidelities[fidelity].remove(place)
+        for fidelity in [fidelity for fidelity in new if new[fidelity] != old.get(fidelity)]:
+            self._fidelities.setdefault(fidelity, Fronts(self.most)).add(new[fidelity], place)
 
     def _points(self, trial: Trial) -> dict[float, Point]:
-        """Where it stands, by level: its violation, then its losses."""
+        """Where it stands, by fidelity: its violation, then its losses."""
         if trial.state == State.FAILED:
             return {}
         told, steps = dict[float, Point | None](), sorted(trial.curve)
-        level = 1
-        while steps and level <= steps[-1]:
-            if reached := [step for step in steps if step <= level]:
-                told[level] = self._told(trial, reached)
-            level *= 3
+        fidelity = 1
+        while steps and fidelity <= steps[-1]:
+            if reached := [step for step in steps if step <= fidelity]:
+                told[fidelity] = self._told(trial, reached)
+            fidelity *= 3
         if trial.state == State.COMPLETE and trial.value is not None:
             told[math.inf] = self._point(trial.values or (trial.value,), trial.violation)
-        return {level: point for level, point in told.items() if point}
+        return {fidelity: point for fidelity, point in told.items() if point}
 
     def _told(self, trial: Trial, steps: Sequence[int]) -> Point | None:
         """By what it told at `steps`."""

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from autotune.search import Mfgp
-from autotune.search.surrogate.aspects import feasible, objectives, violated
-from autotune.search.surrogate.gain import Gain, log_hypervolume
-from autotune.search.surrogate.levels import Levels
+from autotune.search.surrogate.acquisition import Acquisition, log_hypervolume
+from autotune.search.surrogate.fidelities import Fidelities
+from autotune.search.surrogate.targets import feasible, objectives, violated
 from autotune.space import Space
 from autotune.trial import Goal, Report, Scalar, Stage, State, Trial
 
@@ -64,12 +64,12 @@ def test_while_nothing_is_feasible_the_chance_is_all_that_counts() -> None:
     def model(features):
         return features[:, 0], np.ones(len(features))
 
-    gain = Gain([model, model], 1, np.random.default_rng(0), doubt=None)
-    chance = gain(np.array([[0.0], [1.0]]))
+    acquisition = Acquisition([model, model], 1, np.random.default_rng(0), beta=None)
+    chance = acquisition(np.array([[0.0], [1.0]]))
     assert chance[0] == pytest.approx(math.log(0.5))
     assert chance[1] < chance[0]
-    gain.seen = np.array([[0.0]])
-    assert (gain(np.array([[0.0], [1.0]])) < chance).all()
+    acquisition.seen = np.array([[0.0]])
+    assert (acquisition(np.array([[0.0], [1.0]])) < chance).all()
 
 
 def test_a_bound_stays_at_zero_on_every_level() -> None:
@@ -78,9 +78,9 @@ def test_a_bound_stays_at_zero_on_every_level() -> None:
         curve={1: 1.0, 2: 0.5},
         stages={1: Stage((1.0,), (-2.0,)), 2: Stage((0.5,), (1000.0,))},
     )
-    seen = violated([trial], Levels((1, 2)), 0)
+    seen = violated([trial], Fidelities((1, 2)), 0)
     assert seen.score[0] < 0 < seen.score[1] < 10
-    assert violated([Trial(0, {}, State.RUNNING)], Levels((1, 2)), 0).score.tolist() == []
+    assert violated([Trial(0, {}, State.RUNNING)], Fidelities((1, 2)), 0).score.tolist() == []
 
 
 def test_values_are_those_of_the_stage_a_trial_was_in() -> None:

@@ -12,7 +12,7 @@ import pytest
 from autotune.errors import InvalidInput
 from autotune.testing.data import check_same
 from autotune.train import cache
-from autotune.train.data import base, shelf
+from autotune.train.data import base, dataset_cache
 from autotune.train.data.config import ArraysData, DigitsData
 
 MB = 2**20
@@ -95,7 +95,7 @@ def test_processes_share_one_copy(large, own) -> None:
     """Proportional set size: a page that k processes hold counts 1/k in each."""
     base.prepare(large, "cpu")
     base._prepared.cache_clear()
-    (file,) = (path / shelf.NAME for path in kept(own))
+    (file,) = (path / dataset_cache.NAME for path in kept(own))
     context = multiprocessing.get_context("fork")
     enough, signs = context.Event(), [context.Event() for _ in range(2)]
     workers = [context.Process(target=hold, args=(large, sign, enough)) for sign in signs]

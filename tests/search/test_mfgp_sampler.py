@@ -4,20 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from autotune.search.curves import CurveSampler
 from autotune.search.evolution import Evolution
+from autotune.search.mfgp_sampler import MfgpSampler
 from autotune.space import Space
 from autotune.testing.search import SPACES, bowl
 from autotune.trial import Goal, State, Trial
 
 SPACE = SPACES["conditional"]
-ENOUGH = CurveSampler.LEARNING * (2 + 1 + 2)
+MIN_COMPLETE_TRIALS = MfgpSampler.RESULTS_PER_CHOICE * (2 + 1 + 2)
 """Its choices have three, two and three values."""
 
 
 def study(count: int, space: Space = SPACE) -> list[Trial]:
     """Every third trial complete, the others stopped at their first step."""
-    draw = CurveSampler(space, [Goal.MINIMIZE], 1, 10_000)
+    draw = MfgpSampler(space, [Goal.MINIMIZE], 1, 10_000)
     trials: list[Trial] = []
     for number in range(count):
         params = draw.propose(trials, number)
@@ -30,12 +30,12 @@ def study(count: int, space: Space = SPACE) -> list[Trial]:
 
 
 def by_evolution(trials: list[Trial], number: int, space: Space = SPACE) -> bool:
-    sampler = CurveSampler(space, [Goal.MINIMIZE], 0, 8)
+    sampler = MfgpSampler(space, [Goal.MINIMIZE], 0, 8)
     other = Evolution(startup=8).build(space, Goal.MINIMIZE, 0)
     return sampler.propose(trials, number) == other.propose(trials, number)
 
 
-@pytest.mark.parametrize("count", [8, ENOUGH - 1])
+@pytest.mark.parametrize("count", [8, MIN_COMPLETE_TRIALS - 1])
 def test_every_other_proposal_is_evolutions_until_there_are_results_for_each_choice(count):
     trials = study(count)
     odd = count + 1 - count % 2
@@ -44,8 +44,11 @@ def test_every_other_proposal_is_evolutions_until_there_are_results_for_each_cho
 
 
 def test_with_enough_results_all_proposals_are_the_models():
-    trials = study(ENOUGH)
-    assert not any(by_evolution(trials, number) for number in range(ENOUGH, ENOUGH + 4))
+    trials = study(MIN_COMPLETE_TRIALS)
+    assert not any(
+        by_evolution(trials, number)
+        for number in range(MIN_COMPLETE_TRIALS, MIN_COMPLETE_TRIALS + 4)
+    )
 
 
 def test_where_there_are_numbers_alone_all_proposals_are_the_models():
@@ -60,8 +63,8 @@ def test_where_no_trial_is_stopped_early_all_proposals_are_the_models():
 
 
 def test_the_doubt_grows_with_the_results_up_to_its_most():
-    sampler = CurveSampler(SPACE, [Goal.MINIMIZE], 0, 8)
-    doubts = [sampler._doubt(study(count)) for count in (5, 8, ENOUGH, 20)]
-    low, high = CurveSampler.DOUBT
-    assert low < doubts[0] < doubts[1] < high
-    assert doubts[2:] == [high, high]
+    sampler = MfgpSampler(SPACE, [Goal.MINIMIZE], 0, 8)
+    betas = [sampler._beta(study(count)) for count in (5, 8, MIN_COMPLETE_TRIALS, 20)]
+    low, high = MfgpSampler.BETA
+    assert low < betas[0] < betas[1] < high
+    assert betas[2:] == [high, high]

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 from pydantic import Field as Limits
 
-from autotune.schedule.base import Frame
+from autotune.schedule.base import StudyContext
 from autotune.schedule.curves import Curves, Group
-from autotune.schedule.field import Field, Fresh, Move, Resume
+from autotune.schedule.state import Action, NewTrial, Resume, SchedulerState
 from autotune.trial import Decision, Scalar
 
-__all__ = ["Eta", "Form", "Ladder", "LadderScheduler", "rungs"]
+__all__ = ["Bracket", "Eta", "Form", "SuccessiveHalvingScheduler", "rungs"]
 
 Form = Literal["stopping", "promotion"]
 Eta = Annotated[
@@ -31,7 +31,7 @@ def rungs(grace: int, eta: float, after: int = 0) -> Iterator[int]:
         rung = max(rung + 1, round(grace * eta**power))
 
 
-class Ladder:
+class Bracket:
     """Rungs below `max_step`, on which the trials of `group` (None: all) are compared.
 
     A trial's loss at a rung is that of its first report at or after it. A report that passes
@@ -61,46 +61,46 @@ class Ladder:
         standing = curves.rung(rung, self.group)
         return standing.place(trial) >= max(1, int(len(standing.ranked) // self.eta))
 
-    def promotes(self, field: Field, step: int) -> int | None:
+    def promotes(self, state: SchedulerState, step: int) -> int | None:
         """The trial to go on of those that are paused at `step`."""
-        paused = field.paused.at(step, self.group)
+        paused = state.paused.at(step, self.group)
         if not paused:
             return None
-        rung = max(self.passed(paused[0][1], step, field.curves))
-        standing = field.curves.rung(rung, self.group)
+        rung = max(self.passed(paused[0][1], step, state.curves))
+        standing = state.curves.rung(rung, self.group)
         place, trial = standing.first(paused)
         going_on = int(len(standing.ranked) // self.eta)
         # At the end of a study the best of a few goes on as well, or none might be complete.
-        return trial if place < (max(1, going_on) if field.closing else going_on) else None
+        return trial if place < (max(1, going_on) if state.closing else going_on) else None
 
 
-class LadderScheduler:
-    """One ladder or several; every trial is on one of them.
+class SuccessiveHalvingScheduler:
+    """One bracket or several; every trial is on one of them.
 
     stopping: at a rung a trial stops or goes on at once. promotion: at a rung every trial is
     paused, and a free worker goes on with the one on the highest rung that is in the best 1/eta
     there; with a new one where there is none.
     """
 
-    def __init__(self, ladders: list[Ladder], form: Form, frame: Frame) -> None:
-        self.ladders, self.form, self.max_step = ladders, form, frame.max_step
+    def __init__(self, brackets: list[Bracket], form: Form, context: StudyContext) -> None:
+        self.brackets, self.form, self.max_step = brackets, form, context.max_step
 
     def decide(self, trial: int, step: int, curves: Curves) -> Decision:
         if self.max_step is not None and step >= self.max_step:
             return Decision.CONTINUE
-        ladder = self._of(trial)
-        passed = ladder.passed(trial, step, curves)
+        bracket = self._of(trial)
+        passed = bracket.passed(trial, step, curves)
         if self.form == "promotion":
             return Decision.PAUSE if passed else Decision.CONTINUE
-        poor = any(ladder.stops(trial, rung, curves) for rung in passed)
+        poor = any(bracket.stops(trial, rung, curves) for rung in passed)
         return Decision.STOP if poor else Decision.CONTINUE
 
-    def move(self, field: Field) -> Move:
-        for step in reversed(field.paused.steps):
-            for ladder in self.ladders:
-                if (trial := ladder.promotes(field, step)) is not None:
+    def next_action(self, state: SchedulerState) -> Action:
+        for step in reversed(state.paused.steps):
+            for bracket in self.brackets:
+                if (trial := bracket.promotes(state, step)) is not None:
                     return Resume(trial)
-        return Fresh()
+        return NewTrial()
 
     def until(self, trial: int, step: int) -> int | None:
         return self.max_step if self.form == "stopping" else self._of(trial).above(step)
@@ -108,5 +108,7 @@ class LadderScheduler:
     def perturb(self, params: dict[str, Scalar], seed: int) -> dict[str, Scalar]:
         raise NotImplementedError("it never answers Clone")
 
-    def _of(self, trial: int) -> Ladder:
-        return next(lad for lad in self.ladders if lad.group is None or lad.group(trial))
+    def _of(self, trial: int) -> Bracket:
+        return next(
+            bracket for bracket in self.brackets if bracket.group is None or bracket.group(trial)
+        )

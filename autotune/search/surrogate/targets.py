@@ -6,13 +6,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from autotune.search.surrogate.levels import Levels, Observed, Told
+from autotune.search.surrogate.fidelities import Extractor, Fidelities, Observed
 from autotune.trial import Goal, Stage, Trial
 
 __all__ = ["feasible", "objectives", "violated"]
 
 
-def objectives(goals: Sequence[Goal]) -> list[Told]:
+def objectives(goals: Sequence[Goal]) -> list[Extractor]:
     """One for each goal; all of them speak of the same trials and steps."""
     signs = [1.0 if goal == Goal.MINIMIZE else -1.0 for goal in goals]
     if len(signs) == 1:
@@ -20,16 +20,16 @@ def objectives(goals: Sequence[Goal]) -> list[Told]:
     return [partial(_standing, place, sign) for place, sign in enumerate(signs)]
 
 
-def violated(trials: Sequence[Trial], levels: Levels, place: int) -> Observed:
-    """By how much trials break constraint `place` at each level that they reached; <= 0: it is met.
+def violated(trials: Sequence[Trial], fidelities: Fidelities, place: int) -> Observed:
+    """How much trials violate constraint `place` at each fidelity they reached; <= 0: satisfied.
 
-    One scale for all levels, on which the bound stays at 0: almost linear up to the usual distance
-    from it and logarithmic beyond, for what breaks a bound may do so a thousandfold.
+    All fidelities share one scale with the bound at 0: almost linear up to the usual distance from
+    the bound and logarithmic beyond, because a violation may be a thousand times the bound.
     """
     found = [
-        (index, level, stage.violations[place])
+        (index, fidelity, stage.violations[place])
         for index, trial in enumerate(trials)
-        for level, step in enumerate(levels.steps)
+        for fidelity, step in enumerate(fidelities.steps)
         if max(trial.curve, default=0) >= step
         if (stage := _stage(trial, step)) and stage.violations
     ]

@@ -1,4 +1,4 @@
-"""A Gaussian process over features and levels, fitted by maximum a posteriori."""
+"""A Gaussian process over features and fidelities, fitted by maximum a posteriori."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-__all__ = ["Data", "Hyper", "Posterior", "fit"]
+__all__ = ["Data", "Hyperparameters", "Posterior", "fit"]
 
 Array = NDArray[np.float64]
 _ROOT5 = 5**0.5
@@ -18,7 +18,7 @@ _MEAN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Observations: features by row, the place of the level from 0 to 1, the score, and of which
+    """Observations: features by row, the place of the fidelity from 0 to 1, the score, and of which
     study: 0 is the present one."""
 
     features: Array
@@ -28,20 +28,20 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
-class Hyper:
-    """Logarithms: of each parameter's inverse squared length, then `level` (the inverse length
-    along the levels), `scale` (a variance), the variances of the noise, `noise` below the last
-    level and `last` at it, and `apart`: how far two studies are from each other."""
+class Hyperparameters:
+    """Logarithms: of each parameter's inverse squared length, then `fidelity` (the inverse length
+    along the fidelities), `scale` (a variance), the variances of the noise, `noise` below the last
+    fidelity and `last` at it, and `task_distance`: how far two studies are from each other."""
 
     weights: Array
-    level: float
+    fidelity: float
     scale: float
     noise: float
     last: float
-    apart: float
+    task_distance: float
 
     @classmethod
-    def unpack(cls, flat: Array) -> "Hyper":
+    def unpack(cls, flat: Array) -> "Hyperparameters":
         weights, rest = flat[:-5], flat[-5:].tolist()
         return cls(weights, *rest)
 
@@ -54,7 +54,7 @@ def _prior(parameters: int) -> tuple[Array, Array]:
 
     Lengths grow with the root of the number of parameters (C. Hvarfner et al., "Vanilla Bayesian
     optimization performs great in high dimensions", ICML 2024). Trials of two studies are
-    correlated by exp(-exp(apart)), as tasks are by K. Swersky et al., "Multi-task Bayesian
+    correlated by exp(-exp(task_distance)), as tasks are by K. Swersky et al., "Multi-task Bayesian
     optimization", NeurIPS 2013: at first by 0.7.
     """
     length = 0.5 * np.log(parameters) - 0.3
@@ -63,7 +63,7 @@ def _prior(parameters: int) -> tuple[Array, Array]:
     return mean, spread
 
 
-def fit(data: Data, block: NDArray[np.int64]) -> Hyper:
+def fit(data: Data, block: NDArray[np.int64]) -> Hyperparameters:
     """The most probable hyperparameters; always from the same start, so that data alone decide."""
     count = int(block.max()) + 1
     mean, spread = _prior(count)
@@ -77,17 +77,17 @@ def fit(data: Data, block: NDArray[np.int64]) -> Hyper:
     found = minimize(
         loss, mean, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}
     )
-    return Hyper.unpack(found.x)
+    return Hyperparameters.unpack(found.x)
 
 
 def _likelihood(flat: Array, data: Data, block: NDArray[np.int64]) -> tuple[float, Array]:
     """The negative log marginal likelihood, and its gradient."""
-    hyper = Hyper.unpack(flat)
+    hyper = Hyperparameters.unpack(flat)
     scaled = data.features * np.exp(hyper.weights / 2)[block]
     root = np.sqrt(_squares(scaled, scaled))
-    apart = np.abs(data.place[:, None] - data.place[None, :]) * np.exp(hyper.level)
+    apart = np.abs(data.place[:, None] - data.place[None, :]) * np.exp(hyper.fidelity)
     other = data.study[:, None] != data.study[None, :]
-    foreign = other * np.exp(hyper.apart)
+    foreign = other * np.exp(hyper.task_distance)
     shape, decay = _matern(root), np.exp(-apart - foreign)
     kernel = np.exp(hyper.scale) * shape * decay
     count = len(data.score)
@@ -127,11 +127,13 @@ class Posterior:
     """What the process, given `data`, says of other points.
 
     `pending` rows (features) are whole trainings still under way: each is believed to end as
-    predicted, which leaves the mean as it is and takes the doubt away around it (the kriging
+    predicted, which leaves the mean as it is and takes the beta away around it (the kriging
     believer: D. Ginsbourger et al., 2010).
     """
 
-    def __init__(self, data: Data, hyper: Hyper, block: NDArray[np.int64], pending: Array) -> None:
+    def __init__(
+        self, data: Data, hyper: Hyperparameters, block: NDArray[np.int64], pending: Array
+    ) -> None:
         self._root_weights = np.exp(hyper.weights / 2)[block]
         self._hyper = hyper
         self._scaled = np.concatenate([data.features, pending]) * self._root_weights
@@ -146,9 +148,9 @@ class Posterior:
 
     def _kernel(self, scaled: Array, place: Array, study: NDArray[np.int64]) -> Array:
         root = np.sqrt(_squares(scaled, self._scaled))
-        apart = np.abs(place[:, None] - self._place[None, :]) * np.exp(self._hyper.level)
+        apart = np.abs(place[:, None] - self._place[None, :]) * np.exp(self._hyper.fidelity)
         other = study[:, None] != self._study[None, :]
-        apart += other * np.exp(self._hyper.apart)
+        apart += other * np.exp(self._hyper.task_distance)
         return np.asarray(_MEAN * ~other + np.exp(self._hyper.scale - apart) * _matern(root))
 
     def __call__(self, features: Array, place: float = 1.0) -> tuple[Array, Array]:

@@ -8,11 +8,11 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from autotune.search.base import derive
-from autotune.search.mirror import OptunaSampler
+from autotune.search.optuna_adapter import OptunaSampler
 from autotune.space import Space
 from autotune.trial import Goal
 
-__all__ = ["GenerationSampler", "nsga2", "nsga3"]
+__all__ = ["NsgaSampler", "nsga2", "nsga3"]
 
 
 class _Told(BaseGASampler):
@@ -53,7 +53,7 @@ def nsga3(population: int, seed: int) -> _Told:
     return _Nsga3(population_size=population, seed=seed)
 
 
-class GenerationSampler(OptunaSampler):
+class NsgaSampler(OptunaSampler):
     """Parents are a fold over the trials that are complete or stopped, in order of number.
 
     They are cut into generations of the population's size; of each one and the parents before it,
