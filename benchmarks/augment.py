@@ -32,6 +32,7 @@ from autotune.train.augment.config import (
     TrivialAugment,
 )
 from autotune.train.data.base import Dataset
+from autotune.train.models.build import build as build_model
 from autotune.train.models.config import CnnModel
 
 BATCH = 128
@@ -107,7 +108,7 @@ def peers(data: Dataset) -> dict[str, Call]:
 
 def step_of(data: Dataset) -> Call:
     torch.manual_seed(0)
-    model = CnnModel(blocks=3, channels=32).build(data.shape, data.classes, None)
+    model = build_model(CnnModel(blocks=3, channels=32), data.shape, data.classes, None)
     optimizer = torch.optim.AdamW(model.parameters())
 
     def step() -> None:

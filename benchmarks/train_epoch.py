@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from autotune.train import loop, setup
 from autotune.train.config import TrainConfig, apply
 from autotune.train.data.base import prepare
+from autotune.train.seeds import seed_of
 
 BASE = {"data": {"name": "digits"}, "model": {"name": "mlp", "width": 128, "depth": 2}}
 
@@ -43,7 +44,7 @@ def bare(config: TrainConfig) -> tuple[list[float], float]:
     for epoch in range(1, config.epochs):
         began = time.perf_counter()
         model.train()
-        order = loop.permutation(samples, setup.seed_of(config.seed, epoch, "order"))
+        order = loop.permutation(samples, seed_of(config.seed, epoch, "order"))
         total, right = torch.zeros(()), torch.zeros((), dtype=torch.int64)
         for rows in order.split(config.batch_size):
             x, y = train.x[rows], train.y[rows]

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from autotune.train.augment.pipeline import build_mix, build_policy
+from autotune.train.augment.table import Table
 from autotune.train.batch import Batch
 from autotune.train.data.base import Dataset, Split
 
@@ -48,7 +50,8 @@ def batch_of(data: Dataset, count: int = 16) -> Batch:
 
 def check_policy(config: Any, data: Dataset) -> None:
     """A policy of images: each image has a draw of its own, and nothing but the generator's."""
-    policy = config.build(data)
+    policy = build_policy(config, data)
+    assert policy is not None, f"{config.name} changes nothing"
     x = data.train.x
     one = x[:1].expand(len(x), *x.shape[1:]).clone()
     check_change(config.name, policy, x)
@@ -62,7 +65,7 @@ def check_policy(config: Any, data: Dataset) -> None:
 
 def check_table(config: Any, data: Dataset) -> None:
     """A change of rows: each row has a draw of its own, and nothing but the generator's."""
-    change = config.build(data)
+    change = Table(config, data)
     check_change("table", change, data.train.x)
     check_own_draws("table", change(data.train.x, seeded()) - data.train.x)
 
@@ -87,7 +90,8 @@ def check_own_draws(name: str, changed: Tensor) -> None:
 
 def check_mix(config: Any, shape: tuple[int, ...] = (3, 8, 8), samples: int = 32) -> None:
     """Its target tells, exactly, what each sample is made of."""
-    mix = config.build()
+    mix = build_mix(config)
+    assert mix is not None, f"{config.name} mixes nothing"
     # Sample i is i everywhere and of class i: so its mean says what it was made of.
     number = torch.arange(samples, dtype=torch.float32)
     x = number.view(-1, *[1] * len(shape)).expand(samples, *shape).clone()

@@ -10,6 +10,7 @@ import torch
 
 from autotune.train.data import base
 from autotune.train.data.config import DataConfig
+from autotune.train.data.read import read as raw
 from autotune.train.data.splits import split
 from autotune.train.data.values import Arrays, Dataset, Split, Task
 
@@ -27,7 +28,7 @@ def check_data(config: DataConfig, task: Task) -> None:
 
 def check_split(config: DataConfig, task: Task) -> None:
     """Each sample is in one part, drawn by the seed of the config, alike for every class."""
-    read = config.build()
+    read = raw(config)
     rows = np.arange(len(read.y))[:, None]  # a sample is known by its place
     first, again, other = (
         split(chosen, replace(read, x=rows), task)

@@ -8,10 +8,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from autotune.testing.train import check_resumes
-from autotune.train import setup
+from autotune.train import loop, setup
 from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.data.base import prepare
+from autotune.train.distill.build import build
 from autotune.train.distill.config import DistillSettings, NoDistillation
 from autotune.train.distill.context import DistillationContext
 from autotune.train.exported_model import Exported
@@ -38,7 +39,9 @@ def write_export(config: TrainConfig, folder: Path) -> Path:
 def context(config: TrainConfig, plain: nn.Module | None = None) -> DistillationContext:
     """A student before its first step; `plain` is its loss on the labels, `Silent` by default."""
     data = prepare(config.data, "cpu")
-    return DistillationContext(config, data, setup.build(config, data), plain or Silent())
+    return DistillationContext(
+        config, data, setup.build(config, data), plain or Silent(), loop.finish
+    )
 
 
 def check_distillation(config: DistillSettings, student: TrainConfig, folder: Path) -> None:
@@ -63,7 +66,7 @@ def _check_gradients(config: DistillSettings, student: TrainConfig, folder: Path
     other = student.model_copy(update={"seed": student.seed + 1})
     made = _lesson_of(config, student, write_export(other, folder))
     assert made.config.distill is not None
-    loss = made.config.distill.build(made)
+    loss = build(made.config.distill, made)
     batch = first_batch(made)
     said = loss(made.student(batch.x), batch)
     assert said.item() > 0, f"{config.name}: an unlike teacher teaches nothing"
@@ -81,7 +84,7 @@ def _first_step(
 ) -> tuple[nn.Module, Batch, Tensor]:
     made = _lesson_of(config, student, teacher)
     assert made.config.distill is not None
-    loss = made.config.distill.build(made)
+    loss = build(made.config.distill, made)
     batch = first_batch(made)
     return loss, batch, made.student(batch.x)
 

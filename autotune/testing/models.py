@@ -10,6 +10,7 @@ from torch import nn
 
 from autotune.train.models.activations import ActivationConfig
 from autotune.train.models.blocks import blocks, head
+from autotune.train.models.build import build as build_model
 from autotune.train.models.config import ModelConfig
 from autotune.train.models.residual import Residual
 
@@ -24,7 +25,7 @@ def seeded(
     config: ModelConfig, shape: Shape, outputs: int, activation: ActivationConfig | None = None
 ) -> nn.Module:
     torch.manual_seed(0)
-    return config.build(shape, outputs, activation)
+    return build_model(config, shape, outputs, activation)
 
 
 def check_network(
@@ -67,7 +68,7 @@ def check_sizes(config: ModelConfig, shape: Shape) -> None:
 
 
 def _parameters(config: Any, shape: Shape) -> int:
-    return sum(parameter.numel() for parameter in config.build(shape, 5, None).parameters())
+    return sum(parameter.numel() for parameter in build_model(config, shape, 5, None).parameters())
 
 
 def check_zero_last(config: ModelConfig, shape: Shape, initialized: Any = None) -> None:

@@ -1,6 +1,5 @@
 """A network that was found before, named alike as a teacher and as a start. Free of torch."""
 
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from autotune.train.base import Config
@@ -17,9 +16,6 @@ class Exported(Config):
     folder: str
     """The folder, with its config.json and model.safetensors."""
 
-    def place(self, at: tuple[str, ...]) -> Path:
-        return Path(self.folder)
-
 
 class StudyBest(Config):
     """The best of a finished study, exported into its own folder.
@@ -35,9 +31,3 @@ class StudyBest(Config):
     """Its name."""
     runs: str = "runs"
     """The folder of studies that it lies in."""
-
-    def place(self, at: tuple[str, ...]) -> Path:
-        """Raises InvalidInput, with the path `at`, when it was not exported."""
-        from autotune.train import weights
-
-        return weights.study_best(self.runs, self.study, at)

@@ -25,7 +25,8 @@ from autotune.train.config import Monitor, TrainConfig
 from autotune.train.data.base import Split
 from autotune.train.finite import NotFinite
 from autotune.train.metrics import Tally
-from autotune.train.setup import Run, begin, learnt, seed_of, whole_batches
+from autotune.train.seeds import seed_of
+from autotune.train.setup import Run, begin, learnt, whole_batches
 from autotune.trial import Goal, Report
 
 __all__ = ["NotFinite", "test", "train", "warm_up"]
@@ -44,7 +45,7 @@ def train(
 
     Raises NotFinite in the epoch whose loss is not; torch's own out-of-memory errors pass through.
     """
-    run = begin(config)
+    run = begin(config, finish)
     best: Best | None = None
     start = 0
     if found := checkpoint.load(folder, resume):
@@ -75,6 +76,12 @@ def train(
             checkpoint.write(folder, Checkpoint(step, run.model.state_dict(), state, best))
             unsaved = 0.0
         yield Report(step, metrics, time.perf_counter() - began)
+
+
+def finish(config: TrainConfig, folder: Path) -> None:
+    """Trains to the end what another training builds on, such as its teacher."""
+    for _ in train(config, folder):
+        pass
 
 
 def learn(run: Run, step: int) -> dict[str, float]:
@@ -136,7 +143,7 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
 def better(
     monitor: Monitor, best: Best | None, step: int, metrics: dict[str, float], model: nn.Module
 ) -> Best:
-    """`best`, or this step if it is the one to transfer_data so far; a tie keeps the earlier."""
+    """`best`, or this step if it is the one to remember so far; a tie keeps the earlier."""
     weights = model.state_dict()
     if monitor.at == "last":
         return Best(step, metrics, weights)  # no copy: written, if ever, before the next step

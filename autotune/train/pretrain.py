@@ -2,26 +2,29 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from autotune.errors import AutotuneError
 from autotune.train import cache, checkpoint
+from autotune.train.config import TrainConfig
 from autotune.train.data.base import Dataset
+from autotune.train.finite import NotFinite
 from autotune.train.recipe import Recipe
 
-if TYPE_CHECKING:
-    from autotune.train.config import TrainConfig
+__all__ = ["Train", "digest", "fingerprint", "nothing_first", "pretrained", "pupil"]
 
-__all__ = ["digest", "fingerprint", "pretrained", "pupil"]
+Train = Callable[[TrainConfig, Path], None]
+"""Trains a config to its end; the folder then holds its best weights."""
 
 SAMPLED = 512  # samples that tell one data set from another
 
 
-def pupil(config: "TrainConfig", recipe: Recipe, **other: Any) -> "TrainConfig":
+def pupil(config: TrainConfig, recipe: Recipe, **other: Any) -> TrainConfig:
     """A training of the network of `config`, alone and from nothing, by `recipe`.
 
     `other` are fields in which it differs beside. What is left, such as data and threads, is as in
@@ -32,23 +35,25 @@ def pupil(config: "TrainConfig", recipe: Recipe, **other: Any) -> "TrainConfig":
     return type(config)(**{name: getattr(config, name) for name in kept} | own | other)
 
 
-def pretrained(config: "TrainConfig", data: Dataset) -> Path:
-    """The folder with the best weights of `config` on `data`, trained now if no one has yet.
+def nothing_first(config: TrainConfig, folder: Path) -> None:
+    """The `Train` of a training that builds on no other."""
+    raise AssertionError(f"a {config.model.name} would have to be trained first")
+
+
+def pretrained(config: TrainConfig, data: Dataset, train: Train) -> Path:
+    """The folder with the best weights of `config` on `data`, made by `train` if no one has yet.
 
     Others that need it meanwhile wait for it.
     """
     said = json.dumps(config.model_dump(mode="json"), sort_keys=True)
     key = digest(said, fingerprint(data), torch.__version__, data.train.x.device.type)
-    return cache.once(f"trained-{key}", lambda folder: _train(config, folder))
+    return cache.once(f"trained-{key}", lambda folder: _train(train, config, folder))
 
 
-def _train(config: "TrainConfig", folder: Path) -> None:
-    from autotune.train import loop  # which begins with what is trained here
-
+def _train(train: Train, config: TrainConfig, folder: Path) -> None:
     try:
-        for _ in loop.train(config, folder):
-            pass
-    except loop.NotFinite as error:
+        train(config, folder)
+    except NotFinite as error:
         raise AutotuneError(f"the training of {config.model.name!r} before: {error}") from error
     checkpoint.clear_after(folder, 0)
 

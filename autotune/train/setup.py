@@ -1,6 +1,5 @@
 """What one training holds before its first step, all of it built from the config."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,20 +10,27 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autotune.errors import InvalidInput, Problem
+from autotune.train.augment import pipeline
 from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.costs import Costs
 from autotune.train.data.base import Dataset, prepare
+from autotune.train.distill import build as distill
 from autotune.train.distill.context import DistillationContext
 from autotune.train.finite import Watch
 from autotune.train.metrics import Scores
+from autotune.train.models.build import build as build_model
 from autotune.train.models.embedding import embedded
 from autotune.train.models.weights import initialize
 from autotune.train.optim.groups import batch_scale, groups
 from autotune.train.precision import Precision
+from autotune.train.pretrain import Train, nothing_first
+from autotune.train.prune.config import MagnitudePruning
+from autotune.train.prune.magnitude import Magnitude
+from autotune.train.seeds import seed_of
 from autotune.train.transfer import start as transfer
 
-__all__ = ["Average", "Run", "begin", "build", "learnt", "seed_of", "whole_batches"]
+__all__ = ["Average", "Run", "begin", "build", "learnt", "whole_batches"]
 
 
 class Average(Protocol):
@@ -83,8 +89,9 @@ class Run:
         return {name: part for name, part in parts.items() if part is not None}
 
 
-def begin(config: TrainConfig) -> Run:
-    """Everything a training holds before its first step."""
+def begin(config: TrainConfig, train: Train = nothing_first) -> Run:
+    """Everything a training holds before its first step. `train` trains what it builds on, such as
+    a teacher."""
     torch.set_num_threads(config.threads)
     device = config.device
     if device == "auto":
@@ -97,8 +104,9 @@ def begin(config: TrainConfig) -> Run:
     plain = config.loss.build(data, config.label_smoothing).to(device)
     loss: nn.Module = plain
     if config.distill is not None:
-        loss = config.distill.build(DistillationContext(config, data, model, loss)).to(device)
-    start = transfer.start(config, model, loss, device)
+        context = DistillationContext(config, data, model, loss, train)
+        loss = distill.build(config.distill, context).to(device)
+    start = transfer.start(config, model, loss, device, train)
     loss = start.loss
     scale = batch_scale(config.lr_scaling, batch)
     decay = start.layer_decay or config.layer_decay
@@ -111,7 +119,8 @@ def begin(config: TrainConfig) -> Run:
     after_step: list[Callable[[], None]] = []
     average = config.average.build(model, config.epochs, ends, data.train.x)
     models = [model, average.model] if average else [model]
-    if pruning := config.prune.build(models, optimizer, config.epochs):
+    if isinstance(config.prune, MagnitudePruning):
+        pruning = Magnitude(config.prune, models, optimizer, config.epochs)
         changes.append(pruning.begin)
         after_step.append(pruning.hold)
     if average:  # after the pruning, so that what is pruned is 0 in the average
@@ -131,7 +140,7 @@ def begin(config: TrainConfig) -> Run:
         Scores(plain.total, data, config.metrics),
         precision.device,
         Costs(config.metrics, models[-1], precision, data.train.x[:1].to(device)),
-        augment=config.augment.build(data) if config.augment else None,
+        augment=pipeline.build(config.augment, data) if config.augment else None,
         average=average,
         changes=tuple(changes),
         after_step=tuple(after_step),
@@ -139,7 +148,7 @@ def begin(config: TrainConfig) -> Run:
 
 
 def learnt(config: TrainConfig) -> Run:
-    """What a training holds whose weights are there: what only made them is needed no more."""
+    """A training whose weights exist: distillation, transfer and augmentation are skipped."""
     return begin(config.model_copy(update={"distill": None, "transfer": None, "augment": None}))
 
 
@@ -157,7 +166,7 @@ def network(config: TrainConfig, data: Dataset) -> nn.Module:
     """The model for the samples of `data`; the categories of a table become vectors first."""
 
     def fitting(shape: tuple[int, ...]) -> nn.Module:
-        return config.model.build(shape, data.outputs, config.activation)
+        return build_model(config.model, shape, data.outputs, config.activation)
 
     if not data.categories:
         return fitting(data.shape)
@@ -186,9 +195,3 @@ def whole_batches(order: Tensor, size: int) -> list[Tensor]:
     if len(batches) > 1 and len(batches[-1]) == 1 < size:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
-
-
-def seed_of(seed: int, at: int, purpose: str) -> int:
-    """A seed for one use of randomness at a step or epoch, unlike that of any other use."""
-    digest = hashlib.blake2b(f"{seed}/{at}/{purpose}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest) >> 1

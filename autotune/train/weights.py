@@ -4,7 +4,7 @@ import pickle
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,12 +12,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from autotune.errors import InvalidInput, Problem, UserError
+from autotune.train.config import TrainConfig
+from autotune.train.exported_model import Exported, StudyBest
 from autotune.train.models.blocks import head
 
-if TYPE_CHECKING:
-    from autotune.train.config import TrainConfig
-
-__all__ = ["exported_config", "exported_weights", "fill", "head_name", "read", "study_best"]
+__all__ = ["exported_config", "exported_weights", "fill", "folder_of", "head_name", "read"]
 
 Weights = dict[str, Tensor]
 At = tuple[str, ...]
@@ -72,7 +71,15 @@ def _plain(loaded: Any) -> Weights:
     return {str(name).removeprefix("module."): tensor for name, tensor in tensors.items()}
 
 
-def study_best(runs: str, study: str, at: At) -> Path:
+def folder_of(source: Exported | StudyBest, at: At) -> Path:
+    """The exported folder that `source` names. Raises InvalidInput, with the path `at`, for a
+    study whose best was not exported."""
+    if isinstance(source, Exported):
+        return Path(source.folder)
+    return _study_best(source.runs, source.study, at)
+
+
+def _study_best(runs: str, study: str, at: At) -> Path:
     """The folder of the exported best of a study."""
     folder = Path(runs) / study
     if not folder.is_dir():
@@ -93,10 +100,8 @@ def exported_weights(folder: Path, at: At) -> Weights:
     return read(folder / WEIGHTS, at)
 
 
-def exported_config(folder: Path, at: At) -> "TrainConfig":
+def exported_config(folder: Path, at: At) -> TrainConfig:
     """The training config that the weights in an exported folder are of."""
-    from autotune.train.config import TrainConfig
-
     path = folder / CONFIG
     if not path.is_file():
         raise _invalid(at, f"{str(folder)!r} has no {CONFIG}: export the study anew")

@@ -9,7 +9,7 @@ from autotune.errors import InvalidInput
 from autotune.testing import augment as suite
 from autotune.testing.augment import batch_of, images, rows, seeded
 from autotune.testing.train import check_documented, examples
-from autotune.train.augment import transforms
+from autotune.train.augment import pipeline, transforms
 from autotune.train.augment.config import (
     AugmentConfig,
     AugMix,
@@ -24,6 +24,7 @@ from autotune.train.augment.config import (
     TrivialAugment,
 )
 from autotune.train.augment.synthetic.config import SyntheticConfig
+from autotune.train.augment.table import Table
 from autotune.train.base import variants
 
 STRONG = {
@@ -76,7 +77,7 @@ def test_policy_contract(config, shape):
     knobs = set(config.model_dump(exclude_defaults=True)) - {"crop_pad"}
     if shape[0] == 1 and knobs and knobs <= COLOURLESS:
         data = images(shape, samples=8)
-        unchanged = config.build(data)(data.train.x, seeded())
+        unchanged = pipeline.build_policy(config, data)(data.train.x, seeded())
         torch.testing.assert_close(unchanged, data.train.x, atol=1e-6, rtol=0)
         return
     suite.check_policy(config, images(shape, samples=40))
@@ -104,7 +105,7 @@ def test_table_contract(config):
 @settings(max_examples=60, deadline=None)
 def test_policies_take_images_of_any_size(config, shape, count):
     data = images(shape, samples=8)
-    changed = config.build(data)(data.train.x[:count], seeded())
+    changed = pipeline.build_policy(config, data)(data.train.x[:count], seeded())
     assert changed.shape == (count, *shape) and changed.isfinite().all()
 
 
@@ -116,7 +117,7 @@ def test_policies_take_images_of_any_size(config, shape, count):
 @settings(max_examples=60, deadline=None)
 def test_mixes_keep_the_sum_of_targets(config, shape, count):
     x, target = torch.rand(count, *shape), torch.eye(count)
-    mixed, shares = config.build()(x, target, seeded())
+    mixed, shares = pipeline.build_mix(config)(x, target, seeded())
     assert mixed.shape == x.shape and mixed.isfinite().all()
     torch.testing.assert_close(shares.sum(1), torch.ones(count))
 
@@ -133,7 +134,7 @@ def test_mixes_keep_the_sum_of_targets(config, shape, count):
 def test_what_has_no_strength_changes_nothing(config):
     data = images()
     x = data.train.x
-    changed = config.build(data)(x, seeded())
+    changed = pipeline.build_policy(config, data)(x, seeded())
     if config.name == "rand_augment":  # but for autocontrast and equalize, which have no strength
         changed, x = (value[(changed - x).abs().amax((1, 2, 3)) < 0.05] for value in (changed, x))
         assert len(x) > 40
@@ -184,7 +185,8 @@ def test_rand_augment_draws_n_moves():
     data = images(samples=400)
     kept = []
     for n in (1, 2, 4):
-        changed = RandAugment(crop_pad=0.0, n=n, m=30.0).build(data)(data.train.x, seeded())
+        policy = pipeline.build_policy(RandAugment(crop_pad=0.0, n=n, m=30.0), data)
+        changed = policy(data.train.x, seeded())
         same = (changed - data.train.x).abs().amax((1, 2, 3)) < 1e-5
         kept.append(same.float().mean().item())
     # identity, and what these full-range images do not show: autocontrast
@@ -198,7 +200,7 @@ def test_trivial_augment_moves_no_further_than_the_image():
 
 def test_mixup_is_its_formula():
     x, target = torch.rand(64, 5), torch.eye(64)
-    mixed, shares = MixUp(alpha=1.0).build()(x, target, seeded())
+    mixed, shares = pipeline.build_mix(MixUp(alpha=1.0))(x, target, seeded())
     torch.testing.assert_close(mixed, shares @ x)
     own = shares.diagonal()
     assert own.mean().item() == pytest.approx(0.5, abs=0.12) and own.std() > 0.2
@@ -208,7 +210,9 @@ def test_mixup_shares_are_of_the_beta_distribution():
     x = torch.zeros(20_000, 1)
     x[:, 0] = torch.arange(20_000) % 2
     for alpha in (0.2, 1.0, 4.0):
-        _, shares = MixUp(alpha=alpha).build()(x, torch.arange(20_000.0).view(-1, 1), seeded())
+        _, shares = pipeline.build_mix(MixUp(alpha=alpha))(
+            x, torch.arange(20_000.0).view(-1, 1), seeded()
+        )
         from autotune.train.augment.draws import beta
 
         drawn = beta(20_000, alpha, seeded())
@@ -219,7 +223,7 @@ def test_mixup_shares_are_of_the_beta_distribution():
 
 def test_cutmix_weighs_by_the_pixels_that_were_pasted():
     x = torch.arange(48.0).view(-1, 1, 1, 1).expand(48, 2, 9, 14)
-    mixed, shares = CutMix().build()(x, torch.eye(48), seeded(5))
+    mixed, shares = pipeline.build_mix(CutMix())(x, torch.eye(48), seeded(5))
     cut = 0
     for i in range(48):
         foreign = mixed[i, 0] != i
@@ -236,7 +240,7 @@ def test_cutmix_weighs_by_the_pixels_that_were_pasted():
 
 def test_the_switch_chooses_for_each_image():
     x = torch.arange(400.0).view(-1, 1, 1, 1).expand(400, 1, 8, 8)
-    both = Both(switch=0.3, mixup_alpha=4.0, cutmix_alpha=4.0).build()
+    both = pipeline.build_mix(Both(switch=0.3, mixup_alpha=4.0, cutmix_alpha=4.0))
     mixed, _ = both(x, torch.eye(400), seeded())
     values = torch.tensor([len(image.unique()) for image in mixed])
     assert (values == 2).float().mean().item() == pytest.approx(0.3, abs=0.07)
@@ -244,16 +248,16 @@ def test_the_switch_chooses_for_each_image():
 
 def test_a_share_of_the_samples_is_mixed():
     x = torch.arange(2000.0).view(-1, 1)
-    _, shares = MixUp(alpha=4.0, probability=0.25).build()(x, torch.eye(2000), seeded())
+    _, shares = pipeline.build_mix(MixUp(alpha=4.0, probability=0.25))(x, torch.eye(2000), seeded())
     assert (shares.diagonal() < 1).float().mean().item() == pytest.approx(0.25, abs=0.04)
 
 
 def test_noise_and_masks_have_their_strength():
     data = rows(features=8, samples=2000)
     x = data.train.x
-    noisy = TableConfig(noise=0.3).build(data)(x, seeded())
+    noisy = Table(TableConfig(noise=0.3), data)(x, seeded())
     assert (noisy - x).std().item() == pytest.approx(0.3, rel=0.03)
-    hidden = TableConfig(mask=0.2).build(data)(x, seeded())
+    hidden = Table(TableConfig(mask=0.2), data)(x, seeded())
     assert (hidden == 0).float().mean().item() == pytest.approx(0.2, abs=0.01)
     assert ((hidden == x) | (hidden == 0)).all()
 
@@ -261,7 +265,7 @@ def test_noise_and_masks_have_their_strength():
 def test_another_samples_value_is_of_the_same_feature():
     data = rows(features=4, samples=300)
     x = data.train.x
-    hidden = TableConfig(mask=0.5, fill="other").build(data)(x, seeded())
+    hidden = Table(TableConfig(mask=0.5, fill="other"), data)(x, seeded())
     for feature in range(4):
         assert torch.isin(hidden[:, feature], x[:, feature]).all()
     assert (hidden != x).float().mean().item() == pytest.approx(0.5, abs=0.03)
@@ -274,14 +278,16 @@ def test_codes_of_categories_get_no_noise():
     from dataclasses import replace
 
     data = replace(data, train=replace(data.train, x=x), categories=(4, 4))
-    changed = TableConfig(noise=1.0, mask=0.4).build(data)(x, seeded())
+    changed = Table(TableConfig(noise=1.0, mask=0.4), data)(x, seeded())
     assert ((changed[:, 3:] == x[:, 3:]) | (changed[:, 3:] == 0)).all()
     assert (changed[:, :3] != x[:, :3]).all()
 
 
 def test_categories_are_mixed_by_choosing_one():
     x = torch.cat((torch.randn(3000, 2), torch.arange(3000.0).view(-1, 1).expand(3000, 2)), 1)
-    mixed, shares = MixUp(alpha=2.0).build(2)(x, torch.arange(3000.0).view(-1, 1), seeded())
+    mixed, shares = pipeline.build_mix(MixUp(alpha=2.0), 2)(
+        x, torch.arange(3000.0).view(-1, 1), seeded()
+    )
     partner = torch.randperm(3000, generator=seeded())
     own, other = mixed[:, 2:] == x[:, 2:], mixed[:, 2:] == x[partner, 2:]
     assert (own | other).all()
@@ -292,7 +298,7 @@ def test_categories_are_mixed_by_choosing_one():
 
 def test_parts_work_together_in_their_order():
     data = images((1, 8, 8), classes=4)
-    augment = AugmentConfig(policy=Basic(rotate=20.0), mix=CutMix()).build(data)
+    augment = pipeline.build(AugmentConfig(policy=Basic(rotate=20.0), mix=CutMix()), data)
     assert augment is not None
     batch = batch_of(data)
     changed = augment(batch, seeded())
@@ -307,14 +313,14 @@ def test_parts_work_together_in_their_order():
 
 def test_without_a_mix_the_target_stays_a_class():
     batch = batch_of(images())
-    changed = AugmentConfig(policy=Basic()).build(images())(batch, seeded())
+    changed = pipeline.build(AugmentConfig(policy=Basic()), images())(batch, seeded())
     assert changed.target is batch.target
 
 
 def test_a_regression_is_mixed_when_a_rule_is_named():
     data = rows(classes=0)
     batch = batch_of(data)
-    augment = AugmentConfig(mix=MixUp(alpha=2.0, targets="linear")).build(data)
+    augment = pipeline.build(AugmentConfig(mix=MixUp(alpha=2.0, targets="linear")), data)
     changed = augment(batch, seeded())
     partner = torch.randperm(16, generator=seeded())
     assert changed.target.shape == (16,)
@@ -331,8 +337,8 @@ def test_a_regression_is_mixed_when_a_rule_is_named():
     ],
 )
 def test_nothing_to_do_costs_nothing(config):
-    assert config.build(images()) is None
-    assert AugmentConfig(table=TableConfig()).build(rows()) is None
+    assert pipeline.build(config, images()) is None
+    assert pipeline.build(AugmentConfig(table=TableConfig()), rows()) is None
 
 
 REFUSED = [
@@ -381,7 +387,7 @@ REFUSED = [
 @pytest.mark.parametrize(("config", "data", "line"), REFUSED, ids=lambda value: "")
 def test_what_does_not_fit_the_data_is_refused_in_one_line(config, data, line):
     with pytest.raises(InvalidInput) as caught:
-        config.build(data)
+        pipeline.build(config, data)
     assert [problem.message for problem in caught.value.problems] == [line]
     assert caught.value.problems[0].path[0] == "augment"
 
@@ -389,7 +395,7 @@ def test_what_does_not_fit_the_data_is_refused_in_one_line(config, data, line):
 def test_every_misfit_is_named_at_once():
     config = AugmentConfig(policy=Basic(), mix=Both(), synthetic=SyntheticConfig())
     with pytest.raises(InvalidInput) as caught:
-        config.build(rows(classes=0))
+        pipeline.build(config, rows(classes=0))
     assert len(caught.value.problems) == 4
 
 

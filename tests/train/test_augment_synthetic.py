@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from autotune.testing.augment import batch_of, images, seeded
+from autotune.train.augment import pipeline
 from autotune.train.augment.config import AugmentConfig
 from autotune.train.augment.synthetic import pool as pools
 from autotune.train.augment.synthetic.config import SyntheticConfig
@@ -42,12 +43,12 @@ def test_networks_fit_the_images(shape):
 def test_a_share_of_each_batch_is_replaced_by_samples_of_the_same_class():
     data = images((1, 8, 8), classes=4)
     config = SyntheticConfig(ratio=0.25, **QUICK)
-    augment = AugmentConfig(synthetic=config).build(data)
+    augment = pipeline.build(AugmentConfig(synthetic=config), data)
     batch = batch_of(data)
     changed = augment(batch, seeded())
     assert torch.equal(changed.x[4:], batch.x[4:])
     assert torch.equal(changed.y, batch.y) and torch.equal(changed.target, batch.target)
-    pool = config.build(data)
+    pool = pools.build(config, data)
     made = pool.pixels.leave(pool.images.float() / 255)  # (classes, S, C, H, W)
     for image, label in zip(changed.x[:4], batch.y[:4], strict=True):
         assert (made[label] - image).abs().flatten(1).amax(1).min() < 1e-5
@@ -55,17 +56,17 @@ def test_a_share_of_each_batch_is_replaced_by_samples_of_the_same_class():
 
 def test_one_seed_gives_one_batch():
     data = images((1, 8, 8), classes=4)
-    augment = AugmentConfig(synthetic=SyntheticConfig(ratio=0.5, **QUICK)).build(data)
+    augment = pipeline.build(AugmentConfig(synthetic=SyntheticConfig(ratio=0.5, **QUICK)), data)
     first, again, other = (augment(batch_of(data), seeded(seed)).x for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def test_it_is_trained_once_for_all_who_ask(own_cache):
     data = images((1, 8, 8), classes=4)
-    half = SyntheticConfig(ratio=0.5, **QUICK).build(data)
+    half = pools.build(SyntheticConfig(ratio=0.5, **QUICK), data)
     stamp = [path.stat().st_mtime_ns for path in own_cache.rglob("*.safetensors")]
     pools.images.cache_clear()  # as another process would find it
-    quarter = SyntheticConfig(ratio=0.25, **QUICK).build(data)
+    quarter = pools.build(SyntheticConfig(ratio=0.25, **QUICK), data)
     assert torch.equal(half.images, quarter.images)
     assert [path.stat().st_mtime_ns for path in own_cache.rglob("*.safetensors")] == stamp
     assert len(folders(own_cache)) == 1
@@ -73,10 +74,10 @@ def test_it_is_trained_once_for_all_who_ask(own_cache):
 
 def test_another_split_or_seed_has_another_generator(own_cache):
     data = images((1, 8, 8), classes=4)
-    first = SyntheticConfig(**QUICK).build(data)
-    seed = SyntheticConfig(seed=1, **QUICK).build(data)
+    first = pools.build(SyntheticConfig(**QUICK), data)
+    seed = pools.build(SyntheticConfig(seed=1, **QUICK), data)
     fewer = replace(data, train=Split(data.train.x[:40], data.train.y[:40]))
-    split = SyntheticConfig(**QUICK).build(fewer)
+    split = pools.build(SyntheticConfig(**QUICK), fewer)
     assert len(folders(own_cache)) == 3
     assert not torch.equal(first.images, seed.images)
     assert not torch.equal(first.images, split.images)
@@ -87,10 +88,10 @@ def test_only_the_train_split_is_read(tmp_path, monkeypatch):
     nothing = Split(torch.full((5, 1, 8, 8), torch.nan), torch.full((5,), -1))
     blind = replace(data, val=nothing, test=nothing)
     assert pools.key(SyntheticConfig(), data) == pools.key(SyntheticConfig(), blind)
-    seen = SyntheticConfig(**QUICK).build(data).images
+    seen = pools.build(SyntheticConfig(**QUICK), data).images
     pools.images.cache_clear()
     monkeypatch.setenv("AUTOTUNE_CACHE", str(tmp_path / "another"))
-    assert torch.equal(SyntheticConfig(**QUICK).build(blind).images, seen)
+    assert torch.equal(pools.build(SyntheticConfig(**QUICK), blind).images, seen)
 
 
 def test_training_is_the_same_for_the_same_seed_and_leaves_torchs_own():
@@ -113,14 +114,14 @@ def test_classes_that_are_rare_are_made_as_often():
     y = torch.zeros(64, dtype=torch.int64)
     y[:3] = torch.arange(1, 4)
     rare = replace(data, train=Split(data.train.x, y))
-    assert SyntheticConfig(**QUICK).build(rare).images.shape == (4, 2500, 1, 8, 8)
+    assert pools.build(SyntheticConfig(**QUICK), rare).images.shape == (4, 2500, 1, 8, 8)
 
 
 @pytest.mark.slow
 def test_generated_digits_look_like_their_classes():
     """A classifier of the nearest class mean, made of real digits, names generated ones."""
     data = prepare(DigitsData(), "cpu")
-    pool = SyntheticConfig(steps=1500).build(data)
+    pool = pools.build(SyntheticConfig(steps=1500), data)
     x, y = data.train.x, data.train.y
     means = torch.stack([x[y == label].mean(0) for label in range(10)]).flatten(1)
 

@@ -5,6 +5,7 @@ from torch import nn
 
 from autotune.testing.train import examples
 from autotune.train.models.blocks import blocks, head
+from autotune.train.models.build import build as build_model
 from autotune.train.models.config import ModelConfig
 
 CUSTOM = {"custom": {"build": "torchvision.models:resnet18"}}
@@ -16,7 +17,7 @@ CUSTOM = {"custom": {"build": "torchvision.models:resnet18"}}
     ids=lambda config: config.name,
 )
 def test_blocks_hold_the_network_in_order(config) -> None:
-    model = config.build((3, 32, 32), 5, None)
+    model = build_model(config, (3, 32, 32), 5, None)
     found = blocks(model)
     held = [
         id(parameter) for block in found for module in block for parameter in module.parameters()

@@ -21,12 +21,13 @@ from autotune.train.data.config import (
     MnistData,
     SvhnData,
 )
+from autotune.train.data.read import read
 
 
 def test_diabetes_is_scikit_learns() -> None:
     from sklearn.datasets import load_diabetes
 
-    theirs, ours = load_diabetes(scaled=False), DiabetesData().build()
+    theirs, ours = load_diabetes(scaled=False), read(DiabetesData())
     assert np.allclose(ours.x, theirs.data) and np.array_equal(ours.y, theirs.target)
     assert list(ours.columns) == theirs.feature_names
 
@@ -34,7 +35,7 @@ def test_diabetes_is_scikit_learns() -> None:
 def test_digits_are_scikit_learns() -> None:
     from sklearn.datasets import load_digits
 
-    theirs, ours = load_digits(), DigitsData().build()
+    theirs, ours = load_digits(), read(DigitsData())
     assert np.array_equal(ours.x[:, 0], theirs.images)
     assert np.array_equal(ours.y, theirs.target)
 
@@ -139,14 +140,14 @@ def test_bad_arrays(tmp_path, parts: dict, words: str) -> None:
 
 def test_files_that_hold_no_arrays(tmp_path) -> None:
     with pytest.raises(DataUnavailable, match="there is no file"):
-        ArraysData(path=str(tmp_path / "absent.npz")).build()
+        read(ArraysData(path=str(tmp_path / "absent.npz")))
     np.savez(tmp_path / "objects.npz", x=np.array([{}], object), y=np.zeros(1, int))
     np.save(tmp_path / "one.npy", np.zeros(3))
     (tmp_path / "text.npz").write_text("no zip")
     (tmp_path / "torn.npz").write_bytes((tmp_path / "objects.npz").read_bytes()[:100])
     for name in ("objects.npz", "one.npy", "text.npz", "torn.npz"):
         with pytest.raises(InvalidInput, match="no .npz file of plain arrays"):
-            ArraysData(path=str(tmp_path / name)).build()
+            read(ArraysData(path=str(tmp_path / name)))
 
 
 def test_custom_data(tmp_path, monkeypatch) -> None:
@@ -158,9 +159,9 @@ def test_custom_data(tmp_path, monkeypatch) -> None:
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert len(CustomData(load="my_data:load", args={"n": 12}).build().y) == 12
+    assert len(read(CustomData(load="my_data:load", args={"n": 12})).y) == 12
     with pytest.raises(InvalidInput, match="must give a mapping with x and y, got int"):
-        CustomData(load="my_data:wrong").build()
+        read(CustomData(load="my_data:wrong"))
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -196,7 +197,7 @@ def test_mnist_reads_what_torchvision_reads(tmp_path) -> None:
     from torchvision.datasets import MNIST
 
     write_mnist(tmp_path / "MNIST" / "raw", packed=False)
-    ours = MnistData(root=str(tmp_path)).build()
+    ours = read(MnistData(root=str(tmp_path)))
     theirs = MNIST(str(tmp_path), train=True)
     assert np.array_equal(ours.x[:, 0], theirs.data.numpy())
     assert np.array_equal(ours.y, theirs.targets.numpy())
@@ -207,7 +208,7 @@ def test_a_cut_file_is_named(tmp_path) -> None:
     path = tmp_path / mnist.FILES[0]
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DataUnavailable, match="a whole set of MNIST files"):
-        MnistData(root=str(tmp_path)).build()
+        read(MnistData(root=str(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -219,15 +220,15 @@ def test_absent_files_end_in_one_clear_line(tmp_path, monkeypatch, config) -> No
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     began = time.perf_counter()
     with pytest.raises(DataUnavailable) as caught:
-        config(root=str(tmp_path / "none")).build()
+        read(config(root=str(tmp_path / "none")))
     message = str(caught.value)
     assert "`data.root`" in message and str(tmp_path / "none") in message and "Put it" in message
     assert "\n" not in message and time.perf_counter() - began < 30
 
 
 def test_a_data_set_tells_how_to_go_back_to_what_was_read() -> None:
-    data, read = prepare(DigitsData(), "cpu"), DigitsData().build()
+    data, raw = prepare(DigitsData(), "cpu"), read(DigitsData())
     pixels = data.train.x * data.std + data.mean
     torch.testing.assert_close(pixels, pixels.round(), atol=1e-4, rtol=0)
-    assert pixels.max().item() == pytest.approx(read.x.max())
+    assert pixels.max().item() == pytest.approx(raw.x.max())
     assert data.outputs == data.classes == 10 and data.labels == tuple("0123456789")

@@ -14,6 +14,7 @@ from autotune.testing.distill import check_distillation, context, first_batch, w
 from autotune.testing.train import check_documented, examples
 from autotune.train import cache, loop
 from autotune.train.base import variants
+from autotune.train.distill.build import build
 from autotune.train.distill.config import DistillConfig, SoftTargets
 from autotune.train.distill.context import DistillationContext
 from autotune.train.distill.features import HintsLoss
@@ -79,7 +80,7 @@ def test_a_taught_loss_is_the_weighted_sum(make, tmp_path) -> None:
     distill = {"name": "soft_targets", "alpha": 0.8, "alpha_end": 0.2, "alpha_schedule": "linear"}
     distill |= {"teacher": {"name": "exported", "folder": str(folder)}, "temperature": 2.0}
     made = context(make(epochs=3, distill=distill), _CrossEntropy())
-    loss = made.config.distill.build(made)
+    loss = build(made.config.distill, made)
     batch = first_batch(made)._replace(epoch=2)
     output = made.student(batch.x)
     teacher = find(made.config.distill.teacher, made)
@@ -100,7 +101,7 @@ def test_a_mixed_batch_reaches_both_the_labels_and_the_teacher(make, tmp_path, m
     teacher = {"name": "exported", "folder": str(folder)}
     for name in ("soft_targets", "decoupled"):
         made = context(make(distill={"name": name, "teacher": teacher}), _CrossEntropy())
-        loss = made.config.distill.build(made)
+        loss = build(made.config.distill, made)
         batch = first_batch(made)
         shares = nn.functional.one_hot(batch.y, 3).float() * 0.7 + 0.1
         mixed = batch._replace(x=batch.x.flip(0) * 0.3 + batch.x * 0.7, target=shares)
@@ -327,7 +328,7 @@ def test_a_projector_only_where_it_is_needed(images, tmp_path) -> None:
     for channels, kind in ((4, nn.Conv2d), (6, nn.Identity)):
         teacher = {"name": "exported", "folder": str(folder)}
         config = images({"model.channels": channels}, distill={"name": "hints", "teacher": teacher})
-        loss = config.distill.build(context(config))
+        loss = build(config.distill, context(config))
         assert isinstance(loss, HintsLoss) and isinstance(loss.projector, kind)
 
 
@@ -336,7 +337,7 @@ def test_evaluation_and_copies_leave_nothing_in_the_taps(images) -> None:
 
     config = images(distill={"name": "attention"})
     made = context(config)
-    loss = made.config.distill.build(made)
+    loss = build(made.config.distill, made)
     batch = first_batch(made)
     output = made.student(batch.x)
     with torch.no_grad():

@@ -21,6 +21,7 @@ from autotune.train.base import variants
 from autotune.train.config import apply
 from autotune.train.data.base import prepare
 from autotune.train.data.config import ArraysData, DataConfig, FolderData, SvhnData
+from autotune.train.data.read import read
 from autotune.train.data.splits import fold_of
 
 DRAW = np.random.default_rng(0)
@@ -154,14 +155,14 @@ def test_integers_can_be_predicted_as_numbers(written) -> None:
 
 @pytest.mark.parametrize("written", ["cifar100", "svhn"], indirect=True)
 def test_what_torchvision_reads(written) -> None:
-    read = written.build()
+    raw = read(written)
     if written.name == "svhn":
         theirs = datasets.SVHN(written.root, "train")
         images, labels = theirs.data, theirs.labels
     else:
         theirs = datasets.CIFAR100(written.root)
         images, labels = theirs.data.transpose(0, 3, 1, 2), theirs.targets
-    assert np.array_equal(read.x, images) and np.array_equal(read.y, labels)
+    assert np.array_equal(raw.x, images) and np.array_equal(raw.y, labels)
 
 
 def test_a_file_that_is_not_the_original_is_refused(tmp_path, monkeypatch) -> None:
@@ -169,37 +170,37 @@ def test_a_file_that_is_not_the_original_is_refused(tmp_path, monkeypatch) -> No
     with (tmp_path / "test_32x32.mat").open("ab") as file:
         file.write(b"x")
     with pytest.raises(DataUnavailable, match="a whole set of SVHN files"):
-        SvhnData(root=str(tmp_path)).build()
+        read(SvhnData(root=str(tmp_path)))
 
 
 def test_images_are_read_as_they_are(tmp_path) -> None:
-    read = FolderData(**write_images(tmp_path)).build()
-    assert read.x.shape == (20, 3, 6, 5) and read.y.tolist() == ["cat"] * 10 + ["dog"] * 10
+    raw = read(FolderData(**write_images(tmp_path)))
+    assert raw.x.shape == (20, 3, 6, 5) and raw.y.tolist() == ["cat"] * 10 + ["dog"] * 10
     with Image.open(tmp_path / "dog" / "3.png") as image:
-        assert np.array_equal(read.x[13].transpose(1, 2, 0), np.asarray(image))
+        assert np.array_equal(raw.x[13].transpose(1, 2, 0), np.asarray(image))
 
 
 def test_images_of_one_channel_and_another_size(tmp_path) -> None:
     given = write_images(tmp_path, mode="L")
-    assert FolderData(**given, channels=1, size=4).build().x.shape == (20, 1, 4, 4)
-    assert FolderData(**given).build().x.shape == (20, 3, 6, 5)
+    assert read(FolderData(**given, channels=1, size=4)).x.shape == (20, 1, 4, 4)
+    assert read(FolderData(**given)).x.shape == (20, 3, 6, 5)
 
 
 def test_folders_of_parts(tmp_path) -> None:
-    read = FolderData(**write_images(tmp_path, ("train", "test"))).build()
-    assert len(read.x) == len(read.x_test) == 20 and read.x_val is None
+    raw = read(FolderData(**write_images(tmp_path, ("train", "test"))))
+    assert len(raw.x) == len(raw.x_test) == 20 and raw.x_val is None
 
 
 def test_images_of_mixed_sizes_need_a_size(tmp_path) -> None:
     given = write_images(tmp_path)
     Image.new("RGB", (9, 7)).save(tmp_path / "dog" / "3.png")
     with pytest.raises(InvalidInput) as caught:
-        FolderData(**given).build()
+        read(FolderData(**given))
     assert str(caught.value) == (
         "`data.size` must be set where images differ in size: "
         "0.png has 5 x 6 pixels, 3.png has 9 x 7"
     )
-    assert FolderData(**given, size=6).build().x.shape == (20, 3, 6, 6)
+    assert read(FolderData(**given, size=6)).x.shape == (20, 3, 6, 6)
 
 
 def break_nothing_there(folder: Path) -> None:
@@ -233,13 +234,13 @@ def test_bad_folders(tmp_path, harm: Callable[[Path], None], words: str) -> None
     given = write_images(tmp_path)
     harm(tmp_path)
     with pytest.raises(InvalidInput) as caught:
-        FolderData(**given).build()
+        read(FolderData(**given))
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_folders_that_are_not_there(tmp_path) -> None:
     with pytest.raises(DataUnavailable, match="there is no folder"):
-        FolderData(path=str(tmp_path / "none")).build()
+        read(FolderData(path=str(tmp_path / "none")))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +278,7 @@ def test_arrays_in_a_folder(tmp_path) -> None:
     x, y = DRAW.normal(size=(20, 3)), np.arange(20) % 2
     np.save(tmp_path / "x.npy", x)
     with pytest.raises(InvalidInput, match="array 'y' is missing"):
-        ArraysData(path=str(tmp_path)).build()
+        read(ArraysData(path=str(tmp_path)))
     np.save(tmp_path / "y.npy", y)
-    read = ArraysData(path=str(tmp_path)).build()
-    assert np.array_equal(read.x, x) and np.array_equal(read.y, y)
+    raw = read(ArraysData(path=str(tmp_path)))
+    assert np.array_equal(raw.x, x) and np.array_equal(raw.y, y)

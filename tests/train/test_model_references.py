@@ -11,6 +11,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 from autotune.errors import InvalidInput
 from autotune.testing.models import seeded
 from autotune.train.models.blocks import blocks, head
+from autotune.train.models.build import build as build_model
 from autotune.train.models.config import (
     ConvnextModel,
     ResnetModel,
@@ -61,7 +62,7 @@ def test_resnet_18_has_as_many_parameters_as_torchvisions() -> None:
     with torch.device("meta"):
         theirs = torchvision.models.resnet18()
         config = ResnetModel(depth=2, stages=4, width=4.0, stem="large")
-        assert count(config.build((3, 224, 224), 1000, None)) == count(theirs) == 11_689_512
+        assert count(build_model(config, (3, 224, 224), 1000, None)) == count(theirs) == 11_689_512
 
 
 def test_the_stem_follows_the_image() -> None:
@@ -90,7 +91,7 @@ def test_convnext_is_torchvisions() -> None:
 def test_wide_resnets_are_the_papers(depth: int, widen: int, millions: float) -> None:
     """Zagoruyko & Komodakis 2016, table 3 and 4: WRN-28-10, WRN-16-8, WRN-40-4."""
     with torch.device("meta"):
-        model = WideResnetModel(depth=depth, widen=widen).build((3, 32, 32), 10, None)
+        model = build_model(WideResnetModel(depth=depth, widen=widen), (3, 32, 32), 10, None)
     assert count(model) / 1e6 == pytest.approx(millions, abs=0.06)
     if widen == 10:
         assert count(model) == 36_479_194  # as the authors' own code, and its ports, count
@@ -142,12 +143,12 @@ def test_torchvisions_classifiers_take_grey_images(arch: str) -> None:
 
 def test_an_unknown_arch_names_the_nearest() -> None:
     with pytest.raises(InvalidInput, match="did you mean 'resnet18'"):
-        TorchvisionModel(arch="resnet_18").build((3, 32, 32), 5, None)
+        build_model(TorchvisionModel(arch="resnet_18"), (3, 32, 32), 5, None)
 
 
 def test_too_small_an_image_is_one_clear_line() -> None:
     with pytest.raises(InvalidInput) as caught:
-        TorchvisionModel(arch="squeezenet1_1").build((1, 8, 8), 5, None)
+        build_model(TorchvisionModel(arch="squeezenet1_1"), (1, 8, 8), 5, None)
     assert str(caught.value) == (
         "`model.arch` squeezenet1_1 cannot take images of 8 x 8 pixels; 32 x 32 would fit"
     )

@@ -16,6 +16,7 @@ from autotune.testing.train import examples
 from autotune.train.base import variants
 from autotune.train.config import apply
 from autotune.train.models.activations import ActivationConfig, Relu, Tanh
+from autotune.train.models.build import build as build_model
 from autotune.train.models.config import (
     CnnModel,
     ConvnextModel,
@@ -181,7 +182,7 @@ def agree(model: nn.Module, other: nn.Module) -> None:
 
 
 def test_mlp_is_as_deep_and_wide_as_asked() -> None:
-    model = MlpModel(depth=3, width=7, dropout=0.5).build((4,), 2, Tanh())
+    model = build_model(MlpModel(depth=3, width=7, dropout=0.5), (4,), 2, Tanh())
     linear = [(m.in_features, m.out_features) for m in model if isinstance(m, nn.Linear)]
     assert linear == [(4, 7), (7, 7), (7, 7), (7, 2)]
     assert sum(isinstance(module, nn.Tanh) for module in model) == 3
@@ -197,39 +198,39 @@ def test_mlp_is_as_deep_and_wide_as_asked() -> None:
     ],
 )
 def test_connections_of_an_mlp(connections: str, wanted: list[tuple[int, int]]) -> None:
-    model = MlpModel(depth=3, width=7, connections=connections).build((4,), 2, None)
+    model = build_model(MlpModel(depth=3, width=7, connections=connections), (4,), 2, None)
     linear = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, nn.Linear)]
     assert linear == wanted
 
 
 def test_a_dense_layer_keeps_what_it_saw() -> None:
-    model = MlpModel(depth=2, width=7, connections="dense").build((4,), 2, None)
+    model = build_model(MlpModel(depth=2, width=7, connections="dense"), (4,), 2, None)
     x = torch.randn(3, 4)
     assert torch.equal(model[:-1](x)[:, :4], x)
 
 
 def test_a_residual_mlp_of_zeros_is_its_first_layer() -> None:
     config = MlpModel(depth=4, width=7, connections="residual", zero_last=True)
-    model = config.build((4,), 2, None)
+    model = build_model(config, (4,), 2, None)
     x = torch.randn(3, 4)
     assert torch.equal(model(x), model[-1](torch.relu(model[1](x))))
 
 
 def test_cnn_outlives_a_small_image() -> None:
     for config in (CnnModel(blocks=5, channels=3), ConvnextModel(stages=6, width=2)):
-        assert config.build((1, 8, 8), 2, None)(torch.randn(2, 1, 8, 8)).shape == (2, 2)
+        assert build_model(config, (1, 8, 8), 2, None)(torch.randn(2, 1, 8, 8)).shape == (2, 2)
 
 
 @pytest.mark.parametrize("config", [c for c in NETWORKS if c.name != "mlp"], ids=named)
 def test_networks_for_images_refuse_rows(config) -> None:
     with pytest.raises(InvalidInput, match=f"`model` {config.name} needs images"):
-        config.build((4,), 2, None)
+        build_model(config, (4,), 2, None)
 
 
 @pytest.mark.parametrize("config", [VitModel(patch=9), ConvnextModel(patch=9)], ids=named)
 def test_a_patch_is_no_larger_than_the_image(config) -> None:
     with pytest.raises(InvalidInput, match="at most the image's side, 8, got 9"):
-        config.build((1, 8, 8), 2, None)
+        build_model(config, (1, 8, 8), 2, None)
 
 
 def test_a_batch_normalisation_takes_one_value() -> None:
@@ -284,11 +285,11 @@ def test_custom_model(tmp_path, monkeypatch) -> None:
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    model = CustomModel(build="my_nets:build", args={"width": 6}).build((4,), 3, None)
+    model = build_model(CustomModel(build="my_nets:build", args={"width": 6}), (4,), 3, None)
     assert [module.out_features for module in model] == [6, 3]
     with pytest.raises(InvalidInput, match="did you mean 'build'"):
-        CustomModel(build="my_nets:bild").build((4,), 3, None)
+        build_model(CustomModel(build="my_nets:bild"), (4,), 3, None)
     with pytest.raises(InvalidInput, match=r"must give a torch\.nn\.Module, got int"):
-        CustomModel(build="my_nets:wrong").build((4,), 3, None)
+        build_model(CustomModel(build="my_nets:wrong"), (4,), 3, None)
     with pytest.raises(InvalidInput, match="no module 'absent_net'"):
-        CustomModel(build="absent_net:build").build((4,), 3, None)
+        build_model(CustomModel(build="absent_net:build"), (4,), 3, None)

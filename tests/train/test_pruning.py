@@ -6,10 +6,10 @@ from torch.nn.utils import prune as torchs
 
 from autotune.errors import InvalidInput
 from autotune.testing.train import check_resumes, examples
-from autotune.train import loop
+from autotune.train import loop, setup
 from autotune.train.checkpoint import load_best
 from autotune.train.optim.config import OptimizerConfig, Sgd
-from autotune.train.prune.config import MagnitudePruning, NoPruning
+from autotune.train.prune.config import MagnitudePruning
 from autotune.train.prune.magnitude import Magnitude, masks, prunable, sparsity_at
 
 LAST = {"metric": "val_loss", "at": "last"}
@@ -146,5 +146,5 @@ def test_pruning_is_judged_at_its_end(make) -> None:
 
 
 def test_none_costs_nothing(make, tmp_path) -> None:
-    assert NoPruning().build([net()], Sgd().build(net().parameters()), 3) is None
+    assert not setup.begin(make({"prune.name": "none"})).changes
     assert list(loop.train(make({"prune.name": "none"}, epochs=1), tmp_path))

@@ -17,6 +17,7 @@ from autotune.train.config import TrainConfig, apply, pace
 from autotune.train.optim.average_config import AverageConfig
 from autotune.train.optim.config import OptimizerConfig
 from autotune.train.optim.lr_config import LrScheduleConfig
+from autotune.train.seeds import seed_of
 
 SCHEDULES = [config.name for config in examples(LrScheduleConfig)]
 AVERAGES = [config.name for config in examples(AverageConfig)]
@@ -81,7 +82,7 @@ def test_one_report_an_epoch_is_what_it_was(make, tmp_path, values: dict, losses
 
 def test_seeds_are_those_of_before() -> None:
     """By step and by epoch, which are the same where an epoch is a step."""
-    told = [setup.seed_of(3, 7, purpose) for purpose in ("order", "dropout", "augment")]
+    told = [seed_of(3, 7, purpose) for purpose in ("order", "dropout", "augment")]
     assert told == [6444545471184818973, 3863236202243061128, 2009526649172612002]
 
 

@@ -9,6 +9,7 @@ from autotune.errors import DataUnavailable, InvalidInput
 from autotune.train import loop, setup
 from autotune.train.data.base import prepare
 from autotune.train.data.config import TableData
+from autotune.train.data.read import read
 from autotune.train.data.splits import split
 from autotune.train.models.embedding import Embedded
 
@@ -61,8 +62,8 @@ def test_numbers_first_then_what_is_missing_then_codes(table, suffix) -> None:
 def test_all_that_is_learnt_is_learnt_from_the_train_part(table) -> None:
     """The same by pandas, column by column."""
     config = table(".parquet")
-    data, read = prepare(config, "cpu"), config.build()
-    parts = split(config, read, "classification")
+    data, raw = prepare(config, "cpu"), read(config)
+    parts = split(config, raw, "classification")
     train, val = pandas.DataFrame(parts.x), pandas.DataFrame(parts.x_val)
     median = train[0].median()
     mean, std = train[0].fillna(median).mean(), train[0].fillna(median).std(ddof=0)
@@ -94,7 +95,7 @@ def test_a_number_as_the_target(table) -> None:
     data = prepare(config, "cpu", "regression")
     back = data.train.y.double() * data.y_std + data.y_mean
     assert data.classes == 0 and data.outputs == 1 and len(back) == 130
-    parts = split(config, config.build(), "regression")
+    parts = split(config, read(config), "regression")
     np.testing.assert_allclose(back, parts.y, rtol=1e-5)
     assert data.train.y.mean().item() == pytest.approx(0, abs=1e-6)
     assert data.train.y.std(correction=0).item() == pytest.approx(1, abs=1e-5)
@@ -148,13 +149,13 @@ def test_files_that_are_no_tables(tmp_path) -> None:
     for name, text in (("a.parquet", "no"), ("b.csv", ""), ("c.xls", "")):
         (tmp_path / name).write_text(text)
     with pytest.raises(InvalidInput, match="is no .parquet table"):
-        TableData(path=str(tmp_path / "a.parquet"), target="y").build()
+        read(TableData(path=str(tmp_path / "a.parquet"), target="y"))
     with pytest.raises(InvalidInput, match="is no .csv table"):
-        TableData(path=str(tmp_path / "b.csv"), target="y").build()
+        read(TableData(path=str(tmp_path / "b.csv"), target="y"))
     with pytest.raises(InvalidInput, match="must end in .csv, .tsv, .parquet, got"):
-        TableData(path=str(tmp_path / "c.xls"), target="y").build()
+        read(TableData(path=str(tmp_path / "c.xls"), target="y"))
     with pytest.raises(DataUnavailable, match="there is no file"):
-        TableData(path=str(tmp_path / "d.csv"), target="y").build()
+        read(TableData(path=str(tmp_path / "d.csv"), target="y"))
 
 
 def test_a_network_learns_a_vector_for_each_category(make, table, tmp_path) -> None:

@@ -200,7 +200,7 @@ def test_a_source_is_trained_once_on_other_data_with_other_classes(make, tmp_pat
     transfer = {"source": {**source, "epochs": 2}, "strategy": {"name": "linear_probe"}}
     before = len(list(cache.folder().glob("trained-*")))
     for seed in (1, 2):
-        run = setup.begin(make(seed=seed, transfer=transfer))
+        run = setup.begin(make(seed=seed, transfer=transfer), loop.finish)
         assert run.model[-1].out_features == 3
     assert len(list(cache.folder().glob("trained-*"))) == before + 1
 

@@ -1,24 +1,16 @@
 """What is done to the samples of a batch before the network sees them, in training only.
 
-Each part of `augment` is free of torch; `build` imports what implements it. A policy changes
+Each part of `augment` is free of torch; pipeline.py says what implements it. A policy changes
 images, `table` changes the rows of tables, `mix` joins samples and their targets, and `synthetic`
 brings in generated ones. One random draw is made for each sample, never one for the batch.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from autotune.train.augment.synthetic.config import SyntheticConfig
 from autotune.train.base import Config
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
-
-    from autotune.train.augment.mix import Mix
-    from autotune.train.batch import Batch
-    from autotune.train.data.base import Dataset
 
 __all__ = [
     "AugMix",
@@ -40,7 +32,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-# Policies: build(data) answers policy(x, generator), from images (B, C, H, W) to images.
+# Policies change images (B, C, H, W).
 
 
 class NoPolicy(Config):
@@ -100,11 +92,6 @@ class Basic(PolicyBase):
     erase_area: Annotated[float, Field(gt=0, le=1)] = 0.33
     """Largest share of the image that is blanked so; the smallest is 0.02, or this if less."""
 
-    def build(self, data: "Dataset") -> "Callable[[Tensor, Generator], Tensor]":
-        from autotune.train.augment import basic
-
-        return basic.Basic(self, data)
-
 
 class RandAugment(PolicyBase):
     """`n` random transforms for each image, all of strength `m` (Cubuk et al. 2020).
@@ -119,11 +106,6 @@ class RandAugment(PolicyBase):
     m: Annotated[float, Field(ge=0, le=30)] = 9.0
     """Strength of each, of 30."""
 
-    def build(self, data: "Dataset") -> "Callable[[Tensor, Generator], Tensor]":
-        from autotune.train.augment import automatic
-
-        return automatic.RandAugment(self, data)
-
 
 class TrivialAugment(PolicyBase):
     """One random move of random strength for each image; nothing to tune (Müller & Hutter 2021).
@@ -132,11 +114,6 @@ class TrivialAugment(PolicyBase):
     """
 
     name: Literal["trivial_augment"] = "trivial_augment"
-
-    def build(self, data: "Dataset") -> "Callable[[Tensor, Generator], Tensor]":
-        from autotune.train.augment import automatic
-
-        return automatic.TrivialAugment(self, data)
 
 
 class AugMix(PolicyBase):
@@ -155,20 +132,13 @@ class AugMix(PolicyBase):
     alpha: Positive = 1.0
     """Of the Beta and Dirichlet distributions that the shares are drawn from."""
 
-    def build(self, data: "Dataset") -> "Callable[[Tensor, Generator], Tensor]":
-        from autotune.train.augment import automatic
-
-        return automatic.AugMix(self, data)
-
 
 PolicyConfig = Annotated[
     NoPolicy | Basic | RandAugment | TrivialAugment | AugMix, Field(discriminator="name")
 ]
 
 
-# Mixing: build(codes) answers mix(x, target, generator), where the target, one or more numbers a
-# sample, is already such that a mean of two makes sense: class probabilities. Of a table, the last
-# `codes` columns are categories.
+# Mixing joins samples and their targets.
 
 
 class NoMix(Config):
@@ -198,11 +168,6 @@ class MixUp(MixBase):
     alpha: Positive = 0.2
     """The share is drawn from Beta(alpha, alpha): mostly near 0 or 1 when alpha is small."""
 
-    def build(self, codes: int = 0) -> "Mix":
-        from autotune.train.augment import mix
-
-        return mix.MixUp(self.alpha, self.probability, codes)
-
 
 class CutMix(MixBase):
     """A rectangle of another image is pasted in (Yun et al. 2019).
@@ -213,11 +178,6 @@ class CutMix(MixBase):
     name: Literal["cutmix"] = "cutmix"
     alpha: Positive = 1.0
     """The rectangle's share is drawn from Beta(alpha, alpha): evenly when alpha is 1."""
-
-    def build(self, codes: int = 0) -> "Mix":
-        from autotune.train.augment import mix
-
-        return mix.CutMix(self.alpha, self.probability)
 
 
 class Both(MixBase):
@@ -230,11 +190,6 @@ class Both(MixBase):
     """`alpha` of cutmix."""
     switch: Share = 0.5
     """Share of the mixed samples that are mixed by cutmix."""
-
-    def build(self, codes: int = 0) -> "Mix":
-        from autotune.train.augment import mix
-
-        return mix.Both(self.mixup_alpha, self.cutmix_alpha, self.switch, self.probability)
 
 
 MixConfig = Annotated[NoMix | MixUp | CutMix | Both, Field(discriminator="name")]
@@ -251,11 +206,6 @@ class TableConfig(Config):
     """What a hidden feature shows: mean, its mean (a category: the code of an unknown one); other,
     its value in another sample of the batch (Bahri et al. 2022)."""
 
-    def build(self, data: "Dataset") -> "Callable[[Tensor, Generator], Tensor]":
-        from autotune.train.augment import table
-
-        return table.Table(self, data)
-
 
 class AugmentConfig(Config):
     """Random changes to the samples of a batch, in training only.
@@ -271,12 +221,3 @@ class AugmentConfig(Config):
     """How the rows of a table are changed."""
     synthetic: SyntheticConfig | None = None
     """Samples of a generator that is trained first."""
-
-    def build(self, data: "Dataset") -> "Callable[[Batch, Generator], Batch] | None":
-        """augment(batch, generator), or None where nothing would change.
-
-        Raises InvalidInput with every part that does not fit the data.
-        """
-        from autotune.train.augment import pipeline
-
-        return pipeline.build(self, data)

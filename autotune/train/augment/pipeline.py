@@ -2,18 +2,31 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
 from autotune.errors import InvalidInput, Problem
-from autotune.train.augment.config import AugmentConfig, Basic, MixBase, PolicyBase
+from autotune.train.augment import automatic, basic
+from autotune.train.augment import config as configs
+from autotune.train.augment import mix as mixing
+from autotune.train.augment.config import (
+    AugmentConfig,
+    Basic,
+    MixBase,
+    MixConfig,
+    PolicyBase,
+    PolicyConfig,
+)
 from autotune.train.augment.mix import Mix
+from autotune.train.augment.synthetic import pool as pools
 from autotune.train.augment.synthetic.pool import Pool
+from autotune.train.augment.table import Table
 from autotune.train.batch import Batch
 from autotune.train.data.base import Dataset
 
-__all__ = ["Pipeline", "build"]
+__all__ = ["Pipeline", "build", "build_mix", "build_policy"]
 
 Change = Callable[[Tensor, Generator], Tensor]
 
@@ -50,17 +63,58 @@ class Pipeline:
 
 
 def build(config: AugmentConfig, data: Dataset) -> Pipeline | None:
+    """augment(batch, generator), or None where nothing would change.
+
+    Raises InvalidInput with every part that does not fit the data.
+    """
     if found := list(misfits(config, data)):
         raise InvalidInput(found)
     synthetic, policy = config.synthetic, config.policy
-    pool = synthetic.build(data) if synthetic is not None and synthetic.ratio else None
-    change: Change | None = policy.build(data) if policy.name != "none" else None
+    pool = pools.build(synthetic, data) if synthetic is not None and synthetic.ratio else None
+    change = build_policy(policy, data)
     if config.table is not None and (config.table.noise or config.table.mask):
-        change = config.table.build(data)
-    mix = config.mix.build(len(data.categories)) if config.mix.name != "none" else None
+        change = Table(config.table, data)
+    mix = build_mix(config.mix, len(data.categories))
     if pool is None and change is None and mix is None:
         return None
     return Pipeline(pool, change, mix, data.classes)
+
+
+def build_policy(config: PolicyConfig, data: Dataset) -> Change | None:
+    """The registry of policies: policy(x, generator), from images (B, C, H, W) to images."""
+    match config:
+        case configs.NoPolicy():
+            return None
+        case configs.Basic():
+            return basic.Basic(config, data)
+        case configs.RandAugment():
+            return automatic.RandAugment(config, data)
+        case configs.TrivialAugment():
+            return automatic.TrivialAugment(config, data)
+        case configs.AugMix():
+            return automatic.AugMix(config, data)
+        case _:
+            assert_never(config)
+
+
+def build_mix(config: MixConfig, codes: int = 0) -> Mix | None:
+    """The registry of mixing: mix(x, target, generator).
+
+    The target, one or more numbers a sample, must be such that a mean of two makes sense: class
+    probabilities. The last `codes` columns of a table are categories.
+    """
+    match config:
+        case configs.NoMix():
+            return None
+        case configs.MixUp():
+            return mixing.MixUp(config.alpha, config.probability, codes)
+        case configs.CutMix():
+            return mixing.CutMix(config.alpha, config.probability)
+        case configs.Both():
+            alphas = config.mixup_alpha, config.cutmix_alpha
+            return mixing.Both(*alphas, config.switch, config.probability)
+        case _:
+            assert_never(config)
 
 
 def misfits(config: AugmentConfig, data: Dataset) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ import torch
 from autotune.train.data import dataset_cache, tables
 from autotune.train.data.config import DataConfig
 from autotune.train.data.place import placed
+from autotune.train.data.read import files, read
 from autotune.train.data.splits import split, stratified
 from autotune.train.data.targets import check_kind, targets
 from autotune.train.data.values import Array, Arrays, Dataset, Split, Task
@@ -24,19 +25,21 @@ def prepare(config: DataConfig, device: str, task: Task = "classification") -> D
 @lru_cache(maxsize=2)
 def _prepared(kind: type[DataConfig], text: str, device: str, task: Task) -> Dataset:
     config = kind.model_validate_json(text)
-    return placed(dataset_cache.kept(config, task, lambda: made(config, task)), device)
+    return placed(
+        dataset_cache.kept(config, task, files(config), lambda: made(config, task)), device
+    )
 
 
 def made(config: DataConfig, task: Task) -> Dataset:
     """The data set from its source, in main memory."""
-    read = config.build()
-    check_kind(read, task)
-    read, categories = tables.complete(split(config, read, task))
-    learnt = targets(read, task)
-    mean, std = statistics(read.x, len(categories))
+    raw = read(config)
+    check_kind(raw, task)
+    raw, categories = tables.complete(split(config, raw, task))
+    learnt = targets(raw, task)
+    mean, std = statistics(raw.x, len(categories))
     train, val, test = (
         Split(normalised(x, mean, std), torch.from_numpy(y))
-        for x, y in zip((read.x, read.x_val, read.x_test), learnt.parts, strict=True)
+        for x, y in zip((raw.x, raw.x_val, raw.x_test), learnt.parts, strict=True)
         if x is not None
     )
     return Dataset(
@@ -48,7 +51,7 @@ def made(config: DataConfig, task: Task) -> Dataset:
         mean=torch.from_numpy(mean),
         std=torch.from_numpy(std),
         labels=learnt.labels,
-        columns=read.columns,
+        columns=raw.columns,
         y_mean=learnt.mean,
         y_std=learnt.std,
         categories=categories,

@@ -1,7 +1,6 @@
 """The data sets a trial can train on: your own, and (in known.py) those that everyone has."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -15,9 +14,6 @@ from autotune.train.data.known import (
     SvhnData,
 )
 from autotune.train.data.parts import Fraction, Reference, SplitConfig
-
-if TYPE_CHECKING:
-    from autotune.train.data.values import Arrays
 
 __all__ = [
     "ArraysData",
@@ -50,15 +46,6 @@ class ArraysData(SplitConfig):
     test_fraction: Fraction = 0.2
     """Share of all samples kept for the test, when there is no x_test."""
 
-    def files(self) -> "list[Path]":
-        path = Path(self.path)
-        return sorted(path.glob("*.npy")) if path.is_dir() else [path] * path.exists()
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import arrays
-
-        return arrays.load(Path(self.path))
-
 
 class FolderData(SplitConfig):
     """Your own images, each in the folder of its class: path/cat/1.png, path/dog/a.jpg.
@@ -76,16 +63,6 @@ class FolderData(SplitConfig):
     """3: colour; 1: grey."""
     test_fraction: Fraction = 0.2
     """Share of all samples kept for the test, when there is no folder `test`."""
-
-    def files(self) -> "list[Path]":
-        from autotune.train.data import folder
-
-        return folder.images(Path(self.path))
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import folder
-
-        return folder.load(Path(self.path), self.size, self.channels)
 
 
 class TableData(SplitConfig):
@@ -108,15 +85,6 @@ class TableData(SplitConfig):
     test_fraction: Fraction = 0.2
     """Share of all rows kept for the test."""
 
-    def files(self) -> "list[Path]":
-        path = Path(self.path)
-        return [path] if path.exists() else []
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import tables
-
-        return tables.load(self)
-
 
 class CustomData(SplitConfig):
     """Your own function: it answers a mapping of arrays or tensors, keyed as in an .npz file.
@@ -131,13 +99,6 @@ class CustomData(SplitConfig):
     """Passed to it by name."""
     test_fraction: Fraction = 0.2
     """Share of all samples kept for the test, when the function gives no x_test."""
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import arrays
-        from autotune.train.function import resolve
-
-        given = resolve(self.load, at=("data", "load"))(**self.args)
-        return arrays.check(given, self.load, at=("data", "load"))
 
 
 DataConfig = Annotated[

@@ -26,9 +26,11 @@ PARTS = ("train", "val", "test")
 FACTS = ("labels", "columns", "y_mean", "y_std", "categories")
 
 
-def kept(config: DataConfig, task: Task, make: Callable[[], Dataset]) -> Dataset:
-    """What `make` makes, from the shelf if the source files are worth it and have not changed."""
-    files = sorted(config.files())
+def kept(
+    config: DataConfig, task: Task, sources: Iterable[Path], make: Callable[[], Dataset]
+) -> Dataset:
+    """What `make` makes; from the cache where the source files are large and have not changed."""
+    files = sorted(sources)
     if sum(path.stat().st_size for path in files) < WORTH:
         return make()
     key = f"data-{config.name}-{fingerprint(config, task, files)}"

@@ -1,12 +1,8 @@
 """Data sets that everyone has: inside a package, or fetched by torchvision."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from autotune.train.data.parts import Fraction, SplitConfig
-
-if TYPE_CHECKING:
-    from autotune.train.data.values import Arrays
 
 __all__ = [
     "Cifar10Data",
@@ -26,11 +22,6 @@ class DigitsData(SplitConfig):
     test_fraction: Fraction = 0.2
     """Share of all samples kept for the test."""
 
-    def build(self) -> "Arrays":
-        from autotune.train.data import scikit
-
-        return scikit.digits()
-
 
 class DiabetesData(SplitConfig):
     """442 patients: ten measurements, and how far the disease went in a year (a regression: needs
@@ -39,11 +30,6 @@ class DiabetesData(SplitConfig):
     name: Literal["diabetes"] = "diabetes"
     test_fraction: Fraction = 0.2
     """Share of all samples kept for the test."""
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import scikit
-
-        return scikit.diabetes()
 
 
 class VisionData(SplitConfig):
@@ -58,31 +44,11 @@ class MnistData(VisionData):
 
     name: Literal["mnist"] = "mnist"
 
-    def files(self) -> "list[Path]":
-        from autotune.train.data import mnist
-
-        return mnist.files(Path(self.root), "MNIST")
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import mnist
-
-        return mnist.load(Path(self.root), "MNIST")
-
 
 class FashionMnistData(VisionData):
     """70,000 grey images of 28 x 28 pixels, 10 kinds of clothing."""
 
     name: Literal["fashion_mnist"] = "fashion_mnist"
-
-    def files(self) -> "list[Path]":
-        from autotune.train.data import mnist
-
-        return mnist.files(Path(self.root), "FashionMNIST")
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import mnist
-
-        return mnist.load(Path(self.root), "FashionMNIST")
 
 
 class Cifar10Data(VisionData):
@@ -90,44 +56,14 @@ class Cifar10Data(VisionData):
 
     name: Literal["cifar10"] = "cifar10"
 
-    def files(self) -> "list[Path]":
-        from autotune.train.data import cifar
-
-        return cifar.files(Path(self.root), "CIFAR10")
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import cifar
-
-        return cifar.load(Path(self.root), "CIFAR10")
-
 
 class Cifar100Data(VisionData):
     """60,000 colour images of 32 x 32 pixels in 100 classes."""
 
     name: Literal["cifar100"] = "cifar100"
 
-    def files(self) -> "list[Path]":
-        from autotune.train.data import cifar
-
-        return cifar.files(Path(self.root), "CIFAR100")
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import cifar
-
-        return cifar.load(Path(self.root), "CIFAR100")
-
 
 class SvhnData(VisionData):
     """99,289 colour images of 32 x 32 pixels, the digits of house numbers."""
 
     name: Literal["svhn"] = "svhn"
-
-    def files(self) -> "list[Path]":
-        from autotune.train.data import svhn
-
-        return svhn.files(Path(self.root))
-
-    def build(self) -> "Arrays":
-        from autotune.train.data import svhn
-
-        return svhn.load(Path(self.root))

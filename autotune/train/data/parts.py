@@ -1,15 +1,11 @@
 """What every data config says: how its samples are split."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from autotune.train.base import Config
 from autotune.train.invalid import misplaced
-
-if TYPE_CHECKING:
-    from autotune.train.data.values import Arrays
 
 __all__ = ["Fraction", "Reference", "SplitConfig"]
 
@@ -39,10 +35,3 @@ class SplitConfig(Config):
             message = f"`data.fold` must be < `data.folds` = {self.folds}, got {self.fold}"
             raise misplaced(message, "data", "fold")
         return self
-
-    def files(self) -> "list[Path]":
-        """What the data is read from, fetched if need be. Empty: a package or a function."""
-        return []
-
-    def build(self) -> "Arrays":
-        raise NotImplementedError

@@ -1,17 +1,12 @@
 """Distillation: what a student learns from a teacher, and who the teacher is. Free of torch."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from autotune.train.base import Config
 from autotune.train.distill.teacher_config import SelfTeacher, TeacherConfig
 from autotune.train.invalid import misplaced
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from autotune.train.distill.context import DistillationContext
 
 __all__ = [
     "Attention",
@@ -37,9 +32,6 @@ class NoDistillation(Config):
     """The student alone: for a search over whether a teacher helps at all."""
 
     name: Literal["none"] = "none"
-
-    def build(self, context: "DistillationContext") -> "nn.Module":
-        return context.plain
 
 
 class Taught(Config):
@@ -80,11 +72,6 @@ class SoftTargets(Tempered):
     alpha_schedule: Change = "constant"
     """How alpha moves over the epochs."""
 
-    def build(self, context: "DistillationContext") -> "nn.Module":
-        from autotune.train.distill import strategies
-
-        return strategies.SoftTargetsLoss(self, context)
-
 
 class Decoupled(Tempered):
     """Zhao et al. 2022: loss on the labels + T^2 x (alpha x target + beta x non-target part of KL).
@@ -97,11 +84,6 @@ class Decoupled(Tempered):
     """Weight of the part about the labelled class against all others."""
     beta: Weight = 8.0
     """Weight of the part about the other classes among themselves."""
-
-    def build(self, context: "DistillationContext") -> "nn.Module":
-        from autotune.train.distill import strategies
-
-        return strategies.DecoupledLoss(self, context)
 
 
 class Weighted(Taught):
@@ -122,11 +104,6 @@ class Hints(Weighted):
     at: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Where features are compared, as a share of either network's depth."""
 
-    def build(self, context: "DistillationContext") -> "nn.Module":
-        from autotune.train.distill import features
-
-        return features.HintsLoss(self, context)
-
 
 class Attention(Weighted):
     """Zagoruyko & Komodakis 2017: where on the image the features of both networks are strong."""
@@ -136,11 +113,6 @@ class Attention(Weighted):
     """Of the mean squared difference of attention maps of length 1 in the loss."""
     points: Annotated[int, Field(ge=1)] = 3
     """Maps compared, evenly over the depth of either network; equal ones count once."""
-
-    def build(self, context: "DistillationContext") -> "nn.Module":
-        from autotune.train.distill import features
-
-        return features.AttentionLoss(self, context)
 
 
 class Relational(Weighted):
@@ -154,11 +126,6 @@ class Relational(Weighted):
     """Weight of the distances between pairs of samples."""
     angle: Weight = 50.0
     """Weight of the angles in triples of samples."""
-
-    def build(self, context: "DistillationContext") -> "nn.Module":
-        from autotune.train.distill import features
-
-        return features.RelationalLoss(self, context)
 
 
 DistillSettings = NoDistillation | SoftTargets | Decoupled | Hints | Attention | Relational

@@ -1,27 +1,27 @@
 """What a distillation is built from."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import nn
 
+from autotune.train.config import TrainConfig
 from autotune.train.data.base import Dataset
-
-if TYPE_CHECKING:
-    from autotune.train.config import TrainConfig
+from autotune.train.pretrain import Train
 
 __all__ = ["DistillationContext"]
 
 
 @dataclass(frozen=True)
 class DistillationContext:
-    config: "TrainConfig"
+    config: TrainConfig
     """The student's."""
     data: Dataset
     """The student's, on the device of the training."""
     student: nn.Module
     plain: nn.Module
     """The loss on the labels: loss(output, batch)."""
+    train: Train
+    """Trains a teacher that does not exist yet."""
 
     @property
     def fixed(self) -> bool:

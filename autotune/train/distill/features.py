@@ -15,7 +15,7 @@ from autotune.train.distill.config import Attention, Hints, Relational, Weighted
 from autotune.train.distill.context import DistillationContext
 from autotune.train.distill.teachers import find
 from autotune.train.models.blocks import Block, blocks, head
-from autotune.train.setup import seed_of
+from autotune.train.seeds import seed_of
 
 __all__ = ["AttentionLoss", "HintsLoss", "RelationalLoss"]
 

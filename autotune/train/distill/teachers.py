@@ -23,6 +23,7 @@ from autotune.train.distill.teacher_config import (
     TorchvisionTeacher,
 )
 from autotune.train.exported_model import Exported, StudyBest
+from autotune.train.models.build import build as build_model
 from autotune.train.pretrain import digest, fingerprint, pretrained, pupil
 
 __all__ = ["Teacher", "answers", "find"]
@@ -62,11 +63,11 @@ def find(config: TeacherConfig, context: DistillationContext) -> Teacher:
         teacher = _of_torchvision(config, context)
     elif isinstance(config, Exported | StudyBest):
         at = (*AT, config.key)
-        teacher = _exported(config.place(at), context, at)
+        teacher = _exported(weights.folder_of(config, at), context, at)
     else:
         student = context.config
         own = _born(config, student) if isinstance(config, SelfTeacher) else pupil(student, config)
-        best = checkpoint.load_best(pretrained(own, context.data))
+        best = checkpoint.load_best(pretrained(own, context.data, context.train))
         teacher = Teacher(_built(own, context, best.weights), _as_it_is)
     teacher.model.to(context.data.train.x.device)
     return teacher
@@ -118,7 +119,7 @@ def _exported(folder: Path, context: DistillationContext, at: tuple[str, ...]) -
 
 def _built(own: TrainConfig, context: DistillationContext, tensors: weights.Weights) -> nn.Module:
     data = context.data
-    model = own.model.build(data.shape, data.outputs, own.activation)
+    model = build_model(own.model, data.shape, data.outputs, own.activation)
     return _filled(model, tensors, context)
 
 

@@ -1,10 +1,6 @@
-"""The networks: configs, free of torch.
+"""The networks: configs, free of torch. build.py says which module implements which."""
 
-build(shape, outputs, activation) answers a module of (B, *shape) -> (B, outputs) whose last layer
-is linear; where no activation is given it takes its `usual` one.
-"""
-
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -12,9 +8,6 @@ from autotune.train.base import Config
 from autotune.train.data.config import Reference
 from autotune.train.invalid import misplaced
 from autotune.train.models.activations import ActivationConfig, Gelu, Relu
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = [
     "CnnModel",
@@ -33,8 +26,6 @@ __all__ = [
 
 Count = Annotated[int, Field(ge=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
-Shape = tuple[int, ...]
-Activation = ActivationConfig | None
 Norm = Literal["none", "batch", "layer", "group"]
 
 
@@ -42,6 +33,7 @@ class ResidualModel(Config):
     """A network of blocks that each add a branch to what they are given (He et al. 2016)."""
 
     usual: ClassVar[ActivationConfig] = Relu()
+    """The activation where the training config names none."""
 
     name: str
     residual_scale: Literal["none", "rezero", "layer_scale"] = "none"
@@ -100,11 +92,6 @@ class MlpModel(ConnectedModel):
     dropout: Dropout = 0.0
     """Share of hidden units dropped while training."""
 
-    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
-        from autotune.train.models import mlp
-
-        return mlp.build(self, shape, outputs, activation or self.usual)
-
 
 class CnnModel(ConnectedModel):
     """3 x 3 convolutions; each block halves the image and doubles the channels (Simonyan &
@@ -122,11 +109,6 @@ class CnnModel(ConnectedModel):
     is computed at once."""
     dropout: Dropout = 0.0
     """Share of the last features dropped while training."""
-
-    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
-        from autotune.train.models import cnn
-
-        return cnn.build(self, shape, outputs, activation or self.usual)
 
 
 class ResnetModel(ResidualModel):
@@ -152,11 +134,6 @@ class ResnetModel(ResidualModel):
     dropout: Dropout = 0.0
     """Share of the last features dropped while training."""
 
-    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
-        from autotune.train.models import resnet
-
-        return resnet.build(self, shape, outputs, activation or self.usual)
-
 
 class WideResnetModel(ResidualModel):
     """Zagoruyko & Komodakis 2016: three wide stages, normalisation and activation before the
@@ -172,11 +149,6 @@ class WideResnetModel(ResidualModel):
     at once."""
     dropout: Dropout = 0.0
     """Share dropped between the two convolutions of a block while training."""
-
-    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
-        from autotune.train.models import wide_resnet
-
-        return wide_resnet.build(self, shape, outputs, activation or self.usual)
 
 
 class ConvnextModel(ResidualModel):
@@ -200,11 +172,6 @@ class ConvnextModel(ResidualModel):
     dropout: Dropout = 0.0
     """Share of the last features dropped while training."""
 
-    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
-        from autotune.train.models import convnext
-
-        return convnext.build(self, shape, outputs, activation or self.usual)
-
 
 class VitModel(ResidualModel):
     """The vision transformer (Dosovitskiy et al. 2021), with normalisation before attention and
@@ -227,11 +194,6 @@ class VitModel(ResidualModel):
     dropout: Dropout = 0.0
     """Share dropped after every layer, and of the patches, while training."""
 
-    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
-        from autotune.train.models import vit
-
-        return vit.build(self, shape, outputs, activation or self.usual)
-
     @model_validator(mode="after")
     def _heads_share(self) -> Self:
         if self.width % self.heads:
@@ -252,11 +214,6 @@ class TorchvisionModel(Config):
     dropout: Dropout | None = None
     """Share dropped wherever it drops, or before its head where it drops nothing. None: its own."""
 
-    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
-        from autotune.train.models import torchvision
-
-        return torchvision.build(self, shape, outputs)
-
 
 class CustomModel(Config):
     """Your own function: build(shape, outputs, **args) -> torch.nn.Module giving logits.
@@ -273,11 +230,6 @@ class CustomModel(Config):
     """The function, as "my.nets:build"; the working directory is searched first."""
     args: dict[str, JsonValue] = {}
     """Passed to it by name."""
-
-    def build(self, shape: Shape, outputs: int, activation: Activation) -> "nn.Module":
-        from autotune.train.models import custom
-
-        return custom.build(self, shape, outputs)
 
 
 ModelConfig = Annotated[

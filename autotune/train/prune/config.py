@@ -1,17 +1,11 @@
 """Pruning while training: which weights become 0, how many of them and when."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from autotune.train.base import Config
 from autotune.train.invalid import misplaced
-
-if TYPE_CHECKING:
-    from torch import nn
-    from torch.optim import Optimizer
-
-    from autotune.train.prune.magnitude import Magnitude
 
 __all__ = ["MagnitudePruning", "NoPruning", "PruneConfig"]
 
@@ -22,9 +16,6 @@ class NoPruning(Config):
     """All weights stay."""
 
     name: Literal["none"] = "none"
-
-    def build(self, models: "list[nn.Module]", optimizer: "Optimizer", epochs: int) -> None:
-        return None
 
 
 class MagnitudePruning(Config):
@@ -51,11 +42,6 @@ class MagnitudePruning(Config):
             message = f"`prune.start` must be <= `prune.end`, got {self.start} and {self.end}"
             raise misplaced(message, "prune", "start")
         return self
-
-    def build(self, models: "list[nn.Module]", optimizer: "Optimizer", epochs: int) -> "Magnitude":
-        from autotune.train.prune import magnitude
-
-        return magnitude.Magnitude(self, models, optimizer, epochs)
 
 
 PruneConfig = Annotated[NoPruning | MagnitudePruning, Field(discriminator="name")]

@@ -1,6 +1,6 @@
 """Transfer: which weights a training starts from, and which of them move. Free of torch."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,11 +8,6 @@ from autotune.train.base import Config
 from autotune.train.data.config import DataConfig
 from autotune.train.exported_model import Exported, StudyBest
 from autotune.train.recipe import Recipe
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from autotune.train.transfer.strategies import Plan
 
 __all__ = [
     "Discriminative",
@@ -58,8 +53,7 @@ SourceConfig = Annotated[
 ]
 
 
-# What moves: build(model, loss) freezes what is to stay, and answers what else changes.
-# The head always learns.
+# What moves. The head always learns.
 
 
 class Scratch(Config):
@@ -67,32 +61,17 @@ class Scratch(Config):
 
     name: Literal["scratch"] = "scratch"
 
-    def build(self, model: "nn.Module", loss: "nn.Module") -> "Plan":
-        from autotune.train.transfer import strategies
-
-        return strategies.full(loss)
-
 
 class Full(Config):
     """Fine-tuning: every weight moves."""
 
     name: Literal["full"] = "full"
 
-    def build(self, model: "nn.Module", loss: "nn.Module") -> "Plan":
-        from autotune.train.transfer import strategies
-
-        return strategies.full(loss)
-
 
 class LinearProbe(Config):
     """The head alone learns; the rest is a fixed feature extractor."""
 
     name: Literal["linear_probe"] = "linear_probe"
-
-    def build(self, model: "nn.Module", loss: "nn.Module") -> "Plan":
-        from autotune.train.transfer import strategies
-
-        return strategies.probe(model, loss)
 
 
 class Freeze(Config):
@@ -102,11 +81,6 @@ class Freeze(Config):
     blocks: Annotated[int, Field(ge=0)] = 1
     """How many, from the input. More than there are: all but the head."""
 
-    def build(self, model: "nn.Module", loss: "nn.Module") -> "Plan":
-        from autotune.train.transfer import strategies
-
-        return strategies.freeze(model, loss, self.blocks)
-
 
 class Gradual(Config):
     """Howard & Ruder 2018: the head first, then one block more at a time, from the top."""
@@ -115,11 +89,6 @@ class Gradual(Config):
     every: Count = 1
     """Epochs between one block and the next."""
 
-    def build(self, model: "nn.Module", loss: "nn.Module") -> "Plan":
-        from autotune.train.transfer import strategies
-
-        return strategies.gradual(model, loss, self.every)
-
 
 class Discriminative(Config):
     """Howard & Ruder 2018: each block learns more slowly than the one above it."""
@@ -127,11 +96,6 @@ class Discriminative(Config):
     name: Literal["discriminative"] = "discriminative"
     factor: Annotated[float, Field(gt=0, le=1)] = 0.38
     """Its rate as a share of the next block's: 1 / 2.6 in the paper."""
-
-    def build(self, model: "nn.Module", loss: "nn.Module") -> "Plan":
-        from autotune.train.transfer import strategies
-
-        return strategies.discriminative(loss, self.factor)
 
 
 class L2Sp(Config):
@@ -145,11 +109,6 @@ class L2Sp(Config):
     """Half of it times the squared distance from the start is added to the loss."""
     beta: Strength = 0.01
     """Half of it times the squared weights of the head, which has no start, is added too."""
-
-    def build(self, model: "nn.Module", loss: "nn.Module") -> "Plan":
-        from autotune.train.transfer import strategies
-
-        return strategies.l2_sp(model, loss, self.alpha, self.beta)
 
 
 StrategyConfig = Annotated[

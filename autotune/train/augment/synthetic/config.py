@@ -1,14 +1,10 @@
 """Generated samples: what is trained to make them, and how many are used. Free of torch."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from autotune.train.base import Config
-
-if TYPE_CHECKING:
-    from autotune.train.augment.synthetic.pool import Pool
-    from autotune.train.data.base import Dataset
 
 __all__ = ["SyntheticConfig"]
 
@@ -32,8 +28,3 @@ class SyntheticConfig(Config):
     """Samples a step of its training sees."""
     seed: int = Field(default=0, ge=0)
     """Of its training. Not the trial's seed: all trials share one generator."""
-
-    def build(self, data: "Dataset") -> "Pool":
-        from autotune.train.augment.synthetic import pool
-
-        return pool.build(self, data)

@@ -1,0 +1,83 @@
+"""The registry of data sets: what reads which config."""
+
+from pathlib import Path
+from typing import assert_never
+
+from autotune.train.data import arrays, cifar, folder, mnist, scikit, svhn, tables
+from autotune.train.data.config import (
+    ArraysData,
+    Cifar10Data,
+    Cifar100Data,
+    CustomData,
+    DataConfig,
+    DiabetesData,
+    DigitsData,
+    FashionMnistData,
+    FolderData,
+    MnistData,
+    SvhnData,
+    TableData,
+)
+from autotune.train.data.values import Arrays
+from autotune.train.function import resolve
+
+__all__ = ["files", "read"]
+
+
+def read(config: DataConfig) -> Arrays:
+    """The samples as they come, before they are split and normalised.
+
+    Raises DataUnavailable where they are missing, InvalidInput where they cannot be used.
+    """
+    match config:
+        case DigitsData():
+            return scikit.digits()
+        case DiabetesData():
+            return scikit.diabetes()
+        case MnistData():
+            return mnist.load(Path(config.root), "MNIST")
+        case FashionMnistData():
+            return mnist.load(Path(config.root), "FashionMNIST")
+        case Cifar10Data():
+            return cifar.load(Path(config.root), "CIFAR10")
+        case Cifar100Data():
+            return cifar.load(Path(config.root), "CIFAR100")
+        case SvhnData():
+            return svhn.load(Path(config.root))
+        case FolderData():
+            return folder.load(Path(config.path), config.size, config.channels)
+        case TableData():
+            return tables.load(config)
+        case ArraysData():
+            return arrays.load(Path(config.path))
+        case CustomData():
+            given = resolve(config.load, at=("data", "load"))(**config.args)
+            return arrays.check(given, config.load, at=("data", "load"))
+        case _:
+            assert_never(config)
+
+
+def files(config: DataConfig) -> list[Path]:
+    """What the data is read from, fetched if need be. Empty: a package or a function."""
+    match config:
+        case DigitsData() | DiabetesData() | CustomData():
+            return []
+        case MnistData():
+            return mnist.files(Path(config.root), "MNIST")
+        case FashionMnistData():
+            return mnist.files(Path(config.root), "FashionMNIST")
+        case Cifar10Data():
+            return cifar.files(Path(config.root), "CIFAR10")
+        case Cifar100Data():
+            return cifar.files(Path(config.root), "CIFAR100")
+        case SvhnData():
+            return svhn.files(Path(config.root))
+        case FolderData():
+            return folder.images(Path(config.path))
+        case TableData():
+            return [path] if (path := Path(config.path)).exists() else []
+        case ArraysData():
+            path = Path(config.path)
+            return sorted(path.glob("*.npy")) if path.is_dir() else [path] * path.exists()
+        case _:
+            assert_never(config)
