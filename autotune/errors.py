@@ -1,6 +1,7 @@
 """What can go wrong, and what the user is told.
 
 AutotuneError           exit code 1: autotune could not do it
+├── MachineFault        a full disk, a lost database: no outcome; the study goes on later
 ├── StudyFailed         the study stopped itself (its first trials all failed alike)
 └── UserError           exit code 2: something the user can mend; never a traceback
     ├── InvalidInput    mistakes in a study file, a space or a config: all of them at once
@@ -18,6 +19,7 @@ __all__ = [
     "AutotuneError",
     "DataUnavailable",
     "InvalidInput",
+    "MachineFault",
     "Problem",
     "StudyBusy",
     "StudyChanged",
@@ -32,6 +34,10 @@ __all__ = [
 
 class AutotuneError(Exception):
     exit_code = 1
+
+
+class MachineFault(AutotuneError):
+    """The study stopped, with all written, and goes on once that is mended."""
 
 
 class StudyFailed(AutotuneError):

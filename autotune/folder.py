@@ -59,6 +59,11 @@ class Folder:
         """`autotune train` on the file that is written here reruns `run` alone."""
         write_atomically(self._history.config_file(run), self._history.config_text(run))
 
+    def resume(self, run: Run) -> None:
+        """A crash, or a full disk, may have come between the journal and the file of `begin`."""
+        if not self._history.config_file(run).exists():
+            self.begin(run)
+
     def inherit(self, number: int, parent: Run) -> None:
         """Gives trial `number`, which is about to begin, the checkpoints of `parent`."""
         target = self._history.trial_folder(number)
@@ -85,6 +90,9 @@ class Nowhere:
         pass
 
     def begin(self, run: Run) -> None:
+        pass
+
+    def resume(self, run: Run) -> None:
         pass
 
     def inherit(self, number: int, parent: Run) -> None:

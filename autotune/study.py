@@ -14,7 +14,7 @@ from typing import Any
 from autotune import chosen, confirm, earlier, events, failures
 from autotune import spec as specs
 from autotune.clock import Clock, WallClock
-from autotune.errors import AutotuneError
+from autotune.errors import AutotuneError, MachineFault
 from autotune.files import write_atomically
 from autotune.folder import Folder, Nowhere, delete, take_lock
 from autotune.history import History
@@ -29,6 +29,7 @@ from autotune.trial import (
     Assignment,
     Decision,
     Failure,
+    Fault,
     Purpose,
     Reason,
     Report,
@@ -177,15 +178,21 @@ class Study:
         self._part(run, verdict, assignment.number, worker)
         return Decision.PAUSE if verdict == State.PAUSED else Decision.STOP
 
-    def finish(self, assignment: Assignment, failure: Failure | None = None) -> None:
-        """The worker no longer works on `assignment`: it obeyed STOP or ended by itself (failure
-        None), or it failed. A run that lost its worker or its memory is queued again, in bounds.
+    def finish(self, assignment: Assignment, ending: Failure | Fault | None = None) -> None:
+        """The worker no longer works on `assignment`: it obeyed STOP or ended by itself (None), or
+        it failed. A run that lost its worker or its memory is queued again, in bounds.
+
+        Raises MachineFault for a Fault: the study stops, and all that runs goes on at the next
+        start.
         """
+        if isinstance(ending, Fault):
+            self.stop()
+            raise MachineFault(f"{assignment.label}: {ending.message}")
         run = self._working.pop(assignment.number, None)
         if run is None:
             return
         if run.state == State.RUNNING:
-            self._settle(run, failure)
+            self._settle(run, ending)
         self._folder.tidy(run)
 
     def stop(self) -> None:
@@ -298,6 +305,8 @@ class Study:
         accumulate = run.accumulate * 2 if why == Reason.OOM else run.accumulate
         record = {"why": why, "from": run.step, "accumulate": accumulate}
         self._journal.assign(run, number, record)
+        if run.purpose != Purpose.TEST:
+            self._folder.resume(run)
         self._race.place(run)
         self._moved(run)
         return self._assignment(run, number)

@@ -2,7 +2,8 @@
 
 A *trial* is one configuration for ever. An *assignment* is the one unit of work: a stretch of
 training of one trial. A worker answers an assignment with *reports*, the study answers each report
-with a *decision*, and what the worker could not finish ends in a *failure*.
+with a *decision*, and what the worker could not finish ends in a *failure*, or in a *fault* where
+the machine is to blame.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,9 +15,11 @@ __all__ = [
     "Assignment",
     "Decision",
     "Failure",
+    "Fault",
     "Goal",
     "Purpose",
     "Reason",
+    "Reply",
     "Report",
     "Scalar",
     "Stage",
@@ -114,6 +117,18 @@ class Failure:
 
     reason: Reason
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Of the machine, such as a full disk: no outcome. The study stops, and the trial goes on with
+    it."""
+
+    message: str
+
+
+Reply = Report | Failure | Fault
+"""What a worker answers; nothing comes after a Failure or a Fault."""
 
 
 @dataclass(frozen=True, slots=True)

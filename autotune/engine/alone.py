@@ -6,9 +6,9 @@ from pathlib import Path
 
 from autotune import spec as specs
 from autotune.engine.worker import work
-from autotune.errors import AutotuneError, UserError, echo, nearest
+from autotune.errors import AutotuneError, MachineFault, UserError, echo, nearest
 from autotune.train.config import Pace, pace
-from autotune.trial import Assignment, Failure, Goal, Purpose, Report
+from autotune.trial import Assignment, Failure, Fault, Goal, Purpose, Report
 
 __all__ = ["train_alone"]
 
@@ -37,6 +37,8 @@ def train_alone(path: Path, out: Path | None) -> Iterator[str]:
         for reply in work(assignment):
             if isinstance(reply, Failure):
                 raise AutotuneError(f"the training failed ({reply.reason}): {reply.message}")
+            if isinstance(reply, Fault):
+                raise MachineFault(f"the training stopped: {reply.message}")
             if monitor:
                 values[reply.step] = _value(reply, monitor["metric"])
             yield _line(reply, steps)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from autotune import confirm, events, history, study
 from autotune.errors import StudyBusy, UserError
+from autotune.faults import as_machine_faults
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
 from autotune.study import Listener
@@ -30,18 +31,19 @@ def drive(
     """Runs `spec`, or goes on with it, to its end; the history and what the tracker did not write.
 
     `starting` is called before the engine starts, which takes Ray seconds. A finished study is
-    returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written, and AutotuneError for
-    what ended the study.
+    returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written, MachineFault for what
+    stopped it until that is mended, and AutotuneError for what ended the study.
     """
     tracker = tracker_for(spec, runs)
     try:
-        driven = study.start(spec, runs, [tracker.record, *listeners])
-        try:
-            if not driven.complete:
-                starting()
-                _run(driven, engine, address)
-        finally:
-            driven.close()
+        with as_machine_faults():
+            driven = study.start(spec, runs, [tracker.record, *listeners])
+            try:
+                if not driven.complete:
+                    starting()
+                    _run(driven, engine, address)
+            finally:
+                driven.close()
     finally:
         unwritten = tracker.close()
     driven.raise_error()

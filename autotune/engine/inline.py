@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autotune.engine.interrupt import Interrupts
 from autotune.engine.worker import work
-from autotune.trial import Assignment, Decision, Failure
+from autotune.trial import Assignment, Decision, Report
 
 if TYPE_CHECKING:
     from autotune.study import Study
@@ -47,15 +47,15 @@ def _loop(study: "Study", interrupts: Interrupts) -> None:
 
 
 def _carry_out(study: "Study", assignment: Assignment, interrupts: Interrupts) -> None:
-    failure = None
+    ending = None
     with closing(work(assignment)) as replies:
         for reply in replies:
-            if isinstance(reply, Failure):
-                failure = reply
+            if not isinstance(reply, Report):
+                ending = reply
                 break
             with interrupts.deferred():
                 decision = study.report(assignment, reply)
             if decision is not Decision.CONTINUE:
                 break
     with interrupts.deferred():
-        study.finish(assignment, failure)
+        study.finish(assignment, ending)

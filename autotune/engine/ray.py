@@ -38,7 +38,7 @@ from autotune.engine.interrupt import Interrupts
 from autotune.engine.quiet import environment, silence, temporary_folder
 from autotune.engine.worker import warm_up, work
 from autotune.errors import InvalidInput, Problem, UserError, echo
-from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report
+from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
 
 if TYPE_CHECKING:
     from autotune.study import Study
@@ -174,24 +174,26 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
         if not self._warm:
             self._warm = _keep_warm(controller, trial, self._link.study.slots)
         assignment, reply = self._link.running[trial.trial_id], result["reply"]
-        failure = reply if isinstance(reply, Failure) else None
+        ending = reply if isinstance(reply, Failure | Fault) else None
         if isinstance(reply, Report):
             worker = f"{result['hostname']}:{result['pid']}"
             report = self._link.study.report
             decision = self._link.tell(lambda: report(assignment, reply, worker), Decision.STOP)
             if decision is Decision.CONTINUE:
                 return TrialScheduler.CONTINUE
-        self._finish(trial, failure)
+        if isinstance(ending, Fault):
+            ending = Fault(f"{ending.message} (on {result['hostname']})")
+        self._finish(trial, ending)
         return TrialScheduler.STOP
 
     def on_trial_error(self, controller: Any, trial: Trial) -> None:
         self._finish(trial, Failure(Reason.LOST, _last_words(trial)))
 
-    def _finish(self, trial: Trial, failure: Failure | None) -> None:
+    def _finish(self, trial: Trial, ending: Failure | Fault | None) -> None:
         # After an exception of the study nothing more is told: a resume takes it up from there.
         assignment = self._link.running.pop(trial.trial_id)
         if self._link.error is None:
-            self._link.tell(lambda: self._link.study.finish(assignment, failure), None)
+            self._link.tell(lambda: self._link.study.finish(assignment, ending), None)
 
     def choose_trial_to_run(self, controller: Any) -> Trial | None:
         return None  # in the order they were suggested

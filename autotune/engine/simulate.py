@@ -22,15 +22,16 @@ from typing import TYPE_CHECKING, Any
 from autotune.clock import VirtualClock
 from autotune.engine import worker
 from autotune.engine.interrupt import Interrupts
-from autotune.trial import Assignment, Decision, Failure, Report
+from autotune.trial import Assignment, Decision, Reply, Report
 
 if TYPE_CHECKING:
     from autotune.study import Study
 
 __all__ = ["Curve", "Work", "recorded", "run"]
 
-Work = Callable[[Assignment], Iterator[Report | Failure]]
-"""What `autotune.engine.worker.work` is: the reports, and a Failure where the work ends in one."""
+Work = Callable[[Assignment], Iterator[Reply]]
+"""What `autotune.engine.worker.work` is: the reports, and a Failure or a Fault where the work ends
+in one."""
 
 Curve = Callable[[Mapping[str, Any], int], Iterable[tuple[Mapping[str, float], float]]]
 """(config, seed) -> metrics and seconds of step 1, 2, 3, ..."""
@@ -45,7 +46,7 @@ def recorded(curve: Curve) -> Work:
     Going on from a checkpoint costs nothing for the steps before it.
     """
 
-    def work(assignment: Assignment) -> Iterator[Report | Failure]:
+    def work(assignment: Assignment) -> Iterator[Reply]:
         steps = enumerate(curve(assignment.config, assignment.seed), 1)
         for step, (metrics, seconds) in steps:
             if assignment.to_step is not None and step > assignment.to_step:
@@ -80,8 +81,8 @@ class _Job:
     """What one simulated worker is at."""
 
     assignment: Assignment
-    replies: Iterator[Report | Failure]
-    reply: Report | Failure | None = None
+    replies: Iterator[Reply]
+    reply: Reply | None = None
     """Comes when the clock stands at the job's time; None: the work ends then by itself."""
     worker: int = 0
 
@@ -140,17 +141,17 @@ class _Simulation:
         heappush(self._jobs, (self._clock.seconds + seconds, next(self._order), job))
 
     def _step(self, job: _Job) -> None:
-        failure, decision = None, Decision.STOP
+        ending, decision = None, Decision.STOP
         if isinstance(job.reply, Report):
             with self._interrupts.deferred():
                 name = f"simulated:{job.worker}"
                 decision = self._study.report(job.assignment, job.reply, name)
-        elif isinstance(job.reply, Failure):
-            failure = job.reply
+        else:
+            ending = job.reply
         if decision is Decision.CONTINUE:
             self._put(job)
             return
         job.close()
         with self._interrupts.deferred():
-            self._study.finish(job.assignment, failure)
+            self._study.finish(job.assignment, ending)
         self._idle.append(job.worker)

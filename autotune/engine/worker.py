@@ -12,8 +12,9 @@ from typing import Any
 
 from autotune.engine.function import run_function
 from autotune.errors import AutotuneError
+from autotune.faults import machine_fault
 from autotune.train.function import resolve
-from autotune.trial import Assignment, Failure, Purpose, Reason, Report
+from autotune.trial import Assignment, Failure, Fault, Purpose, Reason, Reply, Report
 
 __all__ = ["failure_of", "warm_up", "work"]
 
@@ -25,8 +26,9 @@ _MEMORY_WORDS = (
 )
 
 
-def work(assignment: Assignment) -> Generator[Report | Failure, None, None]:
-    """The reports of `assignment`, then nothing, or the Failure that ended it; never an exception.
+def work(assignment: Assignment) -> Generator[Reply, None, None]:
+    """The reports of `assignment`, then nothing, or the Failure or Fault that ended it; never an
+    exception.
 
     The work is done as reports are pulled. Closing the generator stops it; all that the work had
     started has ended when `close` returns. Everything of a step is on disk before its report.
@@ -34,11 +36,11 @@ def work(assignment: Assignment) -> Generator[Report | Failure, None, None]:
     try:
         yield from _checked(assignment, _reports(assignment))
     except (Exception, SystemExit) as error:
-        failure = failure_of(error)
+        ending = _ending(error)
         traceback.clear_frames(error.__traceback__)
         del error
-        _free_memory(failure)
-        yield failure
+        _free_memory(ending)
+        yield ending
 
 
 def warm_up(assignment: Assignment) -> None:
@@ -49,6 +51,13 @@ def warm_up(assignment: Assignment) -> None:
         from autotune.train.loop import warm_up as warm_up_training
 
         warm_up_training()
+
+
+def _ending(error: BaseException) -> Failure | Fault:
+    """A fault of the machine is no outcome, whoever's code met it."""
+    if not (fault := machine_fault(error)):
+        return failure_of(error)
+    return Fault(f"{fault} ({place})" if (place := _place(error)) else fault)
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -142,8 +151,8 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
-def _free_memory(failure: Failure) -> None:
-    if failure.reason is Reason.OOM:
+def _free_memory(ending: Failure | Fault) -> None:
+    if isinstance(ending, Failure) and ending.reason is Reason.OOM:
         gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_initialized():
@@ -152,7 +161,7 @@ def _free_memory(failure: Failure) -> None:
 
 def _place(error: BaseException) -> str:
     """`file:line` of the innermost frame that is neither ours nor a library's."""
-    ours = [str(Path(__file__).parents[1] / room) for room in ("engine", "train")]
+    ours = [str(Path(__file__).parents[1] / room) for room in ("engine", "train", "files.py")]
     paths = sysconfig.get_paths()
     foreign = (*ours, paths["stdlib"], paths["purelib"], paths["platlib"], "<")
     frames: list[Any] = traceback.extract_tb(error.__traceback__)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from autotune.errors import StudyFailed
+from autotune.errors import MachineFault, StudyFailed
 from autotune.study import Done, Wait
-from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report
+from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
 
 __all__ = ["EngineContract", "ScriptedStudy", "assign", "go_to_end"]
 
@@ -98,11 +98,13 @@ class ScriptedStudy:
             self._again(assignment)
         return decision
 
-    def finish(self, assignment: Assignment, failure: Failure | None = None) -> None:
+    def finish(self, assignment: Assignment, ending: Failure | Fault | None = None) -> None:
+        if isinstance(ending, Fault):
+            raise MachineFault(ending.message)
         self.running.remove(assignment)
-        self.ended.append((assignment.trial, failure))
-        if failure and failure.reason is Reason.LOST:
-            lost = [n for n, f in self.ended if n == assignment.trial and f == failure]
+        self.ended.append((assignment.trial, ending))
+        if ending and ending.reason is Reason.LOST:
+            lost = [n for n, f in self.ended if n == assignment.trial and f == ending]
             if len(lost) < self.attempts:
                 self._again(assignment)
 
@@ -208,6 +210,13 @@ class EngineContract:
         assert failures[3].message.startswith(f"RuntimeError: {cuda}")
         assert {n: len(steps) for n, steps in study.values().items()} == {0: 1, 1: 1, 4: 3}
         assert len(set(study.workers)) == 1, "a failure must not cost the worker"
+
+    def test_a_fault_of_the_machine_is_no_failure(self, run: Run, tmp_path: Path) -> None:
+        queue = [assign(0, tmp_path, "learns"), assign(1, tmp_path, "meets_a_full_disk")]
+        study = one_worker([*queue, assign(2, tmp_path, "learns")])
+        with pytest.raises(MachineFault, match=r"No space left on device \(.*trials\.py:\d+\)"):
+            run(study)
+        assert study.ended == [(0, None)] and len(study.reports[1]) == 1
 
     def test_reports_that_make_no_sense_are_failures(self, run: Run, tmp_path: Path) -> None:
         queue = [

@@ -15,6 +15,7 @@ __all__ = [
     "exhausts",
     "goes_on",
     "learns",
+    "meets_a_full_disk",
     "mistypes",
     "naps",
     "raises",
@@ -97,6 +98,13 @@ def naps(config: Config, trial: FunctionTrial) -> None:
 def repeats(config: Config, trial: FunctionTrial) -> None:
     for epoch in config["steps"]:
         trial.report(epoch, loss=1.0)
+
+
+def meets_a_full_disk(config: Config, trial: FunctionTrial) -> None:
+    """The system's own error, of a device that is always full."""
+    trial.report(1, loss=1.0)
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        file.write(b"weights")
 
 
 def mistypes(config: Config, trial: FunctionTrial) -> None:

@@ -22,6 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from autotune.errors import AutotuneError
+from autotune.faults import machine_fault
 from autotune.files import write_atomically
 
 __all__ = ["Best", "Checkpoint", "clear_after", "load", "load_best", "write"]
@@ -85,8 +86,9 @@ def load(folder: Path, newest: int) -> Checkpoint | None:
         if step <= newest:
             try:
                 return _read(folder, step)
-            except BROKEN:
-                continue
+            except BROKEN as error:
+                if machine_fault(error):  # it may be whole all the same
+                    raise
     return None
 
 
