@@ -53,7 +53,7 @@ class Subject:
 def restore(config: TrainConfig, folder: Path) -> Subject:
     """The network whose best weights a training left in `folder`. Raises AutotuneError."""
     run = learnt(config)
-    model = run.judged.eval()
+    model = run.network.judged.eval()
     model.load_state_dict(checkpoint.load_best(folder).weights)
     return Subject(model, run.data, predict(model, run.data.val.x))
 

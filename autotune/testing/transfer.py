@@ -26,8 +26,8 @@ def check_strategy(strategy: Any, config: TrainConfig, folder: Path) -> None:
     """
     transferred = started(strategy, config, folder / "source")
     run = setup.begin(transferred)
-    given, own = load_file(folder / "source" / "model.safetensors"), run.model.state_dict()
-    top = head_name(run.model)
+    given, own = load_file(folder / "source" / "model.safetensors"), run.network.model.state_dict()
+    top = head_name(run.network.model)
     body = [name for name in own if not name.startswith(f"{top}.")]
     same = all(torch.equal(own[name], given[name]) for name in body)
     assert same == (strategy.name != "scratch"), f"{strategy.name} starts from other weights"
@@ -47,8 +47,8 @@ def started(strategy: Any, config: TrainConfig, source: Path) -> TrainConfig:
 def moved(config: TrainConfig, epochs: int = 1) -> set[str]:
     """Names of the tensors, statistics included, that the first `epochs` change."""
     run = setup.begin(config)
-    before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in run.network.model.state_dict().items()}
     for epoch in range(1, epochs + 1):
         learn(run, epoch)
-    after = run.model.state_dict()
+    after = run.network.model.state_dict()
     return {name for name in before if not torch.equal(before[name], after[name])}

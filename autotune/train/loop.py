@@ -26,7 +26,7 @@ from autotune.train.data.base import Split
 from autotune.train.finite import NotFinite
 from autotune.train.metrics import Tally
 from autotune.train.seeds import seed_of
-from autotune.train.setup import Run, begin, learnt, whole_batches
+from autotune.train.setup import Training, begin, learnt, whole_batches
 from autotune.trial import Goal, Report
 
 __all__ = ["NotFinite", "test", "train", "warm_up"]
@@ -45,13 +45,14 @@ def train(
 
     Raises NotFinite in the epoch whose loss is not; torch's own out-of-memory errors pass through.
     """
-    run = begin(config, finish)
+    training = begin(config, finish)
+    network, learner = training.network, training.learner
     best: Best | None = None
     start = 0
     if found := checkpoint.load(folder, resume):
-        run.model.load_state_dict(found.weights)
-        for name, learner in run.learners.items():
-            learner.load_state_dict(found.state[name])
+        network.model.load_state_dict(found.weights)
+        for name, part in training.learners.items():
+            part.load_state_dict(found.state[name])
         best, start = found.best, found.step
     checkpoint.clear_after(folder, start)
 
@@ -59,21 +60,21 @@ def train(
     unsaved = 0.0  # seconds of training since the last checkpoint
     for step in range(start + 1, last + 1):
         began = time.perf_counter()
-        metrics = learn(run, step)
-        turn(run.optimizer, "eval")
-        metrics |= evaluate(run, run.data.val, "val")
-        metrics |= run.costs(time.perf_counter() - began)
+        metrics = learn(training, step)
+        turn(learner.optimizer, "eval")
+        metrics |= evaluate(training, training.data.val, "val")
+        metrics |= training.meters.costs(time.perf_counter() - began)
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise NotFinite(config.epoch(step), name, value)
 
-        if hasattr(run.factor, "observe") and step % config.reports_per_epoch == 0:
-            run.factor.observe(metrics)
-        best = better(config.monitor, best, step, metrics, run.judged)
+        if hasattr(learner.factor, "observe") and step % config.reports_per_epoch == 0:
+            learner.factor.observe(metrics)
+        best = better(config.monitor, best, step, metrics, network.judged)
         unsaved += time.perf_counter() - began
         if unsaved >= CHECKPOINT_EVERY or step == last:
-            state = {name: learner.state_dict() for name, learner in run.learners.items()}
-            checkpoint.write(folder, Checkpoint(step, run.model.state_dict(), state, best))
+            state = {name: part.state_dict() for name, part in training.learners.items()}
+            checkpoint.write(folder, Checkpoint(step, network.model.state_dict(), state, best))
             unsaved = 0.0
         yield Report(step, metrics, time.perf_counter() - began)
 
@@ -84,50 +85,52 @@ def finish(config: TrainConfig, folder: Path) -> None:
         pass
 
 
-def learn(run: Run, step: int) -> dict[str, float]:
+def learn(training: Training, step: int) -> dict[str, float]:
     """A pass over the train split, or the step's share of it: each batch moves the weights once."""
-    config, data = run.config, run.data.train
+    config, data = training.config, training.data.train
+    network, learner, meters = training.network, training.learner, training.meters
     epoch = config.epoch(step)
-    run.model.train()
-    turn(run.optimizer, "train")
-    for change in run.changes:
+    network.model.train()
+    turn(learner.optimizer, "train")
+    for change in learner.changes:
         change(epoch)
     torch.manual_seed(seed_of(config.seed, step, "dropout"))
-    draws = torch.Generator(run.device).manual_seed(seed_of(config.seed, step, "augment"))
+    draws = torch.Generator(training.device).manual_seed(seed_of(config.seed, step, "augment"))
     order = permutation(len(data.y), seed_of(config.seed, epoch, "order")).to(data.y.device)  # (N,)
-    tally = Tally(run.data, config.metrics)
-    batches = whole_batches(order, run.batch)
-    for place in run.stretches[(step - 1) % config.reports_per_epoch]:
+    tally = Tally(training.data, config.metrics)
+    batches = whole_batches(order, training.batches.size)
+    for place in training.batches.stretches[(step - 1) % config.reports_per_epoch]:
         rows = batches[place]
-        lr = config.optimizer.lr * run.factor((epoch - 1) * len(batches) + place)
-        for group in run.optimizer.param_groups:
+        lr = config.optimizer.lr * learner.factor((epoch - 1) * len(batches) + place)
+        for group in learner.optimizer.param_groups:
             group["lr"] = lr * group.get("scale", 1.0)
         # A batch is one part, unless memory is short.
         for part in rows.split(math.ceil(len(rows) / config.accumulate)):
-            x, y = data.take(part, run.device)
+            x, y = data.take(part, training.device)
             batch = Batch(part, x, y, y, epoch)
-            if run.augment is not None:
-                batch = run.augment(batch, draws)
-            output = run.forward(batch.x)  # (B, C)
-            loss = run.loss(output, batch)
-            run.watch(epoch, loss)
+            if training.augment is not None:
+                batch = training.augment(batch, draws)
+            output = network.forward(batch.x)  # (B, C)
+            loss = learner.loss(output, batch)
+            meters.watch(epoch, loss)
             share = loss if len(part) == len(rows) else loss * (len(part) / len(rows))
-            run.precision.backward(share)
+            network.precision.backward(share)
             tally.add(loss, output, y)
-        tally.norms.append(run.precision.step(run.optimizer, run.model))
-        run.optimizer.zero_grad()
-        for act in run.after_step:
+        tally.norms.append(network.precision.step(learner.optimizer, network.model))
+        learner.optimizer.zero_grad()
+        for act in learner.after_step:
             act()
     return {**tally.metrics(), "lr": lr}
 
 
 @torch.no_grad()
-def evaluate(run: Run, split: Split, name: str) -> dict[str, float]:
+def evaluate(training: Training, split: Split, name: str) -> dict[str, float]:
     """The plain loss, without smoothing or weights, and the other metrics of a split."""
-    forward = run.precision.forward(run.judged.eval(), learning=False)
-    rows = max(1, EVAL_ELEMENTS // max(1, split.x[0].numel()) // run.config.accumulate)
-    outputs = [forward(x.to(run.device)) for x in split.x.split(rows)]  # (B, C) each
-    return {f"{name}_{metric}": value for metric, value in run.scores(outputs, split.y).items()}
+    network, scores = training.network, training.meters.scores
+    forward = network.precision.forward(network.judged.eval(), learning=False)
+    rows = max(1, EVAL_ELEMENTS // max(1, split.x[0].numel()) // training.config.accumulate)
+    outputs = [forward(x.to(training.device)) for x in split.x.split(rows)]  # (B, C) each
+    return {f"{name}_{metric}": value for metric, value in scores(outputs, split.y).items()}
 
 
 def test(config: TrainConfig, folder: Path) -> dict[str, float]:
@@ -135,9 +138,10 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
 
     The only reader of the test split.
     """
-    run = learnt(config)
-    run.judged.load_state_dict(checkpoint.load_best(folder).weights)
-    return evaluate(run, run.data.test, "test") | evaluate(run, run.data.val, "val")
+    training = learnt(config)
+    training.network.judged.load_state_dict(checkpoint.load_best(folder).weights)
+    test, val = training.data.test, training.data.val
+    return evaluate(training, test, "test") | evaluate(training, val, "val")
 
 
 def better(

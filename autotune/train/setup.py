@@ -29,8 +29,9 @@ from autotune.train.prune.config import MagnitudePruning
 from autotune.train.prune.magnitude import Magnitude
 from autotune.train.seeds import seed_of
 from autotune.train.transfer import start as transfer
+from autotune.train.transfer.strategies import Plan
 
-__all__ = ["Average", "Run", "begin", "build", "learnt", "whole_batches"]
+__all__ = ["Average", "Training", "begin", "build", "learnt", "whole_batches"]
 
 
 class Average(Protocol):
@@ -40,114 +41,160 @@ class Average(Protocol):
 
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def __call__(self) -> None: ...
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one training holds. What is None or empty costs nothing."""
+class Network:
+    """The model, and how it is called."""
 
-    config: TrainConfig
-    data: Dataset
     model: nn.Module
-    loss: nn.Module
-    """loss(output, batch) is the mean over the batch; its parameters learn with the model's."""
-    optimizer: Optimizer
-    factor: Callable[[int], float]
-    """optimizer.lr is multiplied by factor(step), steps counted from 0 over all epochs."""
-    batch: int
-    """Samples of an optimizer step."""
-    stretches: tuple[range, ...]
-    """Which of an epoch's batches each of its steps takes."""
     forward: Callable[[Tensor], Tensor]
     """The model, called in its precision."""
     precision: Precision
-    watch: Watch
-    """Told the epoch and the loss of each step; raises NotFinite."""
-    scores: Scores
-    device: torch.device
-    costs: Costs
-    """Told the seconds of each step; answers the costs that its report is to carry."""
-    augment: Callable[[Batch, torch.Generator], Batch] | None = None
     average: Average | None = None
-    changes: tuple[Callable[[int], None], ...] = ()
-    """Each is told, before each step, the epoch that it is in, and depends on nothing else: a
-    resume in the middle of an epoch repeats it."""
-    after_step: tuple[Callable[[], None], ...] = ()
 
     @property
     def judged(self) -> nn.Module:
         """The model whose weights are evaluated, and kept when they are the best."""
         return self.average.model if self.average else self.model
 
+
+@dataclass(frozen=True)
+class Learner:
+    """What moves the weights."""
+
+    loss: nn.Module
+    """loss(output, batch) is the mean over the batch; its parameters learn with the model's."""
+    optimizer: Optimizer
+    factor: Callable[[int], float]
+    """optimizer.lr is multiplied by factor(step), steps counted from 0 over all epochs."""
+    changes: tuple[Callable[[int], None], ...] = ()
+    """Each is called with the epoch before each step, and depends on nothing else: a resume in the
+    middle of an epoch repeats it."""
+    after_step: tuple[Callable[[], None], ...] = ()
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How an epoch is divided."""
+
+    size: int
+    """Samples of an optimizer step."""
+    stretches: tuple[range, ...]
+    """Which of an epoch's batches each of its steps takes."""
+
+
+@dataclass(frozen=True)
+class Meters:
+    """What measures the training."""
+
+    watch: Watch
+    """Called with the epoch and the loss of each step; raises NotFinite."""
+    scores: Scores
+    costs: Costs
+    """Called with the seconds of each step; returns the costs that its report carries."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one training holds. What is None or empty costs nothing."""
+
+    config: TrainConfig
+    data: Dataset
+    network: Network
+    learner: Learner
+    batches: Batches
+    meters: Meters
+    augment: Callable[[Batch, torch.Generator], Batch] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.precision.device
+
     @property
     def learners(self) -> dict[str, Any]:
         """What a checkpoint holds the state of, beside the weights."""
-        parts = {"optimizer": self.optimizer, "loss": self.loss, "average": self.average}
-        parts["precision"] = self.precision if self.precision.scaler else None
-        parts["costs"] = self.costs or None
-        parts["factor"] = self.factor if hasattr(self.factor, "state_dict") else None
+        network, learner, costs = self.network, self.learner, self.meters.costs
+        parts = {"optimizer": learner.optimizer, "loss": learner.loss, "average": network.average}
+        parts["precision"] = network.precision if network.precision.scaler else None
+        parts["costs"] = costs or None
+        parts["factor"] = learner.factor if hasattr(learner.factor, "state_dict") else None
         return {name: part for name, part in parts.items() if part is not None}
 
 
-def begin(config: TrainConfig, train: Train = nothing_first) -> Run:
+def begin(config: TrainConfig, train: Train = nothing_first) -> Training:
     """Everything a training holds before its first step. `train` trains what it builds on, such as
     a teacher."""
     torch.set_num_threads(config.threads)
-    device = config.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    data = prepare(config.data, device, config.loss.task)
-    batch, stretches = divided(config, len(data.train.y))
+    device = torch.device(_device(config))
+    data = prepare(config.data, device.type, config.loss.task)
+    batches = Batches(*divided(config, len(data.train.y)))
     model = build(config, data).to(device)
-    precision = Precision(config, torch.device(device))
+    precision = Precision(config, device)
     forward = precision.forward(model)
     plain = config.loss.build(data, config.label_smoothing).to(device)
-    loss: nn.Module = plain
+    start = _started(config, data, model, plain, train)
+    ends = [stretch.stop for stretch in batches.stretches]
+    average = config.average.build(model, config.epochs, ends, data.train.x)
+    learner = _learner(config, model, average, start, batches)
+    judged = average.model if average else model
+    sample = data.train.x[:1].to(device)
+    return Training(
+        config,
+        data,
+        Network(model, forward, precision, average),
+        learner,
+        batches,
+        Meters(
+            Watch(device),
+            Scores(plain.total, data, config.metrics),
+            Costs(config.metrics, judged, precision, sample),
+        ),
+        pipeline.build(config.augment, data) if config.augment else None,
+    )
+
+
+def _device(config: TrainConfig) -> str:
+    if config.device != "auto":
+        return config.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _started(
+    config: TrainConfig, data: Dataset, model: nn.Module, plain: nn.Module, train: Train
+) -> Plan:
+    """The loss with its teacher, and the weights that the training starts from."""
+    device = data.train.x.device.type
+    loss = plain
     if config.distill is not None:
         context = DistillationContext(config, data, model, loss, train)
         loss = distill.build(config.distill, context).to(device)
-    start = transfer.start(config, model, loss, device, train)
-    loss = start.loss
-    scale = batch_scale(config.lr_scaling, batch)
+    return transfer.start(config, model, loss, device, train)
+
+
+def _learner(
+    config: TrainConfig, model: nn.Module, average: Average | None, start: Plan, batches: Batches
+) -> Learner:
+    scale = batch_scale(config.lr_scaling, batches.size)
     decay = start.layer_decay or config.layer_decay
-    parameters = groups(model, config.optimizer, decay, scale, loss.parameters())
+    parameters = groups(model, config.optimizer, decay, scale, start.loss.parameters())
     optimizer = config.optimizer.build(parameters)
-    ends = [stretch.stop for stretch in stretches]
-    per_epoch = ends[-1]
+    per_epoch = batches.stretches[-1].stop
     factor = config.lr_schedule.build(config.epochs * per_epoch, per_epoch)
     changes: list[Callable[[int], None]] = [*start.changes]
     after_step: list[Callable[[], None]] = []
-    average = config.average.build(model, config.epochs, ends, data.train.x)
-    models = [model, average.model] if average else [model]
     if isinstance(config.prune, MagnitudePruning):
+        models = [model, average.model] if average else [model]
         pruning = Magnitude(config.prune, models, optimizer, config.epochs)
         changes.append(pruning.begin)
         after_step.append(pruning.hold)
     if average:  # after the pruning, so that what is pruned is 0 in the average
         after_step.append(average)
-    return Run(
-        config,
-        data,
-        model,
-        loss,
-        optimizer,
-        factor,
-        batch,
-        stretches,
-        forward,
-        precision,
-        Watch(precision.device),
-        Scores(plain.total, data, config.metrics),
-        precision.device,
-        Costs(config.metrics, models[-1], precision, data.train.x[:1].to(device)),
-        augment=pipeline.build(config.augment, data) if config.augment else None,
-        average=average,
-        changes=tuple(changes),
-        after_step=tuple(after_step),
-    )
+    return Learner(start.loss, optimizer, factor, tuple(changes), tuple(after_step))
 
 
-def learnt(config: TrainConfig) -> Run:
+def learnt(config: TrainConfig) -> Training:
     """A training whose weights exist: distillation, transfer and augmentation are skipped."""
     return begin(config.model_copy(update={"distill": None, "transfer": None, "augment": None}))
 

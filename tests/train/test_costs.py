@@ -91,8 +91,8 @@ def test_the_time_of_a_forward_is_measured_once(make, tmp_path) -> None:
     assert len(set(first)) == 1 and first[0] > 0
     run = setup.begin(config)
     batches: list[int] = []
-    run.model.register_forward_hook(lambda model, x, y: batches.append(len(x[0])))
-    assert run.costs(0.0) == run.costs(0.0)
+    run.network.model.register_forward_hook(lambda model, x, y: batches.append(len(x[0])))
+    assert run.meters.costs(0.0) == run.meters.costs(0.0)
     assert batches == [1] * (costs.WARM_UP + costs.FORWARDS)
 
 

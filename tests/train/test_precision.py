@@ -57,7 +57,9 @@ def test_fp16_without_a_gpu_is_refused(make, tmp_path) -> None:
 def test_images_pixel_by_pixel_give_the_same_numbers_but_for_rounding(make, tmp_path) -> None:
     config = make({"channels_last": True}, **CNN, epochs=1)
     run = setup.begin(config)
-    weight = next(module.weight for module in run.model if isinstance(module, torch.nn.Conv2d))
+    weight = next(
+        module.weight for module in run.network.model if isinstance(module, torch.nn.Conv2d)
+    )
     assert weight.is_contiguous(memory_format=torch.channels_last)
     (plain,) = curve(make(**CNN, epochs=1), tmp_path / "a")
     (last,) = curve(config, tmp_path / "b")
@@ -89,7 +91,7 @@ def test_nan_ends_the_training_in_its_step(make, tmp_path) -> None:
     config = make({"optimizer.name": "sgd", "optimizer.lr": 1e30}, epochs=1)
     run = setup.begin(config)
     steps = []
-    run.optimizer.register_step_post_hook(lambda *_: steps.append(1))
+    run.learner.optimizer.register_step_post_hook(lambda *_: steps.append(1))
     with pytest.raises(loop.NotFinite, match="train_loss is (nan|inf) in epoch 1"):
         loop.learn(run, 1)
     batches = -(-len(run.data.train.y) // 16)

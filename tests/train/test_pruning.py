@@ -146,5 +146,5 @@ def test_pruning_is_judged_at_its_end(make) -> None:
 
 
 def test_none_costs_nothing(make, tmp_path) -> None:
-    assert not setup.begin(make({"prune.name": "none"})).changes
+    assert not setup.begin(make({"prune.name": "none"})).learner.changes
     assert list(loop.train(make({"prune.name": "none"}, epochs=1), tmp_path))

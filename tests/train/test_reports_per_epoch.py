@@ -153,7 +153,7 @@ def test_no_two_steps_draw_the_same(make) -> None:
 def test_blocks_thaw_by_epoch(make) -> None:
     run = setup.begin(make(epochs=2, reports_per_epoch=2))
     told: list[int] = []
-    run = replace(run, changes=(told.append,))
+    run = replace(run, learner=replace(run.learner, changes=(told.append,)))
     for step in range(1, 5):
         loop.learn(run, step)
     assert told == [1, 1, 2, 2]

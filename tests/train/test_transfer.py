@@ -109,8 +109,10 @@ def test_frozen_batch_normalisation_keeps_its_statistics(normed, tmp_path) -> No
 
 def test_discriminative_rates_fall_from_the_head_down(deep, tmp_path) -> None:
     run = setup.begin(started(Discriminative(factor=0.5), deep(), tmp_path))
-    scales = {id(p): g.get("scale", 1.0) for g in run.optimizer.param_groups for p in g["params"]}
-    own = dict(run.model.named_parameters())
+    scales = {
+        id(p): g.get("scale", 1.0) for g in run.learner.optimizer.param_groups for p in g["params"]
+    }
+    own = dict(run.network.model.named_parameters())
     assert [scales[id(own[f"{at}.weight"])] for at in (1, 3, 5, 7)] == [0.125, 0.25, 0.5, 1.0]
 
 
@@ -123,28 +125,28 @@ def test_two_decays_of_rates_are_refused(deep) -> None:
 def test_a_probes_features_are_those_of_evaluation(normed, tmp_path) -> None:
     run = setup.begin(started(LinearProbe(), normed, tmp_path))
     x = run.data.train.x[:8]
-    expected = run.model.eval()(x)
-    assert torch.equal(run.model.train()(x), expected)
+    expected = run.network.model.eval()(x)
+    assert torch.equal(run.network.model.train()(x), expected)
 
 
 def test_l2_sp_is_its_formula(deep, tmp_path) -> None:
     run = setup.begin(started(L2Sp(alpha=0.4, beta=0.06), deep(), tmp_path))
-    assert isinstance(run.loss, L2SpLoss)
-    assert list(run.loss.parameters()) == [] and not run.loss.state_dict()
+    assert isinstance(run.learner.loss, L2SpLoss)
+    assert list(run.learner.loss.parameters()) == [] and not run.learner.loss.state_dict()
     start = load_file(tmp_path / "model.safetensors")
     with torch.no_grad():
-        for parameter in run.model.parameters():
+        for parameter in run.network.model.parameters():
             parameter.add_(torch.randn_like(parameter))
-    own = dict(run.model.named_parameters())
+    own = dict(run.network.model.named_parameters())
     body = [name for name in own if not name.startswith("7.")]
     moved_by = sum((own[name] - start[name]).square().sum() for name in body)
     head = own["7.weight"].square().sum() + own["7.bias"].square().sum()
     x, y = run.data.train.x[:8], run.data.train.y[:8]
     from autotune.train.batch import Batch
 
-    batch, output = Batch(torch.arange(8), x, y, y, 1), run.model(x)
+    batch, output = Batch(torch.arange(8), x, y, y, 1), run.network.model(x)
     by_hand = nn.functional.cross_entropy(output, y) + 0.2 * moved_by + 0.03 * head
-    torch.testing.assert_close(run.loss(output, batch), by_hand)
+    torch.testing.assert_close(run.learner.loss(output, batch), by_hand)
 
 
 def test_l2_sp_holds_weights_near_their_start(deep, tmp_path) -> None:
@@ -153,7 +155,7 @@ def test_l2_sp_holds_weights_near_their_start(deep, tmp_path) -> None:
         run, start = setup.begin(config), load_file(tmp_path / "model.safetensors")
         for epoch in range(1, 5):
             loop.learn(run, epoch)
-        own = run.model.state_dict()
+        own = run.network.model.state_dict()
         return sum(float((own[f"{at}.weight"] - start[f"{at}.weight"]).norm()) for at in (1, 3, 5))
 
     assert distance(100.0) < 0.2 * distance(0.0)
@@ -161,7 +163,7 @@ def test_l2_sp_holds_weights_near_their_start(deep, tmp_path) -> None:
 
 def test_the_initializer_draws_the_new_head_alone(deep, tmp_path) -> None:
     config = started(Full(), deep({"initializer.name": "normal"}), tmp_path)
-    own = setup.begin(config).model.state_dict()
+    own = setup.begin(config).network.model.state_dict()
     assert not own["7.bias"].any() and own["7.weight"].std() == pytest.approx(0.02, rel=0.5)
     assert torch.equal(own["1.weight"], load_file(tmp_path / "model.safetensors")["1.weight"])
 
@@ -169,7 +171,7 @@ def test_the_initializer_draws_the_new_head_alone(deep, tmp_path) -> None:
 def test_a_head_is_kept_where_asked(deep, tmp_path) -> None:
     config = started(Full(), deep(), tmp_path)
     kept = config.transfer.model_copy(update={"head": "keep"})
-    own = setup.begin(config.model_copy(update={"transfer": kept})).model.state_dict()
+    own = setup.begin(config.model_copy(update={"transfer": kept})).network.model.state_dict()
     assert torch.equal(own["7.weight"], load_file(tmp_path / "model.safetensors")["7.weight"])
 
 
@@ -179,7 +181,7 @@ def test_every_kind_of_file_is_read(deep, tmp_path) -> None:
     torch.save({"state_dict": {f"module.{k}": v for k, v in start.items()}}, tmp_path / "b.pth")
     for name in ("model.safetensors", "a.pth", "b.pth"):
         source = {"name": "file", "path": str(tmp_path / name)}
-        own = setup.begin(deep(transfer={"source": source})).model.state_dict()
+        own = setup.begin(deep(transfer={"source": source})).network.model.state_dict()
         assert torch.equal(own["3.weight"], start["3.weight"])
 
 
@@ -188,7 +190,7 @@ def test_a_file_within_a_package(deep, tmp_path, monkeypatch) -> None:
     start = load_file(write_export(deep(seed=5), tmp_path / "nets") / "model.safetensors")
     (tmp_path / "nets" / "__init__.py").touch()
     source = {"name": "file", "path": "nets:model.safetensors"}
-    own = setup.begin(deep(transfer={"source": source})).model.state_dict()
+    own = setup.begin(deep(transfer={"source": source})).network.model.state_dict()
     assert torch.equal(own["3.weight"], start["3.weight"])
 
 
@@ -201,7 +203,7 @@ def test_a_source_is_trained_once_on_other_data_with_other_classes(make, tmp_pat
     before = len(list(cache.folder().glob("trained-*")))
     for seed in (1, 2):
         run = setup.begin(make(seed=seed, transfer=transfer), loop.finish)
-        assert run.model[-1].out_features == 3
+        assert run.network.model[-1].out_features == 3
     assert len(list(cache.folder().glob("trained-*"))) == before + 1
 
 
