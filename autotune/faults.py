@@ -102,6 +102,6 @@ def _is_away(error: BaseException) -> bool:
 def _one_line(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception:  # the user's own class
+    except BaseException:  # the user's own class
         return ""
     return " ".join(text[:1000].split())[:300]

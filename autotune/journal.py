@@ -348,12 +348,18 @@ def open_storage(url: str | None, folder: Path, create: bool = True) -> BaseStor
     """The journal file in `folder`, or the database at `url` (PostgreSQL or SQLite)."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if url is not None:
-        return _open_database(url)
+        return _open_database(_absolute(url))
     path = folder / "journal.log"
     if not create and not path.exists():
         raise StudyNotFound(f"{path} does not exist: the study was never started.")
     folder.mkdir(parents=True, exist_ok=True)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=_KernelLock(path)))
+
+
+def _absolute(url: str) -> str:
+    """A database file is opened again and again, whatever the working directory is by then."""
+    prefix, separator, path = url.partition("sqlite:///")
+    return f"sqlite:///{Path(path).absolute()}" if separator and not prefix else url
 
 
 def _open_database(url: str) -> BaseStorage:

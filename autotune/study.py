@@ -68,7 +68,7 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
     Holds the study's lock until `close`. Raises StudyBusy when another driver holds it, and
     StudyChanged when the stored spec differs where it may not.
     """
-    folder = runs / spec.name
+    folder = (runs / spec.name).absolute()  # a user's code may change the working directory
     stored = folder / "study.yaml"
     read = earlier.reader(spec, earlier.under(runs), at_once=not stored.exists())
     lock = take_lock(folder)

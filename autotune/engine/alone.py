@@ -1,10 +1,13 @@
 """One training config trained by itself, as a trial would be: same curve, same score (CPU)."""
 
+import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from autotune import spec as specs
+from autotune.engine.interrupt import Interrupts
 from autotune.engine.worker import work
 from autotune.errors import AutotuneError, MachineFault, UserError, echo, nearest
 from autotune.train.config import Pace, pace
@@ -22,7 +25,7 @@ def train_alone(path: Path, out: Path | None) -> Iterator[str]:
     config = specs.load_config(path)
     monitor, steps = config.get("monitor"), pace(config)
     values: dict[int, float] = {}
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, Interrupts() as interrupts:
         assignment = Assignment(
             number=0,
             trial=0,
@@ -31,17 +34,20 @@ def train_alone(path: Path, out: Path | None) -> Iterator[str]:
             seed=config["seed"],
             from_step=0,
             to_step=steps.last,
-            folder=str(out or scratch),
+            folder=os.path.abspath(out or scratch),
             label="alone",
         )
-        for reply in work(assignment):
-            if isinstance(reply, Failure):
-                raise AutotuneError(f"the training failed ({reply.reason}): {reply.message}")
-            if isinstance(reply, Fault):
-                raise MachineFault(f"the training stopped: {reply.message}")
-            if monitor:
-                values[reply.step] = _value(reply, monitor["metric"])
-            yield _line(reply, steps)
+        with closing(work(assignment)) as replies:
+            for reply in replies:
+                if interrupts.pending:
+                    raise KeyboardInterrupt
+                if isinstance(reply, Failure):
+                    raise AutotuneError(f"the training failed ({reply.reason}): {reply.message}")
+                if isinstance(reply, Fault):
+                    raise MachineFault(f"the training stopped: {reply.message}")
+                if monitor:
+                    values[reply.step] = _value(reply, monitor["metric"])
+                yield _line(reply, steps)
     if monitor:
         yield _score(values, monitor, steps.unit)
     if out and (out / "best.safetensors").exists():

@@ -34,6 +34,7 @@ def drive(
     returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written, MachineFault for what
     stopped it until that is mended, and AutotuneError for what ended the study.
     """
+    runs = runs.absolute()  # a user's code may change the working directory
     tracker = tracker_for(spec, runs)
     try:
         with as_machine_faults():

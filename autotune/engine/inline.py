@@ -50,6 +50,8 @@ def _carry_out(study: "Study", assignment: Assignment, interrupts: Interrupts) -
     ending = None
     with closing(work(assignment)) as replies:
         for reply in replies:
+            if interrupts.pending:
+                raise KeyboardInterrupt  # the work makes a failure of it, as of the user's own
             if not isinstance(reply, Report):
                 ending = reply
                 break

@@ -229,7 +229,7 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
         # The driver decides about Ctrl-C, which the terminal sends to every process.
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        with suppress(Exception):  # said again, as a Failure, by the work itself
+        with suppress(BaseException):  # said again, as a Failure, by the work itself
             warm_up(_assignment(config))
         self._start(config)
 

@@ -7,13 +7,15 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from autotune.engine.function import run_function
+from autotune.engine.leftovers import no_processes_left
 from autotune.errors import AutotuneError
 from autotune.faults import machine_fault
-from autotune.train.function import resolve
+from autotune.train.function import resolve, same_folder
 from autotune.trial import Assignment, Failure, Fault, Purpose, Reason, Reply, Report
 
 __all__ = ["failure_of", "warm_up", "work"]
@@ -24,23 +26,33 @@ _MEMORY_WORDS = (
     "not enough memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
+_LONGEST = 500
+"""Characters of a message; of a longer one its beginning is kept."""
 
 
 def work(assignment: Assignment) -> Generator[Reply, None, None]:
     """The reports of `assignment`, then nothing, or the Failure or Fault that ended it; never an
-    exception.
+    exception: what the user's code raises is one failed trial, sys.exit and KeyboardInterrupt
+    included. Where the terminal's Ctrl-C can strike here, the caller tells it by its own handler.
 
     The work is done as reports are pulled. Closing the generator stops it; all that the work had
-    started has ended when `close` returns. Everything of a step is on disk before its report.
+    started, processes included, has ended when `close` returns, and the working directory is what
+    it was. Everything of a step is on disk before its report.
     """
+    replies = _checked(assignment, _reports(assignment))
+    with same_folder(), no_processes_left(), closing(replies):
+        while (reply := _next(replies)) is not None:
+            _free_memory_after(reply)
+            yield reply
+
+
+def _next(replies: Iterator[Reply]) -> Reply | None:
     try:
-        yield from _checked(assignment, _reports(assignment))
-    except (Exception, SystemExit) as error:
+        return next(replies, None)
+    except BaseException as error:
         ending = _ending(error)
         traceback.clear_frames(error.__traceback__)
-        del error
-        _free_memory(ending)
-        yield ending
+        return ending
 
 
 def warm_up(assignment: Assignment) -> None:
@@ -57,22 +69,42 @@ def _ending(error: BaseException) -> Failure | Fault:
     """A fault of the machine is no outcome, whoever's code met it."""
     if not (fault := machine_fault(error)):
         return failure_of(error)
+    fault = _shown(fault)
     return Fault(f"{fault} ({place})" if (place := _place(error)) else fault)
 
 
 def failure_of(error: BaseException) -> Failure:
     """The reason and one line: type, message and where in the user's code it was raised."""
-    if _is_out_of_memory(error):
+    text = _text(error)
+    if text == "generator raised StopIteration" and error.__cause__:
+        error, text = error.__cause__, ""  # Python has replaced it on its way through ours
+    if _is_out_of_memory(error, text):
         reason = Reason.OOM
     elif isinstance(error, FloatingPointError):
         reason = Reason.NAN
     else:
         reason = Reason.EXCEPTION
     if isinstance(error, AutotuneError | FloatingPointError):
-        return Failure(reason, " ".join(str(error).split()))
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        return Failure(reason, _shown(text))
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    name = _shown(type(error).__name__)
+    said = f"{name}: {_shown(first)}" if first else name
     return Failure(reason, f"{said} ({place})" if (place := _place(error)) else said)
+
+
+def _text(error: BaseException) -> str:
+    """Its message, by code of the user's own that may fail as well."""
+    try:
+        return str(error)
+    except BaseException as another:
+        return f"(no message: its __str__ raised {type(another).__name__})"
+
+
+def _shown(text: str) -> str:
+    """One line that any terminal, file and database takes, at most `_LONGEST` characters long."""
+    cut = f"… ({len(text):,} characters)" if len(text) > _LONGEST else ""
+    line = " ".join(text[:_LONGEST].split())
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) + cut
 
 
 def _reports(assignment: Assignment) -> Iterator[Report]:
@@ -102,7 +134,9 @@ def _train(assignment: Assignment) -> Iterator[Report]:
         raise FloatingPointError(str(error)) from error
 
 
-def _checked(assignment: Assignment, reports: Iterator[Report]) -> Iterator[Report | Failure]:
+def _checked(
+    assignment: Assignment, reports: Iterator[Report]
+) -> Generator[Report | Failure, None, None]:
     """`reports` up to the first one that no study could make sense of."""
     last = 0
     for report in reports:
@@ -127,7 +161,7 @@ def _problem(assignment: Assignment, report: Report, last: int) -> Failure | Non
         return Failure(Reason.EXCEPTION, f"reported no metric at epoch {report.step}")
     for name, value in report.metrics.items():
         if not math.isfinite(value):
-            return Failure(Reason.NAN, f"{name} is {value} at epoch {report.step}")
+            return Failure(Reason.NAN, f"{_shown(name)} is {value} at epoch {report.step}")
     return None
 
 
@@ -138,21 +172,15 @@ def _set_threads(threads: int) -> None:
             torch.set_num_threads(threads)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def _is_out_of_memory(error: BaseException, text: str) -> bool:
     """By name and words: torch need not be loaded, and its allocators raise bare RuntimeErrors."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    words = (
-        "out of memory",
-        "can't allocate memory",
-        "not enough memory",
-        "CUBLAS_STATUS_ALLOC_FAILED",
-    )
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    return isinstance(error, RuntimeError) and any(word in text for word in _MEMORY_WORDS)
 
 
-def _free_memory(ending: Failure | Fault) -> None:
-    if isinstance(ending, Failure) and ending.reason is Reason.OOM:
+def _free_memory_after(reply: Reply) -> None:
+    if isinstance(reply, Failure) and reply.reason is Reason.OOM:
         gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_initialized():

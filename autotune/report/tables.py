@@ -1,5 +1,6 @@
 """What reading commands print for people."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -243,7 +244,9 @@ def _pareto(history: History) -> list[RenderableType]:
 def _where(history: History) -> str:
     """The option by which a command finds the study; "" in the default runs folder."""
     runs = history.folder.parent
-    return "" if runs == Path("runs") else f" --runs {runs}"
+    relative = os.path.relpath(runs)
+    shown = runs if relative.startswith("..") else relative
+    return "" if relative == "runs" else f" --runs {shown}"
 
 
 def _table(*columns: str) -> Table:

@@ -1,7 +1,9 @@
 """What every engine must do, and a study of plain values to try it on."""
 
+import os
 import random
 import re
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -238,6 +240,42 @@ class EngineContract:
         assert "is_missing" in messages[5]
         assert all(f.reason is Reason.EXCEPTION for f in study.failures().values())
 
+    def test_whatever_a_function_raises_is_its_failure(self, run: Run, tmp_path: Path) -> None:
+        """sys.exit and Ctrl-C's exception, too: a stop of the study is a signal."""
+        words = ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "StopIteration", "Unusual"]
+        queue = [assign(n, tmp_path, "leaves", by=word) for n, word in enumerate(words)]
+        study = one_worker([*queue, assign(5, tmp_path, "learns")])
+        run(study)
+        found = [study.failures()[n] for n in range(5)]
+        assert {failure.reason for failure in found} == {Reason.EXCEPTION}
+        said = ["SystemExit: no data", *words[1:4], "Unusual: of my own"]
+        places = [re.escape(text) + r" \(.*trials\.py:\d+\)" for text in said]
+        assert all(re.fullmatch(p, f.message) for p, f in zip(places, found, strict=True)), found
+        assert study.ended[-1] == (5, None) and not study.stopped
+        assert len(set(study.workers)) == 1
+
+    def test_processes_end_with_the_function(self, run: Run, tmp_path: Path) -> None:
+        study = one_worker([assign(n, tmp_path, "forks", 1) for n in range(2)])
+        run(study)
+        assert study.ended == [(0, None), (1, None)]
+        started = [(tmp_path / str(n) / "processes").read_text().split() for n in range(2)]
+        daemons = [int(pids.pop()) for pids in started]
+        try:
+            left = [pid for pids in started for pid in pids if is_alive(int(pid))]
+            assert not left
+            assert all(is_alive(pid) for pid in daemons), "a session of its own is let alone"
+        finally:
+            for pid in daemons:
+                os.kill(pid, signal.SIGKILL)
+
+    def test_a_function_may_change_the_directory(self, run: Run, tmp_path: Path) -> None:
+        here = os.getcwd()
+        queue = [assign(n, tmp_path, "moves_away", 2, **{"from": here}) for n in range(2)]
+        study = one_worker(queue)
+        run(study)
+        assert study.values() == {n: [(1, {"loss": 0.0}), (2, {"loss": 0.0})] for n in range(2)}
+        assert os.getcwd() == here
+
     def test_work_that_comes_after_a_wait_is_done(self, run: Run, tmp_path: Path) -> None:
         study = one_worker([assign(n, tmp_path, "learns") for n in range(4)])
         study.waits = 3
@@ -256,3 +294,11 @@ class EngineContract:
 
 def one_worker(queue: list[Assignment], decide: Decide = go_to_end) -> ScriptedStudy:
     return ScriptedStudy(queue, decide, worker={"cpus": 1, "gpus": 0, "max": 1})
+
+
+def is_alive(pid: int) -> bool:
+    """Not so a zombie: whoever started it has not asked for its end yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

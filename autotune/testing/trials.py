@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,18 @@ __all__ = [
     "dies",
     "draws",
     "exhausts",
+    "forks",
     "goes_on",
     "learns",
+    "leaves",
     "meets_a_full_disk",
     "mistypes",
+    "moves_away",
     "naps",
     "raises",
     "repeats",
     "says_nothing",
+    "shares_memory",
     "turns_nan",
 ]
 
@@ -64,6 +70,48 @@ def goes_on(config: Config, trial: FunctionTrial) -> None:
 def raises(config: Config, trial: FunctionTrial) -> None:
     trial.report(1, loss=1.0)
     raise ValueError("no such layer\nand more")
+
+
+class Unusual(BaseException):
+    """What `except Exception` does not see, and another process cannot unpickle."""
+
+
+def leaves(config: Config, trial: FunctionTrial) -> None:
+    """Ends by something else than an Exception."""
+    trial.report(1, loss=1.0)
+    match config["by"]:
+        case "SystemExit":
+            sys.exit("no data")
+        case "KeyboardInterrupt":
+            raise KeyboardInterrupt
+        case "GeneratorExit":
+            raise GeneratorExit
+        case "StopIteration":
+            next(iter(()))
+        case _:
+            raise Unusual("of my own")
+
+
+def forks(config: Config, trial: FunctionTrial) -> None:
+    """Leaves four processes behind, their numbers in `processes`: the last has its own session."""
+    sleep = ["sleep", "600"]
+    if (forked := os.fork()) == 0:
+        time.sleep(600)
+        os._exit(0)
+    shell = f"{' '.join(sleep)} > /dev/null & echo $!"
+    orphan = int(subprocess.check_output(shell, shell=True))
+    child, daemon = (
+        os.posix_spawnp("sleep", sleep, os.environ, setsid=own) for own in (False, True)
+    )
+    (trial.folder / "processes").write_text(f"{forked} {orphan} {child} {daemon}")
+    trial.report(1, loss=1.0)
+
+
+def moves_away(config: Config, trial: FunctionTrial) -> None:
+    """Reports 0 where the working directory was `config["from"]`, and leaves it for another."""
+    trial.report(1, loss=float(os.getcwd() != config["from"]))
+    os.chdir("/")
+    trial.report(2, loss=0.0)
 
 
 def turns_nan(config: Config, trial: FunctionTrial) -> None:
@@ -113,3 +161,14 @@ def mistypes(config: Config, trial: FunctionTrial) -> None:
 
 def says_nothing(config: Config, trial: FunctionTrial) -> None:
     time.sleep(config.get("seconds", 0.0))
+
+
+def shares_memory(config: Config, trial: FunctionTrial) -> None:
+    """Python starts a process for it; `tracker` is its number."""
+    from multiprocessing import resource_tracker, shared_memory
+
+    block = shared_memory.SharedMemory(create=True, size=1)
+    block.close()
+    block.unlink()
+    tracker: Any = resource_tracker._resource_tracker
+    trial.report(1, tracker=tracker._pid)

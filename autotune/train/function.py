@@ -3,16 +3,24 @@
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import wraps
 from typing import Any
 
 from autotune.errors import InvalidInput, Problem, nearest
 
-__all__ = ["resolve"]
+__all__ = ["resolve", "same_folder"]
+
+_HOMES: dict[str, str] = {}
+"""Module -> the directory that its import has changed to: its functions are called there."""
 
 
 def resolve(reference: str, at: tuple[str, ...] = ("function",)) -> Callable[..., Any]:
     """The function that `reference` names; the working directory is searched first.
+
+    Neither the import nor a call of the function moves the working directory for good: relative
+    paths in a config mean the same before and after.
 
     Raises InvalidInput, with the path `at`, when there is none. An error inside the user's module
     passes through as it is, except that one of its own imports may be missing.
@@ -22,7 +30,10 @@ def resolve(reference: str, at: tuple[str, ...] = ("function",)) -> Callable[...
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
-        module = importlib.import_module(module_name)
+        with same_folder():
+            module = importlib.import_module(module_name)
+            if os.getcwd() != folder:
+                _HOMES[module_name] = os.getcwd()
     except ModuleNotFoundError as error:
         raise InvalidInput([Problem(absent(at, module_name, folder, error), at)]) from error
     found = getattr(module, name, None)
@@ -31,7 +42,28 @@ def resolve(reference: str, at: tuple[str, ...] = ("function",)) -> Callable[...
         what = "has no function" if found is None else "has no function, but a value, named"
         message = f"`{'.'.join(at)}`: module {module_name!r} {what} {name!r}{nearest(name, public)}"
         raise InvalidInput([Problem(message, at)])
-    return found  # type: ignore[no-any-return]
+    return _called_at(_HOMES.get(module_name, folder), found)
+
+
+def _called_at(home: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with same_folder():
+            os.chdir(home)
+            return function(*args, **kwargs)
+
+    return call
+
+
+@contextmanager
+def same_folder() -> Iterator[None]:
+    """The working directory on leaving is that on entering."""
+    before = os.getcwd()
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # removed meanwhile
+            os.chdir(before)
 
 
 def absent(at: tuple[str, ...], module: str, folder: str, error: ModuleNotFoundError) -> str:

@@ -1,5 +1,6 @@
 """What a worker makes of assignments of the training loop, and of a user's checkpoints."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 
 from autotune.engine.function import FunctionTrial
 from autotune.engine.worker import failure_of, work
+from autotune.errors import AutotuneError
 from autotune.testing.engine import assign
 from autotune.train.config import TrainConfig
 from autotune.trial import Assignment, Failure, Purpose, Reason, Report
@@ -76,6 +78,57 @@ def test_torch_out_of_memory_is_oom() -> None:
     cpu = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 TB")
     assert failure_of(cpu).reason is Reason.OOM
     assert failure_of(RuntimeError("shapes cannot be multiplied")).reason is Reason.EXCEPTION
+
+
+def test_a_message_is_one_line_of_bounded_length() -> None:
+    assert (
+        failure_of(ValueError("x" * 10**6)).message
+        == f"ValueError: {'x' * 500}… (1,000,000 characters)"
+    )
+    own = failure_of(AutotuneError("first\n  " + "y" * 600)).message
+    assert own == f"first {'y' * 492}… (608 characters)"
+    assert failure_of(ValueError("a \udc80 \x1b[31m\x00")).message == "ValueError: a � �[31m�"
+
+
+def test_an_exception_that_cannot_be_shown_is_a_failure() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise SystemExit
+
+    assert failure_of(Mute()) == Failure(
+        Reason.EXCEPTION, "Mute: (no message: its __str__ raised SystemExit)"
+    )
+
+
+def test_the_processes_of_python_itself_are_kept(tmp_path: Path) -> None:
+    """Such as the tracker of shared memory, which the next assignment goes on with."""
+    [report] = work(assign(0, tmp_path, "shares_memory", 1))
+    assert isinstance(report, Report)
+    tracker = int(report.metrics["tracker"])
+    os.kill(tracker, 0)
+
+
+def test_a_directory_changed_by_an_import_is_that_of_the_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "moving_module.py").write_text(MOVING)
+    monkeypatch.syspath_prepend(tmp_path)
+    assignment = replace(
+        assign(0, tmp_path, ""), config={"function": "moving_module:run"}, to_step=1
+    )
+    for _ in range(2):  # imported once, called twice
+        assert told(assignment) == [(1, {"there": 1.0})]
+        assert Path.cwd() == tmp_path
+
+
+MOVING = """
+import os
+os.chdir("there")
+def run(config, trial):
+    trial.report(1, there=float(os.path.basename(os.getcwd()) == "there"))
+"""
 
 
 def test_a_closed_work_has_ended(tmp_path: Path) -> None:

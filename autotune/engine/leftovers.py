@@ -1,0 +1,154 @@
+"""Processes that a user's code has started and left running: found in /proc, and ended.
+
+Where there is no /proc (macOS), they are left alone.
+"""
+
+import ctypes
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["no_processes_left"]
+
+_SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # of prctl(2), which takes five arguments
+_REST = (ctypes.c_ulong(0),) * 3
+_PATIENCE = 5.0
+"""Seconds after which what does not die, in a system call that never returns, is left."""
+_SHARED = (
+    b"multiprocessing.resource_tracker",
+    b"loky.backend.resource_tracker",
+    b"_inductor/compile_worker",
+)
+"""Of the Python process, not of the work: started at first need, used by all later work, and ended
+with their parent."""
+_FORK_SERVER = b"multiprocessing.forkserver"
+"""Of the Python process, too; the processes that it forks, whose command line is the same, are
+the work's."""
+
+
+@contextmanager
+def no_processes_left() -> Iterator[None]:
+    """Ends on leaving what was started in between and still runs, grandchildren included.
+
+    A process that has a session of its own (setsid, `start_new_session=True`) was meant to go on,
+    and does.
+    """
+    with _adopting():
+        before = _descendants()
+        try:
+            yield
+        finally:
+            _end_all_but(before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    pid: int
+    started: int
+    """In ticks since boot: a number that is given again is another process."""
+    parent: int
+    session: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.pid, self.started
+
+    def is_of_the_work(self) -> bool:
+        try:
+            command = Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except OSError:
+            return True  # it is ending
+        if _FORK_SERVER in command and self.parent == os.getpid():
+            return False
+        return not any(word in command for word in _SHARED)
+
+
+@contextmanager
+def _adopting() -> Iterator[None]:
+    """Orphans among our descendants become children of this process, not of init."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    before = ctypes.c_int()
+    if prctl is None or prctl(_GET_CHILD_SUBREAPER, ctypes.byref(before), *_REST) != 0:
+        yield
+        return
+    prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), *_REST)
+    try:
+        yield
+    finally:
+        prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(before.value), *_REST)
+
+
+def _end_all_but(before: set[tuple[int, int]]) -> None:
+    session, until = os.getsid(0), time.monotonic() + _PATIENCE
+    with _deaths_unseen():
+        while time.monotonic() < until:
+            new = [p for p in _family() if p.key not in before and p.session == session]
+            new = [process for process in new if process.is_of_the_work()]
+            if not new:
+                return
+            for process in new:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(process.pid, signal.SIGKILL)
+            time.sleep(0.005)
+            for process in new:
+                with suppress(ChildProcessError):
+                    os.waitpid(process.pid, os.WNOHANG)
+
+
+@contextmanager
+def _deaths_unseen() -> Iterator[None]:
+    """torch raises where SIGCHLD tells it that a worker of a DataLoader has died."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL if before is None else before)
+
+
+def _descendants() -> set[tuple[int, int]]:
+    return {process.key for process in _family()}
+
+
+def _family() -> list[_Process]:
+    """All descendants of this process."""
+    if not _has_children():
+        return []
+    children: dict[int, list[_Process]] = {}
+    for process in _processes():
+        children.setdefault(process.parent, []).append(process)
+    found, todo = [], [os.getpid()]
+    while todo:
+        below = children.pop(todo.pop(), [])
+        found += below
+        todo += [process.pid for process in below]
+    return found
+
+
+def _has_children() -> bool:
+    """The kernel's own answer: a look at every process of the machine is hardly ever needed."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _processes() -> Iterator[_Process]:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name stands in brackets and may hold any character.
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+            yield _Process(
+                pid=int(stat.parent.name),
+                started=int(fields[19]),
+                parent=int(fields[1]),
+                session=int(fields[3]),
+            )
