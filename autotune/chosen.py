@@ -11,7 +11,7 @@ from autotune.history import History
 from autotune.journal import Journal
 from autotune.schedule import SchedulerConfig, SchedulerSettings
 from autotune.search import Auto, Evolution, Mfgp, SamplerConfig, SamplerSettings
-from autotune.search.auto import Turns, proposal_seconds
+from autotune.search.auto import proposal_seconds
 from autotune.search.base import Past, Sampler, TransferSettings
 from autotune.search.fixed import FixedFirst
 from autotune.spec import StudySpec
@@ -54,7 +54,6 @@ class _InTurns:
     ) -> None:
         self._model, self._cheap = model, cheap
         self._history, self._journal, self._tell = history, journal, tell
-        history.turns = Turns(**(journal.note("turns") or {}))
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
         if self._history.turns.due(number):

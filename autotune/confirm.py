@@ -41,7 +41,7 @@ def outstanding(history: History) -> Todo | None:
     None when there is none, or none before the runs under way have finished.
     """
     begun = {run.label for run in history.confirms}
-    for trial in history.top(history.spec.confirm.top):
+    for trial in history.candidates():
         for nth in range(1, history.spec.confirm.seeds + 1):
             label = f"confirm-{trial.trial:04d}-s{nth}"
             if label not in begun:

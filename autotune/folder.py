@@ -73,11 +73,14 @@ class Folder:
             shutil.copytree(source, target)
 
     def tidy(self, run: Run) -> None:
-        """Keeps the checkpoints of unfinished trials and of the best k alone."""
+        """Keeps the checkpoints of unfinished trials and of the best k alone, and of the best k
+        complete ones: of a stopped trial there may be none."""
         if run.purpose != Purpose.SEARCH or not run.state.finished:
             return
-        best = self._history.top(max(self._history.spec.confirm.top, 1))
-        keep = {kept.trial for kept in best if kept.state == State.COMPLETE}
+        k, standings = max(self._history.spec.confirm.top, 1), self._history.standings
+        ended = standings.first(k, State.COMPLETE, State.PRUNED)
+        best = [*standings.top(k), *ended, *standings.first(k, State.COMPLETE)]
+        keep = {kept.trial for kept in best if kept.state.finished}
         for gone in {run.trial, *self._kept} - keep:
             shutil.rmtree(self._history.trial_folder(gone), ignore_errors=True)
         self._kept = keep

@@ -16,10 +16,14 @@ from autotune.journal import Journal, Run, open_storage
 from autotune.search.auto import Turns
 from autotune.spec import StudySpec
 from autotune.standings import Standings
-from autotune.train.config import apply
+from autotune.train.config import apply, pace
 from autotune.trial import Purpose, State, Trials
 
 __all__ = ["Best", "Confirmed", "History", "find", "load", "names"]
+
+FIRST_RULES, RULES = 1, 2
+"""A study keeps the rules that it began with, so that a finished one stays finished. Its journal
+names them; the first had no name. RULES are those of new studies: who is retrained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Best:
 
     trial: int
     value: float
-    """The search's own score of the trial, the best of many noisy ones."""
+    """The search's own score of the trial, so far where it has not ended: the best of many noisy
+    ones."""
     mean: float | None
     std: float | None
     seeds: tuple[int, ...]
@@ -63,6 +68,9 @@ class Best:
     broken: tuple[str, ...]
     """The constraints that the trial breaks, where no trial keeps them all; then it is the one
     that breaks them least, and is not retrained."""
+    progress: str
+    """How far the trial came in the search, as in "epoch 15 of 27, still running"; "": it is
+    complete."""
     source: Run
     """The run whose weights are exported: the winner's best confirmation, else the trial itself."""
 
@@ -76,6 +84,8 @@ class History:
     """By number."""
     confirms: list[Run] = field(default_factory=list)
     tests: list[Run] = field(default_factory=list)
+    rules: int = RULES
+    """By which rules it goes on: those that it began with."""
     exhausted: bool = False
     """The sampler has proposed all there is."""
     driven: bool = False
@@ -86,6 +96,12 @@ class History:
 
     def __post_init__(self) -> None:
         self.standings = Standings(self.spec.aims, self.trials)
+
+    def recall(self, journal: Journal) -> None:
+        """Takes over what the journal notes of the study as a whole."""
+        self.exhausted = bool(journal.note("exhausted"))
+        self.rules = journal.note("rules") or FIRST_RULES
+        self.turns = Turns(**(journal.note("turns") or {}))
 
     def add(self, run: Run) -> None:
         """A run begins, or is read from the journal."""
@@ -174,7 +190,8 @@ class History:
         metric = self.spec.objective.metric
         lines = [f"trial {best.trial} of study {self.spec.name}"]
         what = "the best" if len(self.spec.objectives) == 1 else "picked"
-        lines += [f"search {metric}: {best.value:.6g} ({what} of {len(self.trials)} trials)"]
+        of = f"{what} of {len(self.trials)} trials" + f"; {best.progress}" * bool(best.progress)
+        lines += [f"search {metric}: {best.value:.6g} ({of})"]
         others = list(self.values(self.trials[best.trial]).items())[1:]
         lines += [f"search {name}: {value:.6g}" for name, value in others]
         lines += [f"breaks {constraint}" for constraint in best.broken]
@@ -192,8 +209,41 @@ class History:
         return self.standings.better(value)
 
     def top(self, k: int) -> list[Run]:
-        """As `Standings.top`: the best trials, or the Pareto set with the picked one first."""
+        """The k best trials, as `Standings.top`."""
         return self.standings.top(k)
+
+    def candidates(self) -> list[Run]:
+        """The trials to retrain, the best ones: stopped ones too, by what they are known to reach.
+        Under the first rules complete ones alone, or, where there are none, stopped ones."""
+        k = self.spec.confirm.top
+        if self.rules > FIRST_RULES:
+            return self.standings.top(k)
+        first, every = self.standings.first, len(self.trials)
+        runs = first(every, State.COMPLETE) or first(every, State.PRUNED)
+        return (runs if len(self.spec.objectives) == 1 else self.standings.preferred(runs))[:k]
+
+    def pareto(self) -> list[Run]:
+        """Of several objectives: the trials that no other dominates, the picked one first."""
+        return self.standings.pareto()
+
+    def value(self, run: Run) -> float | None:
+        """Of a trial: its value, so far where it has not ended."""
+        return self.standings.value(run)
+
+    def progress(self, run: Run) -> str:
+        """How far a trial came: "" for a complete one, else such as "stopped at epoch 9 of 27"."""
+        steps = pace(self.spec.trial)
+        reached = f"{steps.unit} {run.step}" + (f" of {steps.last}" if steps.last else "")
+        match run.state:
+            case State.COMPLETE:
+                return ""
+            case State.RUNNING:
+                return f"{reached}, still running"
+            case State.WAITING:
+                return f"{reached}, interrupted"
+            case State.PAUSED:
+                return f"paused at {reached}"
+        return f"stopped at {reached}"
 
     def values(self, run: Run) -> dict[str, float]:
         """By metric: one an objective; empty where nothing was reported."""
@@ -219,7 +269,7 @@ class History:
         failed = len(group.runs) - len(group.values)
         if len(self.spec.objectives) == 1:
             return failed, self.better(group.mean), group.trial
-        picked = [run.trial for run in self.top(len(self.trials))]
+        picked = [run.trial for run in self.candidates()]
         place = picked.index(group.trial) if group.trial in picked else len(picked)
         return failed, place, group.trial
 
@@ -243,10 +293,11 @@ class History:
     def _best(self, trial: Run, source: Run, group: Confirmed | None) -> Best:
         runs = group.runs if group else (trial,)
         tests = [value for run in runs if (value := self.test_value(run)) is not None]
-        assert trial.value is not None, "only a trial with a value can be the best"
+        value = self.value(trial)
+        assert value is not None, "only a trial with a value can be the best"
         return Best(
             trial=trial.trial,
-            value=trial.value,
+            value=value,
             mean=group.mean if group else None,
             std=group.std if group else None,
             seeds=tuple(run.seed for run in group.runs) if group else (),
@@ -255,6 +306,7 @@ class History:
             params=trial.params,
             config=self.config(source),
             broken=tuple(self.spec.aims.broken(trial.reports)),
+            progress=self.progress(trial),
             source=source,
         )
 
@@ -280,8 +332,8 @@ def load(name: str, runs: Path) -> History:
     storage = open_storage(spec.storage, folder, create=False)
     journal = Journal(storage, spec.name, spec.aims.goals, create=False)
     history = History(spec, folder, journal.uid)
-    history.exhausted, history.driven = bool(journal.note("exhausted")), _is_driven(folder)
-    history.turns = Turns(**(journal.note("turns") or {}))
+    history.driven = _is_driven(folder)
+    history.recall(journal)
     for run in journal.runs():
         if run.state == State.RUNNING and not history.driven:
             run.state = State.WAITING

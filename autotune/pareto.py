@@ -7,7 +7,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 
-__all__ = ["Point", "depths", "dominates", "fronts", "nearest_to_best", "places", "spread"]
+__all__ = ["Point", "depths", "dominates", "front", "fronts", "nearest_to_best", "places", "spread"]
 
 Point = tuple[float, ...]
 
@@ -15,6 +15,16 @@ Point = tuple[float, ...]
 def dominates(one: Point, other: Point) -> bool:
     """`one` is nowhere worse, and somewhere better."""
     return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+
+def front(points: Sequence[Point]) -> list[int]:
+    """Where in `points` those stand that no point dominates: the Pareto set."""
+    found: list[int] = []
+    # In this order no point is dominated by a later one.
+    for index in sorted(range(len(points)), key=points.__getitem__):
+        if not any(dominates(points[other], points[index]) for other in found):
+            found.append(index)
+    return sorted(found)
 
 
 def fronts(points: Sequence[Point]) -> list[int]:

@@ -4,17 +4,25 @@ What a running study asks at every record is answered here at a cost that does n
 number of trials: how many are finished, what they cost, the best few, and what a sampler sees.
 """
 
-from bisect import insort
+from bisect import bisect_left, insort
+from itertools import islice
 
 from autotune.journal import Run
-from autotune.pareto import fronts
+from autotune.pareto import front
 from autotune.spec import Aims
 from autotune.trial import Goal, State, Trials
 
 __all__ = ["Standings"]
 
+_Place = tuple[bool, float, bool, int]
+"""What sorts the better trial first: see `Standings._place`."""
+
 
 class Standings:
+    """Every trial that has reported counts, by what it is known to reach: a running, paused or
+    stopped one by its value so far, which training on can only better where `objective.at` is
+    best. Where they are judged by `seconds`, complete ones go first. Failed ones have no value."""
+
     def __init__(self, aims: Aims, trials: list[Run]) -> None:
         """Of the search's runs in `trials`, which is by number and grows outside."""
         self._aims, self._trials = aims, trials
@@ -24,14 +32,18 @@ class Standings:
         self._told = Trials()
         self._stale: set[int] = set()
         """Whose snapshots in `_told` are out of date."""
-        self._ranked: dict[State, list[tuple[float, int]]] = {}
-        """Finished, feasible trials with a value, the best by the first objective in front:
-        (`better` of the value, number)."""
-        self._infeasible: dict[State, list[tuple[float, int]]] = {}
-        """Those that break a constraint, the least violating first: (violation, number)."""
-        self._set: list[Run] = []
-        self._counted = 0
-        """Trials that were finished when `_set` was found."""
+        self._moved: set[int] = set()
+        """Whose places are out of date."""
+        self._places: dict[int, tuple[list[_Place], _Place]] = {}
+        """trial number -> the list it stands in, and its place there."""
+        self._feasible: list[_Place] = []
+        """The best by the first objective in front."""
+        self._infeasible: list[_Place] = []
+        """Those that break a constraint, the least violating in front."""
+        self._best: float | None = None
+        """Of the finished ones."""
+        self._front: list[Run] | None = None
+        """The Pareto set; None: to be found anew."""
 
     def begin(self, run: Run) -> None:
         """A trial begins, or is read from the journal."""
@@ -43,18 +55,14 @@ class Standings:
         """`run` has another state, or a report that cost `seconds`."""
         self.seconds += seconds
         self._stale.add(run.trial)
+        self._moved.add(run.trial)
 
     def ended(self, run: Run) -> None:
         """The outcome of `run` is known."""
-        self._stale.add(run.trial)
+        self.changed(run)
         self.finished += 1
-        if run.value is None:
-            return
-        if violation := self._aims.violation(run.reports):
-            insort(self._infeasible.setdefault(run.state, []), (violation, run.trial))
-        else:
-            place = (self.better(run.value), run.trial)
-            insort(self._ranked.setdefault(run.state, []), place)
+        if run.value is not None and not self._aims.violation(run.reports):
+            self._best = self.best(run.value)
 
     def better(self, value: float) -> float:
         """A key by which the better of two objective values sorts first."""
@@ -70,28 +78,76 @@ class Standings:
 
     def best(self, also: float | None = None) -> float | None:
         """The best value of the finished trials and of one that ends with `also`."""
-        first = [self._trials[ranked[0][1]].value for ranked in self._ranked.values()]
-        values = [value for value in (also, *first) if value is not None]
+        values = [value for value in (also, self._best) if value is not None]
         return min(values, key=self.better) if values else None
 
-    def top(self, k: int) -> list[Run]:
-        """The k best feasible complete trials; where none is complete, the best of the pruned. Of
-        several objectives: the Pareto set, the picked one first."""
-        ranked = self._ranked.get(State.COMPLETE) or self._ranked.get(State.PRUNED, [])
-        if len(self._aims.objectives) > 1:
-            return self._pareto([self._trials[number] for _, number in ranked])[:k]
-        return [self._trials[number] for _, number in ranked[:k]]
+    def value(self, run: Run) -> float | None:
+        """What a trial is worth so far; None where it failed or has not reported."""
+        if run.state.finished:
+            return run.value
+        return next(iter(self._aims.values(run.reports)), None)
 
-    def _pareto(self, runs: list[Run]) -> list[Run]:
-        if self._counted != self.finished:
-            points = [self._aims.losses(self._aims.values(run.reports)) for run in runs]
-            found = [i for i, front in enumerate(fronts(points)) if front == 0]
-            order = self._aims.preferred([points[i] for i in found]) if found else []
-            self._set = [runs[found[place]] for place in order]
-            self._counted = self.finished
-        return self._set
+    def top(self, k: int) -> list[Run]:
+        """The k best feasible trials. Of several objectives: the Pareto set, the picked one first,
+        then what would be the Pareto set without it, and so on."""
+        self._update()
+        if len(self._aims.objectives) == 1:
+            return self._runs(self._feasible[:k])
+        found = self.pareto()[:k]
+        while len(found) < min(k, len(self._feasible)):
+            taken = {run.trial for run in found}
+            found += self._next_front([p for p in self._feasible if p[-1] not in taken])
+        return found[:k]
+
+    def first(self, k: int, *states: State) -> list[Run]:
+        """The k best feasible trials in one of `states`, by the first objective."""
+        self._update()
+        ranked = (self._trials[place[-1]] for place in self._feasible)
+        return list(islice((run for run in ranked if run.state in states), k))
+
+    def pareto(self) -> list[Run]:
+        """The feasible trials that none dominates, the picked one first."""
+        self._update()
+        if self._front is None:
+            self._front = self._next_front(self._feasible)
+        return self._front
 
     def least_violating(self) -> Run | None:
-        """The trial that breaks the constraints least; of the complete ones where there are any."""
-        ranked = self._infeasible.get(State.COMPLETE) or self._infeasible.get(State.PRUNED, [])
-        return self._trials[ranked[0][1]] if ranked else None
+        """The trial that breaks the constraints least."""
+        self._update()
+        return next(iter(self._runs(self._infeasible[:1])), None)
+
+    def _update(self) -> None:
+        for number in self._moved:
+            if number in self._places:
+                places, place = self._places.pop(number)
+                del places[bisect_left(places, place)]
+            run = self._trials[number]
+            if (value := self.value(run)) is not None:
+                violation = self._aims.violation(run.reports)
+                places = self._infeasible if violation else self._feasible
+                place = self._place(run, violation or self.better(value))
+                insort(places, place)
+                self._places[number] = places, place
+        if self._moved:
+            self._front = None
+        self._moved.clear()
+
+    def _place(self, run: Run, loss: float) -> _Place:
+        """Of equal ones the complete one is known to end so."""
+        unfinished = run.state != State.COMPLETE
+        return unfinished and self._aims.partial, loss, unfinished, run.trial
+
+    def _runs(self, places: list[_Place]) -> list[Run]:
+        return [self._trials[place[-1]] for place in places]
+
+    def _next_front(self, places: list[_Place]) -> list[Run]:
+        """Of all of `places`, or of the complete ones where those go first (see `_place`)."""
+        return self.preferred(self._runs([p for p in places if p[0] == places[0][0]]))
+
+    def preferred(self, runs: list[Run]) -> list[Run]:
+        """The Pareto set of `runs`, the picked one first."""
+        points = [self._aims.losses(self._aims.values(run.reports)) for run in runs]
+        found = front(points)
+        order = self._aims.preferred([points[i] for i in found]) if found else []
+        return [runs[found[place]] for place in order]

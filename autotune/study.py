@@ -17,7 +17,7 @@ from autotune.clock import Clock, WallClock
 from autotune.errors import AutotuneError, MachineFault
 from autotune.files import write_atomically
 from autotune.folder import Folder, Nowhere, delete, take_lock
-from autotune.history import History
+from autotune.history import RULES, History
 from autotune.journal import Journal, Run, Unwritten, open_storage
 from autotune.race import Race
 from autotune.schedule.state import Clone, NewTrial, Resume, WaitForRunning
@@ -116,15 +116,18 @@ class Study:
         self.clock: Clock = WallClock()
         """Passes the study's time; an engine may set another before the first `next`."""
         self._journal, self._folder, self._listeners = journal, folder, listeners
+        runs = journal.runs()
+        if not runs and journal.note("rules") is None:
+            journal.write_note("rules", RULES)
+        history.recall(journal)
         self._sampler = chosen.sampler(history, journal, past, self._tell)
         self._race = Race(self.spec, chosen.scheduler(self.spec, journal))
         self._working: dict[int, Run] = {}
         self._queue: deque[tuple[Run, str]] = deque()
         self._stopping = self._closed = False
-        self.history.exhausted = bool(journal.note("exhausted"))
         self._error: AutotuneError | None = None
         self._before = 0.0
-        self._take_over(journal.runs())
+        self._take_over(runs)
 
     def _take_over(self, runs: Sequence[Run]) -> None:
         for run in runs:

@@ -51,8 +51,8 @@ def constrained(*constraints: str, one: bool = False) -> str:
 def test_the_pareto_set_is_told_and_the_knee_is_picked(tmp_path: Path) -> None:
     drive(tmp_path)
     known = load(tmp_path)
-    assert [run.trial for run in known.top(9)][0] == 2
-    assert {run.trial for run in known.top(9)} == {0, 1, 2, 3}
+    assert [run.trial for run in known.pareto()][0] == 2
+    assert {run.trial for run in known.pareto()} == {0, 1, 2, 3}
     best = views.best(known)
     assert (best["trial"], best["values"]) == (2, {"acc": 0.98, "size": 201.0})
     assert (best["pick"], len(best["pareto"]), best["pareto"][0]["trial"]) == ("knee", 4, 2)
@@ -94,7 +94,7 @@ def test_a_study_is_read_back_as_it_was(tmp_path: Path) -> None:
 def test_infeasible_trials_are_no_part_of_the_set(tmp_path: Path) -> None:
     drive(tmp_path, text=constrained("size <= 150", "acc > 0.6"))
     known = load(tmp_path)
-    assert [run.trial for run in known.top(9)] == [0]
+    assert [run.trial for run in known.pareto()] == [0]
     assert events.finished(known, known.trials[1]).summary["feasible"] == 0
     assert events.finished(known, known.trials[0]).summary["feasible"] == 1
     shown = views.study(known)["trials"]
@@ -119,7 +119,7 @@ def test_where_none_is_feasible_the_least_violating_is_shown(tmp_path: Path, one
     known = load(tmp_path)
     best = known.best()
     assert best and best.trial == 3 and best.broken == ("size <= 5 (11)",)
-    assert not known.confirms and known.top(1) == []
+    assert not known.confirms and known.pareto() == known.candidates() == []
     lines = printed(tables.best(known))
     said = "no trial keeps to the constraints; the one that breaks them least: size <= 5 (11)"
     assert said in lines

@@ -5,16 +5,17 @@ import os
 import platform
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotune.errors import UserError
-from autotune.export.card import card
+from autotune.export.card import Model, card
 from autotune.history import Best, History
 from autotune.train.config import TrainConfig
+from autotune.trial import State
 
 if TYPE_CHECKING:
     from autotune.interpret.draw import Picture
@@ -32,14 +33,15 @@ class Exported:
     figures: list[Path]
     """Those of them that are pictures."""
     notes: list[str]
-    """What could not be drawn, and why."""
+    """What could not be drawn, and why; what the weights are of, where not of the best epoch."""
 
 
 def export(history: History, target: Path, force: bool = False) -> Exported:
     """Writes the winner of `history` into the folder `target`, whole or not at all.
 
     A former export is replaced; other files are not, unless `force`. Weights are those of the best
-    epoch of the winner's best retraining. Raises UserError while there is no winner.
+    epoch of the winner's best retraining; of a trial that has not ended, the best that it has kept
+    so far. Raises UserError while there is no winner, or where it has left no weights.
     """
     best = history.best()
     if best is None:
@@ -71,18 +73,45 @@ def _write(history: History, best: Best, folder: Path) -> list[str]:
     (folder / "best.yaml").write_text(_header() + history.best_text(best))
     # The same config for programs: a training may take the exported network as its teacher.
     (folder / "config.json").write_text(json.dumps(best.config, indent=2) + "\n")
-    (folder / "metrics.json").write_text(json.dumps(_metrics(history, best), indent=2) + "\n")
-    weights = history.run_folder(best.source) / "best.safetensors"
-    if weights.exists():
-        shutil.copyfile(weights, folder / "model.safetensors")
-    elif "function" not in history.spec.trial:
-        raise UserError(
-            f"the weights of {best.source.label} are gone ({weights}); "
-            f"train them again: autotune train {history.config_file(best.source)}"
-        )
+    model, missing = _copy_weights(history, best, folder / "model.safetensors")
+    metrics = {**_metrics(history, best), "model": asdict(model)}
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     pictures, notes = _draw(history, best, folder / "figures")
-    (folder / "README.md").write_text(card(history, best, pictures))
-    return notes
+    (folder / "README.md").write_text(card(history, best, model, pictures))
+    return [*missing, *notes]
+
+
+def _copy_weights(history: History, best: Best, target: Path) -> tuple[Model, list[str]]:
+    """What the exported weights are of, and a note where they are not of the run's best step.
+    Raises UserError where there are none."""
+    run, metric, missing = best.source, history.spec.objective.metric, list[str]()
+    step, value = history.spec.aims.step(run.reports), history.value(run)
+    weights = history.run_folder(run) / "best.safetensors"
+    if weights.exists():
+        shutil.copyfile(weights, target)
+        if run.state != State.COMPLETE:  # its last checkpoint may be older than its best epoch
+            from autotune.train import checkpoint
+
+            held = checkpoint.read_best(target)
+            if held.step != step:
+                now = f"those of step {step} ({value:.4g}) were not kept"
+                was = f"step {held.step} ({held.metrics[metric]:.4g})"
+                missing = [f"model.safetensors has the weights of {was}: {now}"]
+            step, value = held.step, held.metrics[metric]
+    elif "function" not in history.spec.trial:
+        raise UserError(_no_weights(history, best, weights))
+    return Model(run.label, run.seed, step, value, history.test_value(run)), missing
+
+
+def _no_weights(history: History, best: Best, weights: Path) -> str:
+    run, config = best.source, history.config_file(best.source)
+    if run.state == State.COMPLETE:
+        cure = f"train them again: autotune train {config}"
+        return f"the weights of {run.label} are gone ({weights}); {cure}"
+    said = f"trial {run.trial}, the best so far ({best.progress}), has left no weights"
+    if run.state.finished:
+        return f"{said}; train it to its end: autotune train {config} -o DIR"
+    return f"{said} yet; let it go on: autotune resume {history.spec.name}"
 
 
 def _draw(history: History, best: Best, folder: Path) -> "tuple[list[Picture], list[str]]":
@@ -106,24 +135,18 @@ def _header() -> str:
 
 
 def _metrics(history: History, best: Best) -> dict[str, Any]:
-    run = best.source
     return {
         "study": history.spec.name,
         "trial": best.trial,
         "metric": history.spec.objective.metric,
         "search_value": best.value,
+        "search_progress": best.progress or "complete",
         "search_values": history.values(history.trials[best.trial]),
         "confirmed_mean": best.mean,
         "confirmed_std": best.std,
         "seeds": list(best.seeds),
         "test_mean": best.test,
         "test_std": best.test_std,
-        "model": {
-            "run": run.label,
-            "seed": run.seed,
-            "value": run.value,
-            "test": history.test_value(run),
-        },
     }
 
 

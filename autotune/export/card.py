@@ -1,6 +1,7 @@
 """README.md of an export: the winner, what it scored and what it looks like, for people."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autotune.history import Best, History
@@ -8,16 +9,29 @@ from autotune.history import Best, History
 if TYPE_CHECKING:
     from autotune.interpret.draw import Picture
 
-__all__ = ["card"]
+__all__ = ["Model", "card"]
 
 
-def card(history: History, best: Best, pictures: "Sequence[Picture]") -> str:
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What the weights of an export are of."""
+
+    run: str
+    seed: int
+    step: int | None
+    """The epoch, or the step where an epoch has several reports."""
+    value: float | None
+    test: float | None
+
+
+def card(history: History, best: Best, model: Model, pictures: "Sequence[Picture]") -> str:
     """Markdown; `pictures` lie in figures/ beside it."""
     parts = [
         f"# {history.spec.name}: trial {best.trial}",
         _table(history.spec.objective.metric, _scores(history, best)),
         _table("setting", [(f"`{name}`", _shown(value)) for name, value in best.params.items()]),
-        f"Train it again, to the same score on CPU: `autotune train best.yaml`. {_weights(best)}",
+        "Train it again, to the same score on CPU: `autotune train best.yaml`. "
+        + _weights(best, model),
     ]
     if pictures:
         parts.append("## Figures")
@@ -27,7 +41,8 @@ def card(history: History, best: Best, pictures: "Sequence[Picture]") -> str:
 
 def _scores(history: History, best: Best) -> list[tuple[str, str]]:
     trials = len(history.trials)
-    rows = [(f"in the search, the best of {trials} trials", f"{best.value:.4f}")]
+    came = f" ({best.progress})" if best.progress else ""
+    rows = [(f"in the search, the best of {trials} trials{came}", f"{best.value:.4f}")]
     if best.mean is not None and best.std is not None:
         rows.append((f"on fresh seeds ({len(best.seeds)})", f"{best.mean:.4f} ± {best.std:.4f}"))
     if best.test is not None:
@@ -39,12 +54,13 @@ def _scores(history: History, best: Best) -> list[tuple[str, str]]:
     return rows + [("breaks", constraint) for constraint in best.broken]
 
 
-def _weights(best: Best) -> str:
+def _weights(best: Best, model: Model) -> str:
     if "function" in best.config:
         return "What the function kept of itself is not part of an export."
-    value = best.source.value
-    score = "" if value is None else f", {value:.4f}"
-    return f"`model.safetensors` holds the weights of its best seed, {best.source.seed}{score}."
+    score = "" if model.value is None else f", {model.value:.4f}"
+    if best.mean is None:
+        return f"`model.safetensors` holds the weights of step {model.step}{score}."
+    return f"`model.safetensors` holds the weights of its best seed, {model.seed}{score}."
 
 
 def _shown(value: object) -> str:

@@ -9,12 +9,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autotune.pareto import Point, dominates
+from autotune.pareto import front
 from autotune.report.tables import params, score
 from autotune.spec import StudySpec
 from autotune.tracking.base import Event, HandedOver, RunFinished, RunReported, RunStarted
 from autotune.train.config import pace
-from autotune.trial import Goal, Purpose, State
+from autotune.trial import Purpose, Report, State
 
 __all__ = ["LiveView", "View", "view"]
 
@@ -32,9 +32,13 @@ class View:
         self.pace = pace(spec.trial)
         self.born = time.time()
         self.counts: dict[State, int] = {}
-        self.best: RunFinished | None = None
-        self.front: list[Point] = []
-        """Of several objectives: the losses of the trials that none dominates."""
+        self.best = ""
+        """The label of the best trial so far, running ones included."""
+        self.values: dict[str, tuple[float, ...]] = {}
+        """What each trial that keeps to the constraints is worth so far, by label."""
+        self.reports: dict[str, dict[int, Report]] = {}
+        """Of the trials that run, by step."""
+        self._front: list[str] | None = None
         self.running: dict[str, RunStarted] = {}
         self.reported: dict[str, RunReported] = {}
         self.params: dict[str, str] = {}
@@ -81,6 +85,7 @@ class View:
             self.params[event.label] = params(event.params)
         elif isinstance(event, RunReported):
             self.reported[event.label] = event
+            self._follow(event)
         elif isinstance(event, RunFinished) and event.label in self.running:
             self._finish(self.running.pop(event.label), event)
 
@@ -91,36 +96,61 @@ class View:
         else:
             self.counts[event.state] = self.counts.get(event.state, 0) + 1
         improved = started.purpose == Purpose.SEARCH and self._improves(event)
-        if improved:
-            self.best = event
         if event.at >= self.born:
             self.told[started.purpose] = self.told.get(started.purpose, 0) + 1
             self.tell(started, event, improved)
         else:
             self.earlier += started.purpose == Purpose.SEARCH
 
-    def _improves(self, event: RunFinished) -> bool:
-        if not event.summary.get("feasible", 1):
-            return False
-        if len(self.spec.objectives) > 1:
-            return self._joins(event)
-        value, best = self.value(event), self.value(self.best) if self.best else None
-        if value is None or event.state == State.FAILED or best is None:
-            return value is not None and event.state != State.FAILED
-        return value > best if self.spec.objective.goal == Goal.MAXIMIZE else value < best
+    def _follow(self, event: RunReported) -> None:
+        """A running trial counts by what it has reported."""
+        started = self.running.get(event.label)
+        if started is None or started.purpose != Purpose.SEARCH:
+            return
+        reports = self.reports.setdefault(event.label, {})
+        reports[event.report.step] = event.report
+        aims = self.spec.aims
+        out = aims.partial or aims.violation(reports)
+        self._place(event.label, () if out else aims.values(reports))
 
-    def _joins(self, event: RunFinished) -> bool:
-        """Several objectives: whether no complete trial so far dominates this one."""
+    def _place(self, label: str, values: tuple[float, ...]) -> None:
+        """Takes `values` for what the trial is worth; (): it is out of the running."""
+        self._front = None
+        if values:
+            self.values[label] = values
+        else:
+            self.values.pop(label, None)
+        if label == self.best:  # it may have become worse
+            self.best = min(self.values, key=self._loss, default="")
+        elif values and (not self.best or self._loss(label) < self._loss(self.best)):
+            self.best = label
+
+    def _loss(self, label: str) -> float:
+        return self.spec.objective.loss(self.values[label][0])
+
+    def _improves(self, event: RunFinished) -> bool:
+        """Whether the trial that ended is the best so far, or in the Pareto set so far."""
+        self.reports.pop(event.label, None)
+        partial = self.spec.aims.partial and event.state != State.COMPLETE
+        out = partial or event.state == State.FAILED or not event.summary.get("feasible", 1)
+        self._place(event.label, () if out else self._ended(event))
+        if len(self.spec.objectives) == 1:
+            return event.label == self.best
+        return event.label in self.values and event.label in self.front()
+
+    def _ended(self, event: RunFinished) -> tuple[float, ...]:
         at = self.spec.objective.at
         found = [event.summary.get(f"{at}/{o.metric}") for o in self.spec.objectives]
         values = tuple(value for value in found if value is not None)
-        if event.state != State.COMPLETE or len(values) < len(found):
-            return False
-        point = self.spec.aims.losses(values)
-        if any(dominates(other, point) for other in self.front):
-            return False
-        self.front = [other for other in self.front if not dominates(point, other)] + [point]
-        return True
+        return values if len(values) == len(found) else ()
+
+    def front(self) -> list[str]:
+        """Of several objectives: the labels of the trials that none dominates."""
+        if (known := self._front) is None:
+            told = list(self.values.items())  # at once: the view is drawn by another thread
+            places = front([self.spec.aims.losses(values) for _, values in told])
+            self._front = known = [told[place][0] for place in places]
+        return known
 
     def value(self, event: RunFinished) -> float | None:
         objective = self.spec.objective
@@ -210,12 +240,14 @@ class LiveView(View):
         return f", about {_clock(left)} left"
 
     def _incumbent(self) -> list[RenderableType]:
-        if not self.best:
+        best = self.best
+        if not (values := self.values.get(best)):
             return []
-        if self.front:
-            return [Text(f"Pareto set so far: {len(self.front)} trials", style="green")]
-        text = f"best {self.spec.objective.metric} {score(self.value(self.best))}"
-        details = f"  {self.best.label}: {self.params[self.best.label]}"
+        if len(self.spec.objectives) > 1:
+            return [Text(f"Pareto set so far: {len(self.front())} trials", style="green")]
+        text = f"best {self.spec.objective.metric} {score(values[0])}"
+        running = ", still running" if best in self.running else ""
+        details = f"  {best}{running}: {self.params[best]}"
         line = Text(no_wrap=True, overflow="ellipsis")
         return [line.append(text, style="green").append(details, style="dim")]
 

@@ -126,11 +126,11 @@ def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | Non
     first, *others = [objective.metric for objective in history.spec.objectives]
     kept = ["breaks"] if history.spec.constraints else []
     table = _table("trial", "state", first, *others, *kept, "steps", "seconds", "params")
-    best = [run.trial for run in history.top(len(rows))] if others or kept else []
-    places = {number: place for place, number in enumerate(best)}
+    best = history.pareto() if others else history.top(len(rows)) if kept else []
+    places = {run.trial: place for place, run in enumerate(best)}
 
     def rank(row: Mapping[str, Any]) -> tuple[int, bool, float]:
-        value = row["value"]
+        value = _value(row)
         place = places.get(row["number"], len(places))
         return place, value is None, history.better(value) if value is not None else 0.0
 
@@ -139,7 +139,7 @@ def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | Non
         table.add_row(
             str(row["number"]),
             Text(word, style=_STYLE.get(row["state"], "")),
-            score(row["value"]),
+            score(_value(row)),
             *[score(row["values"].get(metric)) for metric in others],
             *[", ".join(row["breaks"]) for _ in kept],
             str(row["steps"]),
@@ -148,6 +148,12 @@ def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | Non
             Text(params(row["params"]), no_wrap=True, overflow="ellipsis"),
         )
     return table
+
+
+def _value(row: Mapping[str, Any]) -> float | None:
+    """Of a trial that has not ended: its value so far."""
+    found: float | None = row.get("so_far", row["value"])
+    return found
 
 
 def _confirmations(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -164,7 +170,7 @@ def trial(history: History, which: int) -> RenderableType:
     rows = [("state", view["state"])]
     if view["reason"]:
         rows.append(("reason", f"{view['reason']}: {view['message']}"))
-    rows += [(metric, f"{score(view['value'])}  {sparkline(curve)}")]
+    rows += [(metric, f"{score(_value(view))}  {sparkline(curve)}")]
     rows += [("steps", f"{view['steps']}, {view['seconds']:.1f} s"), ("seed", str(view["seed"]))]
     rows += [(name, str(value)) for name, value in view["params"].items()]
     if view["worker"]:
@@ -212,9 +218,11 @@ def _scores(history: History, found: Best) -> list[str]:
         seeds = "seed" if count == 1 else "seeds"
         lines.append(f"{head} over {count} fresh {seeds}")
         shrinkage = round(found.mean - found.value, 4) + 0.0  # a difference of nothing has no sign
-        lines.append(f"  the search saw {found.value:.4f} ({shrinkage:+.4f} on retraining)")
+        more = ", ".join(filter(None, (found.progress, f"{shrinkage:+.4f} on retraining")))
+        lines.append(f"  the search saw {found.value:.4f} ({more})")
     else:
-        lines.append(f"best: trial {found.trial}, {metric} {found.value:.4f} (not confirmed)")
+        more = ", ".join(filter(None, (found.progress, "not confirmed")))
+        lines.append(f"best: trial {found.trial}, {metric} {found.value:.4f} ({more})")
     others = list(history.values(history.trials[found.trial]).items())[1:]
     lines += [f"  {name} {value:.6g}" for name, value in others]
     if found.test is not None:
@@ -229,12 +237,13 @@ def _pareto(history: History) -> list[RenderableType]:
     if not rows:
         return []
     first = history.spec.objective
-    table = _table("", "trial", *rows[0]["values"], "params")
+    table = _table("", "trial", "state", *rows[0]["values"], "params")
     for row in sorted(rows, key=lambda row: first.loss(row["values"][first.metric])):
         values = [f"{value:.6g}" for value in row["values"].values()]
         sign = "*" if row == rows[0] else ""
         text = Text(params(row["params"]), no_wrap=True, overflow="ellipsis")
-        table.add_row(sign, str(row["trial"]), *values, text)
+        state = Text(row["state"], style=_STYLE.get(row["state"], ""))
+        table.add_row(sign, str(row["trial"]), state, *values, text)
     pick = history.spec.pick
     rule = f"{pick.metric} within {pick.within:g} of the best" if pick else "the knee"
     head = f"Pareto set: {len(rows)} of {len(history.trials)} trials; * is picked: {rule}"

@@ -77,6 +77,7 @@ def _trial(run: Run, history: History) -> dict[str, Any]:
         "state": known.state,
         "reason": known.reason,
         "value": known.value,
+        **({} if known.state.finished else {"so_far": history.value(run)}),
         **_more(run, history),
         "steps": len(known.reports),
         "seconds": round(known.seconds, 3),
@@ -99,8 +100,13 @@ def _more(run: Run, history: History) -> dict[str, Any]:
 def pareto(history: History) -> list[dict[str, Any]]:
     """Of several objectives: the trials that no other dominates, the picked one first."""
     return [
-        {"trial": run.trial, "values": history.values(run), "params": dict(run.params)}
-        for run in history.top(len(history.trials))
+        {
+            "trial": run.trial,
+            "state": run.state,
+            "values": history.values(run),
+            "params": dict(run.params),
+        }
+        for run in history.pareto()
     ]
 
 
@@ -137,6 +143,8 @@ def best(history: History) -> dict[str, Any]:
         "trial": found.trial,
         "metric": history.spec.objective.metric,
         "value": found.value,
+        "state": history.trials[found.trial].state,
+        "steps": len(history.trials[found.trial].reports),
         "mean": found.mean,
         "std": found.std,
         "seeds": list(found.seeds),

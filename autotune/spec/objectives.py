@@ -144,6 +144,12 @@ class Aims:
         wanted = {constraint.metric: f"constraint {constraint}" for constraint in self.constraints}
         return wanted | {objective.metric: "the objective" for objective in self.objectives}
 
+    @property
+    def partial(self) -> bool:
+        """Whether a trial says too little before its end: `seconds` grows as it trains, so what is
+        stopped early would always seem the cheapest."""
+        return "seconds" in self.metrics
+
     def curve(self, reports: Mapping[int, Report]) -> dict[int, float]:
         """The first objective by step."""
         metric = self.objectives[0].metric

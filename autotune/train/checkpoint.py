@@ -25,7 +25,7 @@ from autotune.errors import AutotuneError
 from autotune.faults import machine_fault
 from autotune.files import write_atomically
 
-__all__ = ["Best", "Checkpoint", "clear_after", "load", "load_best", "write"]
+__all__ = ["Best", "Checkpoint", "clear_after", "load", "load_best", "read_best", "write"]
 
 Weights = dict[str, Tensor]
 
@@ -94,11 +94,16 @@ def load(folder: Path, newest: int) -> Checkpoint | None:
 
 def load_best(folder: Path) -> Best:
     """The best weights in `folder`. best.safetensors alone is asked, so they fit their step."""
+    return read_best(folder / "best.safetensors")
+
+
+def read_best(file: Path) -> Best:
+    """Best weights from a file of any name. Raises AutotuneError where they are not whole."""
     try:
-        weights, facts = _unpack(folder / "best.safetensors")
+        weights, facts = _unpack(file)
         return Best(facts["step"], facts["metrics"], weights)
     except BROKEN as error:
-        raise AutotuneError(f"there are no whole weights in {str(folder)!r}: {error}") from error
+        raise AutotuneError(f"there are no whole weights in {str(file)!r}: {error}") from error
 
 
 def clear_after(folder: Path, step: int) -> None:

@@ -74,7 +74,7 @@ def test_a_failed_trial_says_why_and_is_never_the_best() -> None:
     view, out = shown()
     tell(view, 0, 0.9, State.FAILED)
     assert out.getvalue() == "trial    0  failed    exception: exploded\n"
-    assert view.best is None
+    assert view.best == ""
 
 
 def test_what_was_done_before_is_counted_and_not_told_again() -> None:
@@ -120,6 +120,45 @@ def test_the_live_view_shows_progress_the_best_and_what_runs() -> None:
     assert lines[1].startswith("best val_accuracy 0.9000") and "lr 0.01" in lines[1]
     assert lines[2].strip() == "search-0001  epoch 4/27  val_accuracy 0.5000"
     assert lines[3].strip() == "search-0002  starting"
+
+
+def test_a_running_trial_may_be_the_best_until_it_fails() -> None:
+    view, _ = shown(LiveView)
+    with view:
+        tell(view, 0, 0.8516, State.PRUNED)
+        running = started(1)
+        view.record(running)
+        for step, value in ((14, 0.85), (15, 0.8912), (16, 0.88)):  # its best epoch counts
+            told = Report(step, {"val_accuracy": value})
+            view.record(RunReported(running.label, told, time.time()))
+        assert drawn(view)[1].startswith("best val_accuracy 0.8912  search-0001, still running:")
+        tell(view, 2, 0.86)
+        assert drawn(view)[1].startswith("best val_accuracy 0.8912  search-0001")
+        view.record(finished(running, None, State.FAILED, Reason.NAN))
+        assert drawn(view)[1].startswith("best val_accuracy 0.8600  search-0002:")
+
+
+def test_what_is_no_better_than_a_running_trial_is_not_marked() -> None:
+    view, out = shown()
+    running = started(1)
+    view.record(running)
+    view.record(RunReported(running.label, Report(3, {"val_accuracy": 0.9}), time.time()))
+    tell(view, 0, 0.8)
+    view.record(finished(running, 0.9))
+    marks = ["best so far" in line for line in out.getvalue().splitlines()]
+    assert marks == [False, True]
+
+
+def test_of_several_objectives_running_and_stopped_trials_are_in_the_set() -> None:
+    goals = "objective=[{metric: val_accuracy, goal: maximize}, {metric: params, goal: minimize}]"
+    view, _ = shown(LiveView, goals, "schedule={name: none}", "search={name: random}")
+    with view:
+        for number, (accuracy, size) in enumerate([(0.9, 10.0), (0.8, 5.0), (0.7, 20.0)]):
+            run = started(number)
+            view.record(run)
+            metrics = {"val_accuracy": accuracy, "params": size}
+            view.record(RunReported(run.label, Report(1, metrics), time.time()))
+        assert drawn(view)[1] == "Pareto set so far: 2 trials"
 
 
 def test_steps_are_told_where_an_epoch_has_several() -> None:
