@@ -139,7 +139,7 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
             from autotune.engine.drive import drive
 
             starting = partial(view.starting, "Ray" if engine == "ray" else "training")
-            history, unwritten = drive(spec, runs, [view.record], engine, address, starting)
+            history, notes = drive(spec, runs, [view.record], engine, address, starting)
     except KeyboardInterrupt:
         typer.echo(f"interrupted; go on with: autotune resume {spec.name}{option}", err=True)
         raise typer.Exit(130) from None
@@ -151,8 +151,8 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
     console.print(tables.best(history), highlight=False, soft_wrap=not console.is_terminal)
     if spec.tracking.uri != "none":
         typer.echo(f"browse it: autotune ui {spec.name}{option}")
-    if unwritten:
-        typer.echo(f"note: {unwritten}", err=True)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 @app.command(name="list")
@@ -228,10 +228,10 @@ def export(
     done = write(history, out, force)
     for path in done.files:
         typer.echo(str(path))
-    notes = [*done.notes, tell_figures(history, runs, done.figures)]
+    notes = [*done.notes, *tell_figures(history, runs, done.figures)]
     if (word := state(history)) != "finished":
         notes.append(f"the study is {word}; this is the best so far")
-    for note in filter(None, notes):
+    for note in notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"rerun it: autotune train {out / 'best.yaml'}")
 
@@ -271,12 +271,12 @@ def ui(
     from autotune.engine.drive import artifacts, store_of
     from autotune.tracking.ui import page, serve_ui
 
-    uri, uid = store_of(name, runs)
-    if uri.startswith("http"):
-        typer.echo(page(uri, uid))
+    store, uid = store_of(name, runs)
+    if (url := store.reveal()).startswith("http"):
+        typer.echo(page(url, uid))
         return
     typer.echo("starting the MLflow UI ...", err=True)
-    with serve_ui(uri, artifacts(runs), port=port) as server:
+    with serve_ui(store, artifacts(runs), port=port) as server:
         typer.echo(page(server.address, uid) if uid else server.address)
         typer.echo("Ctrl-C stops it", err=True)
         server.wait()
@@ -290,8 +290,8 @@ def sync(name: Name, runs: Runs = RUNS) -> None:
     """
     from autotune.engine.drive import sync as tell_again
 
-    if unwritten := tell_again(name, runs):
-        raise AutotuneError(unwritten)
+    for note in tell_again(name, runs):
+        typer.echo(f"note: {note}", err=True)
     typer.echo(f"study {name} is in MLflow: autotune ui {name}")
 
 

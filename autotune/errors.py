@@ -12,6 +12,7 @@ AutotuneError           exit code 1: autotune could not do it
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ __all__ = [
     "echo",
     "meant",
     "nearest",
+    "without_secrets",
 ]
 
 
@@ -92,11 +94,27 @@ class DataUnavailable(UserError):
 
 
 _WORDS = {None: "null", True: "true", False: "false"}
+_SECRETS = (
+    # scheme://user:password@host. A careless password holds /, @ or ?; host:port/ is none.
+    re.compile(r"(https?://[^\s/:@?#]*:)([^\s/?#]+)(?=@)", re.A),
+    re.compile(r"((?!https?:)[\w+.-]+://[^\s/:@?#]*:)(?!\d+[/?#])((?:\$\{\w+\})+|\S+)(?=@)", re.A),
+    re.compile(r"(https?://)([^\s/:@?#]+)(?=@)", re.A),
+    re.compile(r"([?&;\s]\w*(?:password|passwd|pwd|token|secret|api_?key)=)([^\s&;'\"]+)", re.I),
+)
+_VARIABLES = re.compile(r"(\$\{\w+\})+", re.A)
+
+
+def without_secrets(text: str) -> str:
+    """`text` with *** for every password and token of the URLs in it; ${NAME} stays."""
+    for secret in _SECRETS:
+        text = secret.sub(lambda m: m[1] + (m[2] if _VARIABLES.fullmatch(m[2]) else "***"), text)
+    return text
 
 
 def echo(value: object) -> str:
-    """`value` as a user typed it, in at most 60 characters."""
+    """`value` as a user typed it, in at most 60 characters and without passwords."""
     text = _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
+    text = without_secrets(text)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -23,7 +23,8 @@ __all__ = ["closing", "finished", "opening", "reported", "retold", "started"]
 
 def opening(history: History) -> StudyOpened:
     began = min((run.started for run in history.trials), default=0.0)
-    return StudyOpened(history.spec.name, history.uid, specs.dump(history.spec), _versions(), began)
+    spec = specs.dump_shown(history.spec)
+    return StudyOpened(history.spec.name, history.uid, spec, _versions(), began)
 
 
 def retold(history: History) -> Iterator[Event]:

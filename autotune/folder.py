@@ -37,7 +37,7 @@ def delete(name: str, runs: Path) -> Path:
     lock = take_lock(found.folder)
     try:
         if found.spec.storage is not None:
-            storage = open_storage(found.spec.storage, found.folder)
+            storage = open_storage(found.spec.storage_address, found.folder)
             Journal(storage, name, found.spec.aims.goals).delete()
         shutil.rmtree(found.folder)
     finally:

@@ -329,7 +329,7 @@ def load(name: str, runs: Path) -> History:
     """The study as its journal stands now. Raises StudyNotFound."""
     folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
-    storage = open_storage(spec.storage, folder, create=False)
+    storage = open_storage(spec.storage_address, folder, create=False)
     journal = Journal(storage, spec.name, spec.aims.goals, create=False)
     history = History(spec, folder, journal.uid)
     history.driven = _is_driven(folder)

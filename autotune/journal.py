@@ -26,6 +26,7 @@ from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from autotune.address import Address
 from autotune.errors import StudyNotFound, UserError
 from autotune.files import FileLock
 from autotune.spec.objectives import Aims
@@ -344,11 +345,11 @@ def _drop_torn_tail(path: Path) -> None:
             file.truncate(file.read().rfind(b"\n") + 1)
 
 
-def open_storage(url: str | None, folder: Path, create: bool = True) -> BaseStorage:
-    """The journal file in `folder`, or the database at `url` (PostgreSQL or SQLite)."""
+def open_storage(address: Address | None, folder: Path, create: bool = True) -> BaseStorage:
+    """The journal file in `folder`, or the database at `address` (PostgreSQL or SQLite)."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if url is not None:
-        return _open_database(_absolute(url))
+    if address is not None:
+        return _open_database(address)
     path = folder / "journal.log"
     if not create and not path.exists():
         raise StudyNotFound(f"{path} does not exist: the study was never started.")
@@ -362,14 +363,15 @@ def _absolute(url: str) -> str:
     return f"sqlite:///{Path(path).absolute()}" if separator and not prefix else url
 
 
-def _open_database(url: str) -> BaseStorage:
+def _open_database(address: Address) -> BaseStorage:
+    url = _absolute(address.reveal())
     try:
         return RDBStorage(url)
     except ImportError as error:
         raise UserError(
-            f"storage: {url} needs a database driver ({error}). "
+            f"storage: {address} needs a database driver ({error}). "
             "For PostgreSQL: pip install 'autotune[postgresql]'."
         ) from None
     except Exception as error:
-        line = str(error).strip().splitlines()[0]
-        raise UserError(f"storage: {url} cannot be opened: {line[:200]}") from None
+        line = address.scrub(str(error).strip().splitlines()[0])
+        raise UserError(f"storage: {address} cannot be opened: {line[:200]}") from None

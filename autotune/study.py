@@ -75,8 +75,8 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
     try:
         if stored.exists():
             specs.refuse_changes(specs.load(stored), spec)
-        write_atomically(stored, specs.dump(spec))
-        journal = Journal(open_storage(spec.storage, folder), spec.name, spec.aims.goals)
+        write_atomically(stored, specs.dump(spec), mode=0o600 if specs.exposed(spec) else 0o644)
+        journal = Journal(open_storage(spec.storage_address, folder), spec.name, spec.aims.goals)
         history = History(spec, folder, journal.uid)
         past = earlier.recall(spec, journal, read)
         return Study(history, journal, Folder(history, lock), listeners, past)

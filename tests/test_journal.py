@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune.address import Address
 from autotune.errors import StudyNotFound, UserError
 from autotune.files import FileLock, write_atomically
 from autotune.journal import Journal, Run, open_storage
@@ -111,13 +112,13 @@ def test_missing_journal_and_unusable_database_are_the_users_to_mend(tmp_path: P
     with pytest.raises(StudyNotFound, match="never started"):
         open_storage(None, tmp_path, create=False)
     with pytest.raises(UserError, match="cannot be opened"):
-        open_storage("nonsense://x", tmp_path)
+        open_storage(Address("nonsense://x"), tmp_path)
 
 
 def test_a_database_keeps_the_same_records(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/study.db"
-    write_two_trials(Journal(open_storage(url, tmp_path), "s", [Goal.MAXIMIZE]))
-    runs = Journal(open_storage(url, tmp_path), "s", [Goal.MAXIMIZE]).runs()
+    write_two_trials(Journal(open_storage(Address(url), tmp_path), "s", [Goal.MAXIMIZE]))
+    runs = Journal(open_storage(Address(url), tmp_path), "s", [Goal.MAXIMIZE]).runs()
     assert [(run.trial, run.value) for run in runs] == [(0, 0.2), (1, 1.2)]
 
 

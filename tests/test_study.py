@@ -296,7 +296,7 @@ def test_a_study_that_runs_is_not_told_again_by_another(tmp_path: Path) -> None:
     with pytest.raises(StudyBusy):
         sync("s", tmp_path / "runs")
     study.close()
-    assert sync("s", tmp_path / "runs") == ""
+    assert sync("s", tmp_path / "runs") == []
 
 
 def test_a_trial_that_ends_by_itself_is_complete(tmp_path: Path) -> None:

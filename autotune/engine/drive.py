@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from autotune import confirm, events, history, study
-from autotune.errors import StudyBusy, UserError
+from autotune import spec as specs
+from autotune.address import Address
+from autotune.errors import AutotuneError, StudyBusy, UserError
 from autotune.faults import as_machine_faults
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
@@ -27,8 +29,9 @@ def drive(
     engine: Engine = "ray",
     address: str | None = None,
     starting: Callable[[], None] = lambda: None,
-) -> tuple[History, str]:
-    """Runs `spec`, or goes on with it, to its end; the history and what the tracker did not write.
+) -> tuple[History, list[str]]:
+    """Runs `spec`, or goes on with it, to its end; the history and notes, such as on what the
+    tracker did not write.
 
     `starting` is called before the engine starts, which takes Ray seconds. A finished study is
     returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written, MachineFault for what
@@ -48,7 +51,7 @@ def drive(
     finally:
         unwritten = tracker.close()
     driven.raise_error()
-    return driven.history, unwritten
+    return driven.history, [note for note in (unwritten, specs.exposed(spec)) if note]
 
 
 def _run(driven: study.Study, engine: Engine, address: str | None) -> None:
@@ -64,54 +67,59 @@ def _run(driven: study.Study, engine: Engine, address: str | None) -> None:
 
 def tracker_for(spec: StudySpec, runs: Path) -> Tracker:
     """`uri: none` remembers nothing; the default store lies in `runs`."""
-    if spec.tracking.uri == "none":
+    address = store(spec, runs)
+    if address is None:
         return MemoryTracker()
-    spool = runs / spec.name / "tracking.spool"
-    return MlflowTracker(store(spec, runs), artifacts(runs), spool)
+    return MlflowTracker(address, artifacts(runs), runs / spec.name / "tracking.spool")
 
 
-def store(spec: StudySpec, runs: Path) -> str:
-    """The MLflow store's URI."""
-    default = Tracking().uri
-    return f"sqlite:///{runs}/mlflow.db" if spec.tracking.uri == default else spec.tracking.uri
+def store(spec: StudySpec, runs: Path) -> Address | None:
+    """The MLflow store's address; None: the study is not tracked."""
+    return _default(runs) if spec.tracking == Tracking() else spec.tracking_address
 
 
-def store_of(name: str | None, runs: Path) -> tuple[str, str]:
+def _default(runs: Path) -> Address:
+    return Address(f"sqlite:///{runs}/mlflow.db")
+
+
+def store_of(name: str | None, runs: Path) -> tuple[Address, str]:
     """The MLflow store of a study and the study's uid; the default store and "" without a name."""
     if name is None:
-        return f"sqlite:///{runs}/mlflow.db", ""
+        return _default(runs), ""
     told = history.load(name, runs)
-    if told.spec.tracking.uri == "none":
+    address = store(told.spec, runs)
+    if address is None:
         raise UserError(f"study {name!r} is not tracked: its spec says `tracking: {{uri: none}}`")
-    return store(told.spec, runs), told.uid
+    return address, told.uid
 
 
 def artifacts(runs: Path) -> Path:
     return runs / "mlartifacts"
 
 
-def sync(name: str, runs: Path) -> str:
-    """Tells the tracker the whole study again; "" or what it did not write.
-
-    Raises StudyBusy while the study runs: it tells its tracker itself.
+def sync(name: str, runs: Path) -> list[str]:
+    """Tells the tracker the whole study again; notes. Raises AutotuneError for what it did not
+    write, and StudyBusy while the study runs: it tells its tracker itself.
     """
     lock = study.take_lock(history.find(name, runs))  # two writers could double a run
     try:
         told = history.load(name, runs)
-        return _tell(told, runs, events.retold(told), timeout=600)
+        unwritten = _tell(told, runs, events.retold(told), timeout=600)
     finally:
         lock.release()
+    if unwritten:
+        raise AutotuneError(unwritten)
+    return [note for note in (specs.exposed(told.spec),) if note]
 
 
-def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> str:
-    """Keeps pictures of the winner with its study and gives them to the tracker; "" or what it did
-    not write.
+def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str]:
+    """Keeps pictures of the winner with its study and gives them to the tracker; notes.
 
     A study that runs gives them to its tracker at its end.
     """
     best = told.best()
     if best is None or not figures or told.spec.tracking.uri == "none":
-        return ""
+        return []
     folder = told.figures_folder(best.source)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -120,11 +128,14 @@ def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> str:
     try:
         lock = study.take_lock(told.folder)
     except StudyBusy:
-        return ""
+        return []
     try:
-        return _tell(told, runs, ())
+        unwritten = _tell(told, runs, ())
+    except UserError as error:  # a variable of its address is not set
+        unwritten = str(error)
     finally:
         lock.release()
+    return [unwritten] if unwritten else []
 
 
 def _tell(told: History, runs: Path, between: Iterable[Event], timeout: float = 30.0) -> str:

@@ -6,11 +6,13 @@
 Imports neither torch nor ray, mlflow or optuna.
 """
 
+from autotune.spec.addresses import exposed
 from autotune.spec.load import (
     check,
     differences,
     dump,
     dump_config,
+    dump_shown,
     load,
     load_config,
     plain,
@@ -35,6 +37,8 @@ __all__ = [
     "differences",
     "dump",
     "dump_config",
+    "dump_shown",
+    "exposed",
     "find",
     "load",
     "load_config",

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from autotune.errors import InvalidInput, Problem, StudyChanged
 from autotune.space import Space
+from autotune.spec.addresses import address_problems, literal_variables, shown
 from autotune.spec.check import rules, walk
 from autotune.spec.model import StudySpec
 from autotune.spec.reader import Node
@@ -25,6 +26,7 @@ __all__ = [
     "differences",
     "dump",
     "dump_config",
+    "dump_shown",
     "load",
     "load_config",
     "plain",
@@ -67,11 +69,11 @@ def check(spec: StudySpec) -> list[str]:
     """Tries every combination of names, both ends of every range and every choice.
 
     Answers what the chosen sampler makes no use of. Raises InvalidInput with all that the training
-    config rejects.
+    config rejects, and for passwords in the study.
     """
-    if problems := walk(spec):
+    if problems := [*walk(spec), *address_problems(spec)]:
         raise InvalidInput([replace(p, where=spec.locate(p.path)) for p in problems])
-    return _limits(spec)
+    return [*_limits(spec), *literal_variables(spec)]
 
 
 def _limits(spec: StudySpec) -> list[str]:
@@ -85,11 +87,20 @@ def _limits(spec: StudySpec) -> list[str]:
 
 def dump(spec: StudySpec) -> str:
     """The whole study in one file, fragments and overrides resolved; `load` reads it back."""
+    return write(_plain(spec), blocks=("trial", "space"))
+
+
+def dump_shown(spec: StudySpec) -> str:
+    """As `dump`, for others to read: without a password that an old study may hold."""
     return write(plain(spec), blocks=("trial", "space"))
 
 
 def plain(spec: StudySpec) -> dict[str, Any]:
-    """What `dump` writes, as plain values."""
+    """What `dump_shown` writes, as plain values."""
+    return shown(_plain(spec))
+
+
+def _plain(spec: StudySpec) -> dict[str, Any]:
     values = {k: v for k, v in spec.model_dump(mode="json").items() if v is not None and v != []}
     for section in ("search", "schedule"):
         values[section] = {k: v for k, v in values[section].items() if v is not None}
@@ -155,7 +166,7 @@ def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem
     left = _repaired(raw, wrong) if problems else spec
     more = rules(left) if left else []
     if left and (problems or broken or more):
-        more += walk(left)
+        more += [*walk(left), *address_problems(left)]
     return spec, problems + [p for p in more if not _within(p.path, wrong)]
 
 

@@ -14,6 +14,7 @@ from pydantic import (
     field_validator,
 )
 
+from autotune.address import Address
 from autotune.schedule import AutoSchedule, SchedulerConfig, StudyContext
 from autotune.search import Auto, SamplerConfig
 from autotune.space import Space
@@ -24,13 +25,24 @@ from autotune.train.base import Config
 from autotune.train.config import pace
 from autotune.train.metrics import COSTS
 
-__all__ = ["Budget", "Confirm", "StudySpec", "Tracking", "Worker"]
+__all__ = ["DATABASE", "STORE", "Budget", "Confirm", "StudySpec", "Tracking", "Worker"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
-_STORE = re.compile(r"sqlite:///.+|(https?|(postgresql|mysql)(\+\w+)?)://[^/\s]\S*", re.ASCII)
-_DATABASE = re.compile(r"sqlite:///.+|postgresql(\+\w+)?://[^\s]+", re.ASCII)
+STORE = re.compile(r"sqlite:///.+|(https?|(postgresql|mysql)(\+\w+)?)://[^/\s]\S*", re.ASCII)
+"""What `tracking.uri` may be, with its variables filled in."""
+DATABASE = re.compile(r"sqlite:///.+|postgresql(\+\w+)?://[^\s]+", re.ASCII)
+"""What `storage` may be."""
 _UNIT_SECONDS = (86_400, 3_600, 60, 1)
+
+
+def _fits(written: str, kind: re.Pattern[str]) -> bool:
+    """Whether it can be such an address; `${NAME}` at its beginning may hold any scheme."""
+    address = Address(written)
+    if not address.well_formed:
+        raise law("address", "names a variable as ${NAME}, of letters, digits and _")
+    begins = written.startswith("${")
+    return bool(kind.fullmatch(address.outline)) or (begins and " " not in written)
 
 
 def _seconds(value: object) -> object:
@@ -104,12 +116,13 @@ class Tracking(Section):
     uri: str = "sqlite:///runs/mlflow.db"
     """sqlite:///path of a file, the http(s):// address of a tracking server, or the postgresql://
     or mysql:// URL of a database. none: no tracking; the journal remembers everything all the
-    same, and `autotune ui` has nothing to show."""
+    same, and `autotune ui` has nothing to show. Passwords as in `storage`; MLflow's own
+    MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN work, too."""
 
     @field_validator("uri")
     @classmethod
     def _is_a_store(cls, uri: str) -> str:
-        if uri != "none" and not _STORE.fullmatch(uri):
+        if uri != "none" and not _fits(uri, STORE):
             words = "must be none, sqlite:///path, or an http(s), postgresql or mysql address"
             raise law("uri", words)
         return uri
@@ -162,12 +175,15 @@ class StudySpec(Config):
     tracking: Tracking = Tracking()
     """What remembers."""
     storage: str | None = None
-    """sqlite:// or postgresql:// URL of the journal. None: a file beside the study."""
+    """sqlite:// or postgresql:// URL of the journal. None: a file beside the study. A password is
+    given as "postgresql://user:${NAME}@host/database": the variable NAME of the environment is
+    asked for when the connection is made, and its value is never stored. Without it ~/.pgpass and
+    PGPASSWORD work."""
 
     @field_validator("storage")
     @classmethod
     def _is_a_database(cls, storage: str | None) -> str | None:
-        if storage is not None and not _DATABASE.fullmatch(storage):
+        if storage is not None and not _fits(storage, DATABASE):
             raise law("storage", "must be a sqlite:///path or postgresql://host/database URL")
         return storage
 
@@ -195,6 +211,19 @@ class StudySpec(Config):
     def read_from(self, node: Node) -> Self:
         self._source = Source(node)
         return self
+
+    @property
+    def storage_address(self) -> Address | None:
+        if self.storage is None:
+            return None
+        return Address(self.storage, "storage", self.locate(("storage",)))
+
+    @property
+    def tracking_address(self) -> Address | None:
+        """None: the study is not tracked."""
+        if self.tracking.uri == "none":
+            return None
+        return Address(self.tracking.uri, "tracking.uri", self.locate(("tracking", "uri")))
 
     @property
     def objective(self) -> Objective:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -40,8 +41,12 @@ class BackgroundTracker:
     by the next tracker with the same file.
     """
 
-    def __init__(self, store: Store, spool: Path, name: str) -> None:
+    def __init__(
+        self, store: Store, spool: Path, name: str, scrub: Callable[[str], str] = str
+    ) -> None:
+        """`scrub` takes secrets out of the store's errors."""
         self._store, self._spool, self._name = store, Spool(spool), name
+        self._scrub = scrub
         self._queue: deque[Event] = deque()
         self._waiting: list[Event] = []
         self._spooled = 0
@@ -87,7 +92,7 @@ class BackgroundTracker:
         try:
             self._store.prepare()
         except Exception as error:
-            self._trouble = _one_line(error)
+            self._trouble = self._one_line(error)
 
     def _flush(self) -> bool:
         with self._lock:
@@ -95,10 +100,10 @@ class BackgroundTracker:
         if self._opened is None or not self._waiting:
             return True
         try:
-            self._refused += self._store.write(self._waiting)
+            self._refused += map(self._scrub, self._store.write(self._waiting))
         except Exception as error:
             with self._lock:
-                self._trouble = _one_line(error)
+                self._trouble = self._one_line(error)
                 self._keep()
             return False
         with self._lock:
@@ -129,7 +134,7 @@ class BackgroundTracker:
         try:
             self._spool.append(new)
         except OSError as error:
-            self._trouble += f"; nor can they be kept: {_one_line(error)}"
+            self._trouble += f"; nor can they be kept: {self._one_line(error)}"
         else:
             self._spooled = len(self._waiting)
 
@@ -150,7 +155,6 @@ class BackgroundTracker:
             return f"{self._name} refused {len(self._refused)} writes (such as: {first}); {cure}"
         return ""
 
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else f"{text[:157]}..."
+    def _one_line(self, error: Exception) -> str:
+        text = self._scrub(" ".join(str(error).split())) or type(error).__name__
+        return text if len(text) <= 160 else f"{text[:157]}..."

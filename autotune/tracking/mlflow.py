@@ -16,8 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from autotune.address import Address, without_login
+from autotune.errors import without_secrets
 from autotune.files import FileLock
 from autotune.tracking.background import BackgroundTracker
 from autotune.tracking.base import Event, StudyOpened
@@ -51,11 +52,14 @@ class MlflowTracker(BackgroundTracker):
 
     `artifacts` is the folder of the study's artifacts (a server keeps them by itself); `spool` is
     the file where events wait while the store is away. The database is made ready at once.
+    Raises UserError where a variable of the address is not set.
     """
 
-    def __init__(self, uri: str, artifacts: Path, spool: Path) -> None:
-        uri = _absolute(uri)
-        super().__init__(_MlflowStore(uri, artifacts), spool, f"MLflow at {_shown(uri)}")
+    def __init__(self, address: Address, artifacts: Path, spool: Path) -> None:
+        uri = _absolute(address.reveal())
+        shown = str(address) if address.variables else without_secrets(uri)
+        store = _MlflowStore(uri, artifacts)
+        super().__init__(store, spool, f"MLflow at {shown}", address.scrub)
 
 
 def _absolute(uri: str) -> str:
@@ -67,12 +71,6 @@ def _absolute(uri: str) -> str:
 def _database(uri: str) -> Path | None:
     prefix = "sqlite:///"
     return Path(uri.removeprefix(prefix)).absolute() if uri.startswith(prefix) else None
-
-
-def _shown(uri: str) -> str:
-    """Without a password."""
-    parts = urlsplit(uri)
-    return uri.replace(f"{parts.username}:{parts.password}@", "") if parts.password else uri
 
 
 def connect(uri: str) -> "MlflowClient":
@@ -235,7 +233,7 @@ class _MlflowStore:
             STUDY, opened.name, opened.at, {**opened.tags, "state": "running"}
         )
         if self._served:
-            self.url = run_page(self._uri, self._experiment, self._parent.id)
+            self.url = run_page(without_login(self._uri), self._experiment, self._parent.id)
         return self._parent
 
     def _write_artifacts(self, parent: _Run, change: StudyChange) -> None:

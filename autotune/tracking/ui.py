@@ -3,6 +3,7 @@
 Run as a program this file is that process: `mlflow` itself, which ends when its parent does.
 """
 
+import base64
 import json
 import os
 import runpy
@@ -18,7 +19,9 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Self
+from urllib.parse import unquote, urlsplit
 
+from autotune.address import Address, without_login
 from autotune.errors import AutotuneError
 
 __all__ = ["Server", "page", "run_page", "serve_ui"]
@@ -66,17 +69,20 @@ class Server:
         self.stop()
 
 
-def serve_ui(uri: str, artifacts: Path, host: str = "127.0.0.1", port: int | None = None) -> Server:
-    """Start the MLflow server on the store at `uri` and wait until it answers.
+def serve_ui(
+    address: Address, artifacts: Path, host: str = "127.0.0.1", port: int | None = None
+) -> Server:
+    """Start the MLflow server on the store at `address` and wait until it answers.
 
     A free port is taken where none is given. Raises AutotuneError with the server's last line when
     it ends instead.
     """
     port = port or _free_port(host)
+    store = address.reveal()
     output = tempfile.TemporaryFile()
     process = subprocess.Popen(
-        _command(uri, artifacts, host, port),
-        env=_environment(),
+        _command(artifacts, host, port),
+        env=_environment(store),
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -84,29 +90,30 @@ def serve_ui(uri: str, artifacts: Path, host: str = "127.0.0.1", port: int | Non
     )
     server = Server(process, f"http://{host}:{port}", output)
     try:
-        _wait_until_up(server)
+        _wait_until_up(server, address)
     except BaseException:
         server.stop()
         raise
     return server
 
 
-def _command(uri: str, artifacts: Path, host: str, port: int) -> list[str]:
+def _command(artifacts: Path, host: str, port: int) -> list[str]:
     folder = artifacts.absolute()
     return [
-        *(sys.executable, "-m", __name__, "server", "--backend-store-uri", uri),
+        *(sys.executable, "-m", __name__, "server"),
         *("--artifacts-destination", str(folder), "--host", host, "--port", str(port)),
         *("--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
 
 
-def _environment() -> Mapping[str, str]:
+def _environment(store: str) -> Mapping[str, str]:
+    """The store may hold a password: everyone on the machine sees what a command line says."""
     quiet = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Its job runner serves the evaluation of language models, in processes of its own.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    return {**quiet, **os.environ}
+    return {**quiet, **os.environ, "MLFLOW_BACKEND_STORE_URI": store}
 
 
 def _free_port(host: str) -> int:
@@ -115,11 +122,12 @@ def _free_port(host: str) -> int:
         return int(free.getsockname()[1])
 
 
-def _wait_until_up(server: Server) -> None:
+def _wait_until_up(server: Server, store: Address) -> None:
     deadline = time.monotonic() + _SLOWEST_START
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
-            raise AutotuneError(f"the MLflow server did not start: {server.last_line()}")
+            why = store.scrub(server.last_line())
+            raise AutotuneError(f"the MLflow server did not start: {why}")
         try:
             with urllib.request.urlopen(f"{server.address}/health", timeout=5):
                 return
@@ -132,18 +140,20 @@ def run_page(address: str, experiment: str, run: str) -> str:
     return f"{address.rstrip('/')}/#/experiments/{experiment}/runs/{run}"
 
 
-def page(address: str, uid: str) -> str:
-    """The page of the study `uid` on the MLflow server at `address`: its runs, children nested.
+def page(server: str, uid: str) -> str:
+    """The page of the study `uid` on the MLflow server `server`: its runs, children nested.
 
     Leaves a view named `autotune` in the experiment, which shows the columns that matter. The
-    server's front page where it does not know the study or wants a login.
+    server's front page where it does not know the study or refuses the login. A login in `server`
+    is used, and is no part of the answer.
     """
-    address = address.rstrip("/")
+    address = server.rstrip("/")
+    front = without_login(address)
     mine = f"tags.`autotune.uid` = '{uid}'"
     try:
         found = _ask(address, "experiments/search", {"max_results": 1, "filter": mine})
         if not found.get("experiments"):
-            return address
+            return front
         experiment = found["experiments"][0]["experiment_id"]
         wanted = {"experiment_ids": [experiment], "filter": mine, "max_results": 100}
         runs = _ask(address, "runs/search", wanted).get("runs", [])
@@ -154,9 +164,9 @@ def page(address: str, uid: str) -> str:
         }
         _ask(address, "experiments/set-experiment-tag", view)
     except urllib.error.HTTPError:
-        return address
+        return front
     query = f"workflowType=machine_learning&viewStateShareKey={_VIEW}"
-    return f"{address}/#/experiments/{experiment}/runs?{query}"
+    return f"{front}/#/experiments/{experiment}/runs?{query}"
 
 
 def _columns(runs: list[Any]) -> list[str]:
@@ -172,10 +182,11 @@ def _columns(runs: list[Any]) -> list[str]:
 
 
 def _ask(address: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    front = without_login(address)
     request = urllib.request.Request(
-        f"{address}/api/2.0/mlflow/{method}",
+        f"{front}/api/2.0/mlflow/{method}",
         json.dumps(body).encode(),
-        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json", **_login(address)},
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -184,7 +195,19 @@ def _ask(address: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
     except urllib.error.HTTPError:
         raise
     except OSError as error:
-        raise AutotuneError(f"the MLflow server at {address} does not answer: {error}") from error
+        raise AutotuneError(f"the MLflow server at {front} does not answer: {error}") from error
+
+
+def _login(address: str) -> dict[str, str]:
+    """The header that MLflow's client sends: a login in the address, or else in its variables."""
+    parts = urlsplit(address)
+    user = unquote(parts.username or "") or os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+    password = unquote(parts.password or "") or os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
+    if user:
+        login = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return {"Authorization": f"Basic {login}"}
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _serve_until_parent_ends() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autotune import spec as specs
 from autotune import study as studies
+from autotune.address import Address
 from autotune.schedule.base import Stopping
 from autotune.schedule.curves import Curves
 from autotune.tracking.base import Event, RunReported
@@ -57,7 +58,7 @@ def main() -> None:
     folder, planned = given = arguments()
     spec = specs.load(STUDY, [f"budget.trials={len(planned)}"])
     specs.check(spec)
-    tracker = MlflowTracker(given.store, folder / "mlartifacts", folder / "spool")
+    tracker = MlflowTracker(Address(given.store), folder / "mlartifacts", folder / "spool")
     recorder = Recorder()
     study = studies.start(spec, folder, [tracker.record, recorder])
     # No sampler and no scheduler of the product replays a list, and a study file names only those.

@@ -112,7 +112,7 @@ def test_a_wrong_space_is_told(loaded, space, expected):
 @pytest.mark.parametrize(
     "uri",
     ["none", "sqlite:///runs/x.db", "http://host:5000", "https://host/x", "postgresql://u@h/db"]
-    + ["mysql+pymysql://u:p@h/db"],
+    + ["mysql+pymysql://u@h/db"],
 )
 def test_where_a_study_may_be_tracked(loaded, uri):
     assert loaded(f"tracking.uri='{uri}'").tracking.uri == uri

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune.address import Address
 from autotune.testing.tracking import read_mlflow, study_events, told
 from autotune.tracking.base import Event, RunReported, StudyFinished, StudyOpened
 from autotune.tracking.mlflow import MlflowTracker, connect, find_runs
@@ -18,7 +19,7 @@ from autotune.trial import Report
 
 
 def track(uri: str, folder: Path, events: list[Event], timeout: float = 60) -> str:
-    tracker = MlflowTracker(uri, folder / "mlartifacts", folder / "unsent.jsonl")
+    tracker = MlflowTracker(Address(uri), folder / "mlartifacts", folder / "unsent.jsonl")
     for event in events:
         tracker.record(event)
     return tracker.close(timeout)
@@ -38,7 +39,7 @@ def test_a_store_that_cannot_be_written_never_raises(tmp_path: Path) -> None:
 def test_nor_does_a_spool_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "mlartifacts").write_text("in the way")
     tracker = MlflowTracker(
-        f"sqlite:///{tmp_path}/mlartifacts/mlflow.db",
+        Address(f"sqlite:///{tmp_path}/mlartifacts/mlflow.db"),
         tmp_path / "mlartifacts",
         tmp_path / "mlartifacts" / "unsent.jsonl",
     )
@@ -114,10 +115,11 @@ KILLED = """
 import sys
 from pathlib import Path
 from autotune.testing.tracking import study_events
+from autotune.address import Address
 from autotune.tracking.mlflow import MlflowTracker
 folder = Path(sys.argv[1])
 uri = f"sqlite:///{folder}/mlflow.db"
-tracker = MlflowTracker(uri, folder / "mlartifacts", folder / "unsent.jsonl")
+tracker = MlflowTracker(Address(uri), folder / "mlartifacts", folder / "unsent.jsonl")
 for event in study_events(40):
     tracker.record(event)
 print(flush=True)
@@ -149,9 +151,9 @@ def test_killed_in_the_middle_of_a_write(
 def test_a_server_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     events = study_events()
     store = f"sqlite:///{tmp_path}/mlflow.db"
-    with serve_ui(store, tmp_path / "mlartifacts") as server:
+    with serve_ui(Address(store), tmp_path / "mlartifacts") as server:
         address, port = server.address, int(server.address.rsplit(":", 1)[1])
-        tracker = MlflowTracker(address, tmp_path / "unused", tmp_path / "unsent.jsonl")
+        tracker = MlflowTracker(Address(address), tmp_path / "unused", tmp_path / "unsent.jsonl")
         for event in events[:8]:
             tracker.record(event)
         wait_for(lambda: tracker.url != "")
@@ -159,7 +161,7 @@ def test_a_server_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     for event in events[8:16]:
         tracker.record(event)
     wait_for((tmp_path / "unsent.jsonl").exists)
-    with serve_ui(store, tmp_path / "mlartifacts", port=port):
+    with serve_ui(Address(store), tmp_path / "mlartifacts", port=port):
         for event in events[16:]:
             tracker.record(event)
         assert tracker.close(60) == ""

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune.address import Address
 from autotune.testing.tracking import Picture, TrackerContract, read_mlflow, told
 from autotune.tracking.base import Event, Tracker
 from autotune.tracking.memory import MemoryTracker
@@ -31,7 +32,9 @@ class TestMlflow(TrackerContract):
 
     def open(self, folder: Path) -> Tracker:
         uri = self.new_database(folder)
-        return MlflowTracker(uri, folder / "mlartifacts", folder / "small" / "unsent.jsonl")
+        return MlflowTracker(
+            Address(uri), folder / "mlartifacts", folder / "small" / "unsent.jsonl"
+        )
 
     def see(self, folder: Path, tracker: Tracker) -> Mapping[str, Picture]:
         return read_mlflow(self.new_database(folder), "uid-0")

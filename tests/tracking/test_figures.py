@@ -37,11 +37,11 @@ def test_the_figures_of_an_export_are_in_mlflow(
     assert none == [] and before["status"] == "FINISHED"
     written = export(history, tmp_path / "best")
     for _ in range(2):
-        assert tell_figures(history, runs, written.figures) == ""
+        assert tell_figures(history, runs, written.figures) == []
         assert parent(uri) == (before, FIGURES)
     (runs / "mlflow.db").unlink()
     uri = new_database(runs)
-    assert sync("quickstart", runs) == ""
+    assert sync("quickstart", runs) == []
     assert parent(uri)[1] == FIGURES
 
 
@@ -54,7 +54,7 @@ def test_a_study_that_runs_tells_its_figures_itself(
     picture = tmp_path / "confusion.png"
     picture.write_bytes(b"a picture")
     with FileLock(history.folder / "driver.lock"):
-        assert tell_figures(history, runs, [picture]) == ""
+        assert tell_figures(history, runs, [picture]) == []
     told = events.closing(load("quickstart", runs), True).figures
     assert list(told) == ["figures/confusion.png"]
     assert Path(told["figures/confusion.png"]).read_bytes() == b"a picture"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autotune.address import Address
 from autotune.errors import AutotuneError
 from autotune.testing.tracking import study_events
 from autotune.tracking.mlflow import MlflowTracker
@@ -31,11 +32,11 @@ def ends_within(seconds: float, address: str) -> bool:
 @pytest.mark.slow
 def test_the_study_has_a_page(tmp_path: Path, new_database: Callable[[Path], str]) -> None:
     uri, artifacts = new_database(tmp_path), tmp_path / "mlartifacts"
-    tracker = MlflowTracker(uri, artifacts, tmp_path / "unsent.jsonl")
+    tracker = MlflowTracker(Address(uri), artifacts, tmp_path / "unsent.jsonl")
     for event in study_events():
         tracker.record(event)
     assert tracker.close(60) == ""
-    with serve_ui(uri, artifacts) as server:
+    with serve_ui(Address(uri), artifacts) as server:
         assert server.address.startswith("http://127.0.0.1:")
         assert page(server.address, "uid-0").startswith(f"{server.address}/#/experiments/1/runs?")
         assert page(server.address, "unknown") == server.address
@@ -46,8 +47,9 @@ def test_the_study_has_a_page(tmp_path: Path, new_database: Callable[[Path], str
 def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
+from autotune.address import Address
 from autotune.tracking.ui import serve_ui
-server = serve_ui("sqlite:///{tmp_path}/mlflow.db", Path("{tmp_path}"))
+server = serve_ui(Address("sqlite:///{tmp_path}/mlflow.db"), Path("{tmp_path}"))
 print(server.address, flush=True)
 server.wait()
 """
@@ -62,4 +64,4 @@ server.wait()
 @pytest.mark.slow
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(AutotuneError, match=r"did not start: .+"):
-        serve_ui("nonsense://x", tmp_path)
+        serve_ui(Address("nonsense://x"), tmp_path)

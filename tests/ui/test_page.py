@@ -47,8 +47,8 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A small study in MLflow, and the page that `autotune ui` names."""
     monkeypatch.chdir(tmp_path)
     spec = specs.load(specs.find("quickstart"), OVERRIDES)
-    _, unwritten = drive(spec, Path("runs"), engine="inline")
-    assert unwritten == ""
+    _, notes = drive(spec, Path("runs"), engine="inline")
+    assert notes == []
     # As a terminal starts it: a shell in the background has it ignore Ctrl-C.
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
