@@ -37,6 +37,10 @@ _INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _PREFIXED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_QUOTED = re.compile(r"'([^']*)'")
+_SIGN = re.compile(r"<[\w ]+>|[][{},:?-]")
+"""What YAML's own grammar is called in messages: no text of a file."""
+_BARE_VARIABLE = re.compile(r"[{,\[:]\s*\$\{")
 WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -85,21 +89,23 @@ class Node:
                     yield path
 
 
-def read_text(text: str, file: str, problems: list[Problem]) -> Node | None:
+def read_text(text: str, file: str, problems: list[Problem], quoting: bool = True) -> Node | None:
     """The one document in `text`; what is wrong with it is added to `problems`.
 
-    None when nothing can be made of it.
+    None when nothing can be made of it. `quoting`: problems may quote the text, as they must not
+    where another file names this one, which may be any file of the machine.
     """
     if len(text) > _MOST_CHARACTERS:
         message = f"a file may hold {_MOST_CHARACTERS:,} characters, but got {len(text):,}"
         problems.append(Problem(message, where=file))
         return None
-    builder = _Builder(file, problems)
+    builder = _Builder(file, problems, quoting)
     try:
         for event in _events(text):
             builder.take(event)
     except YAMLError as error:
-        builder.complain(_syntax(error), _line(error, text))
+        line = _line(error, text)
+        builder.complain(_syntax(error, quoting) + _unquoted(text, line), line)
     except (ValueError, OverflowError):  # an escape such as "\U99999999"
         builder.complain("not valid YAML: an escape names no character", 0)
     except _Flood as flood:
@@ -115,10 +121,20 @@ def _events(text: str) -> Iterator[Event]:
     return YAML(typ="safe", pure=True).parse(text)  # type: ignore[no-any-return]
 
 
-def _syntax(error: YAMLError) -> str:
+def _syntax(error: YAMLError, quoting: bool) -> str:
     context = getattr(error, "context", None)
     problem = getattr(error, "problem", None) or "a character that YAML forbids"
-    return "not valid YAML: " + (f"{context}, {problem}" if context else problem)
+    said = f"{context}, {problem}" if context else problem
+    if not quoting and not all(_SIGN.fullmatch(quoted) for quoted in _QUOTED.findall(said)):
+        return "not valid YAML"
+    return f"not valid YAML: {said}"
+
+
+def _unquoted(text: str, line: int) -> str:
+    """The cure for `{uri: ${NAME}}`: a mapping begins at the second brace."""
+    lines = text.splitlines()
+    found = line < len(lines) and _BARE_VARIABLE.search(lines[line])
+    return '; put quotes around "${...}"' if found else ""
 
 
 def _line(error: YAMLError, text: str) -> int:
@@ -152,6 +168,7 @@ class _Open:
 class _Builder:
     file: str
     problems: list[Problem]
+    quoting: bool = True
     root: Node | None = None
     _open: list[_Open] = field(default_factory=list)
     _anchors: dict[str, tuple[Node, int, int]] = field(default_factory=dict)
@@ -161,6 +178,9 @@ class _Builder:
 
     def complain(self, message: str, line: int) -> None:
         self.problems.append(Problem(message, where=f"{self.file}:{line + 1}"))
+
+    def _got(self, text: str) -> str:
+        return f", but got {text}" if self.quoting else ""
 
     def take(self, event: Event) -> None:
         line = event.start_mark.line
@@ -198,16 +218,17 @@ class _Builder:
     def _key(self, top: _Open, text: str, quoted: bool, line: int) -> None:
         assert isinstance(top.node.value, dict)
         if not quoted and not isinstance(self._resolve(text, line), str):
-            self.complain(f"a key must be text, but got {text or 'nothing'}; quote it", line)
+            self.complain(f"a key must be text{self._got(text or 'nothing')}; quote it", line)
         if not text.isprintable() or len(text) > _LONGEST_KEY:
             law = f"a key must be at most {_LONGEST_KEY} printable characters"
-            self.complain(f"{law}, but got {echo(text)}", line)
+            self.complain(law + self._got(echo(text)), line)
             text = echo(text)
         if text == "<<" and not quoted:
             self.complain("`<<` (merging keys) is not YAML 1.2; write the keys out", line)
         if text in top.node.value:
             first = top.node.value[text].where
-            self.complain(f"{echo(text)} is given twice, first at {first}", line)
+            key = echo(text) if self.quoting else "a key"
+            self.complain(f"{key} is given twice, first at {first}", line)
         top.key = text
         top.node.value[text] = Node(None, self._where(line))
 
@@ -223,7 +244,9 @@ class _Builder:
 
     def _alias(self, anchor: str, line: int) -> None:
         if anchor not in self._anchors:
-            self.complain(f"*{anchor[:50]} names no value before it (&{anchor[:50]})", line)
+            name = anchor[:50]
+            alias = f"*{name} names no value before it (&{name})"
+            self.complain(alias if self.quoting else "an alias names no value before it", line)
         missing = Node(None, self._where(line), readable=False)
         node, size, height = self._anchors.get(anchor, (missing, 1, 0))
         top = self._open[-1] if self._open else None
@@ -261,7 +284,7 @@ class _Builder:
         if text in WORDS:
             return WORDS[text]
         if _NOT_FINITE.fullmatch(text):
-            self.complain(f"a number must be finite, but got {text}", line)
+            self.complain(f"a number must be finite{self._got(text)}", line)
             return 0.0
         if not (_FLOAT.fullmatch(text) or _PREFIXED.fullmatch(text)):
             return text
@@ -273,14 +296,14 @@ class _Builder:
         if _PREFIXED.fullmatch(text):
             return int(text, 0)
         if not math.isfinite(number := float(text)):
-            self.complain(f"a number must be finite, but got {text}", line)
+            self.complain(f"a number must be finite{self._got(text)}", line)
             return 0.0
         return number
 
     def _refuse_tag(self, tag: str | None, line: int) -> None:
         if tag is not None:
             self.complain(
-                f"tags are not allowed, but got {echo(str(tag))}; quote text instead", line
+                f"tags are not allowed{self._got(echo(str(tag)))}; quote text instead", line
             )
 
     def _where(self, line: int) -> str:

@@ -1,11 +1,12 @@
 """A study as one tree of values: its file, the fragments it names and the overrides, merged."""
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from autotune.errors import Problem, echo, nearest
+from autotune.space.read import KINDS
 from autotune.spec.overrides import overridden
 from autotune.spec.prune_conditions import removed, without
 from autotune.spec.reader import Node, read_text
@@ -13,6 +14,7 @@ from autotune.spec.shipped import fragment, shipped
 
 __all__ = ["read_file", "read_study"]
 
+_KEYS = {field.name for kind in KINDS.values() for field in fields(kind)}
 _MOST_BYTES = 4_000_000
 _MOST_FILES = 100
 
@@ -34,17 +36,18 @@ def read_study(path: Path, overrides: Iterable[str], problems: list[Problem]) ->
 
 
 def _merged(root: Node, file: Path, chain: tuple[Path, ...], problems: list[Problem]) -> Node:
-    """With the `space` that `file` gives made one mapping; `chain`: see _Merge.take."""
+    """With the `space` that `file` gives made one mapping; `chain`: see _Part."""
     if not isinstance(root.value, dict) or "space" not in root.value:
         return root
     merged = _Merge(problems)
-    merged.take(root.value["space"], file, chain)
+    merged.take(root.value["space"], _Part(file, chain, own=True))
     space = Node(merged.parameters, root.value["space"].where)
     return replace(root, value={**root.value, "space": space})
 
 
 def read_file(path: Path, problems: list[Problem], named_at: str = "") -> Node | None:
-    """The tree in `path`; `named_at` is where another file names it."""
+    """The tree in `path`; `named_at` is where another file names it: then problems quote nothing
+    of what it holds."""
     shown = _shown(path)
     try:
         if path.is_dir():
@@ -61,8 +64,27 @@ def read_file(path: Path, problems: list[Problem], named_at: str = "") -> Node |
         why = getattr(error, "strerror", None) or str(error)
         problems.append(Problem(f"cannot read {shown}: {why}", where=named_at))
     else:
-        return read_text(text, shown, problems)
+        return read_text(text, shown, problems, quoting=not named_at)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Where a part of the space stands."""
+
+    file: Path
+    chain: tuple[Path, ...]
+    """The files that led there, `file` last."""
+    own: bool
+    """In the study itself. A fragment may be any file of the machine: what does not read as a
+    parameter is not quoted."""
+
+    def got(self, node: Node) -> str:
+        if isinstance(node.value, dict):
+            return ", but got a mapping"
+        if isinstance(node.value, list):
+            return ", but got a list"
+        return f", but got {echo(node.value)}" if self.own else ""
 
 
 @dataclass(slots=True)
@@ -74,29 +96,33 @@ class _Merge:
     parameters: dict[str, Node] = field(default_factory=dict)
     files: int = 0
 
-    def take(self, space: Node, file: Path, chain: tuple[Path, ...]) -> None:
-        """`chain`: the files that led here, `file` last."""
+    def take(self, space: Node, part: _Part) -> None:
         if isinstance(space.value, dict):
+            wrong = {} if part.own else _no_parameters(space.value)
             for name, parameter in space.value.items():
-                self._parameter(name, parameter)
+                if name not in wrong:
+                    self._parameter(name, parameter)
+            # A file that is no space at all is said once.
+            for name in list(wrong)[: None if len(wrong) < len(space.value) else 1]:
+                self._complain(wrong[name], space.value[name])
         elif isinstance(space.value, list):
             for entry in space.value:
-                self._entry(entry, file, chain)
+                self._entry(entry, part)
         else:
             message = "a space is a mapping of parameters, or a list of fragments and such mappings"
-            self._complain(f"{message}, but got {_kind(space)}", space)
+            self._complain(message + part.got(space), space)
 
-    def _entry(self, entry: Node, file: Path, chain: tuple[Path, ...]) -> None:
+    def _entry(self, entry: Node, part: _Part) -> None:
         if isinstance(entry.value, dict):
-            self.take(entry, file, chain)
+            self.take(entry, part)
         elif isinstance(entry.value, str):
-            self._fragment(entry.value, entry, file, chain)
+            self._fragment(entry.value, entry, part)
         else:
             message = "each entry is the path of a fragment or a mapping of parameters"
-            self._complain(f"{message}, but got {_kind(entry)}", entry)
+            self._complain(message + part.got(entry), entry)
 
-    def _fragment(self, name: str, entry: Node, file: Path, chain: tuple[Path, ...]) -> None:
-        path = fragment(name, file)
+    def _fragment(self, name: str, entry: Node, part: _Part) -> None:
+        path = fragment(name, part.file)
         try:
             real = path.resolve()
             missing = not path.exists()
@@ -107,12 +133,16 @@ class _Merge:
             if self.files == _MOST_FILES + 1:
                 self._complain(f"a space may name at most {_MOST_FILES} fragments", entry)
         elif missing:
-            self._complain(f"no fragment {echo(name)}{_like(name, file)}", entry)
-        elif real in chain:
-            circle = " -> ".join(step.name for step in (*chain[chain.index(real) :], real))
-            self._complain(f"fragments include one another in a circle: {circle}", entry)
+            named = f"no fragment {echo(name)}{_like(name, part.file)}"
+            self._complain(
+                named if part.own else "this entry names a fragment that is not there", entry
+            )
+        elif real in part.chain:
+            circle = [*part.chain[part.chain.index(real) :], real]
+            names = " -> ".join(step.name for step in circle)
+            self._complain(f"fragments include one another in a circle: {names}", entry)
         elif (tree := read_file(path, self.problems, entry.where)) is not None:
-            self.take(tree, path, (*chain, real))
+            self.take(tree, _Part(path, (*part.chain, real), own=False))
 
     def _parameter(self, name: str, parameter: Node) -> None:
         earlier = self.parameters.get(name)
@@ -125,6 +155,22 @@ class _Merge:
 
     def _complain(self, message: str, node: Node) -> None:
         self.problems.append(Problem(message, where=node.where))
+
+
+def _no_parameters(nodes: Mapping[str, Node]) -> dict[str, str]:
+    """What must hold of those that read as none, by their names."""
+    return {name: law for name, node in nodes.items() if (law := _no_parameter(node))}
+
+
+def _no_parameter(node: Node) -> str:
+    """Why the node does not read as a parameter, nor as what amends one; "" where it does."""
+    if not isinstance(node.value, dict):
+        return "each parameter of a fragment is a mapping such as {type: float, low: 0, high: 1}"
+    if "type" in node.value:
+        known = node.value["type"].value in list(KINDS)
+        return "" if known else f"`type` must be one of {', '.join(KINDS)}"
+    amends = node.value and set(node.value) <= _KEYS
+    return "" if amends else f"a parameter has a `type`: one of {', '.join(KINDS)}"
 
 
 def _like(name: str, file: Path) -> str:
