@@ -94,7 +94,7 @@ def test_a_folder_that_cannot_be_written_is_a_message(autotune: Callable, small:
 def test_a_full_disk_is_a_message(
     autotune: Callable, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/small/study.yaml")
 
     monkeypatch.setattr("autotune.study.write_atomically", full)
