@@ -99,7 +99,10 @@ def test_a_full_disk_is_a_message(
 
     monkeypatch.setattr("autotune.study.write_atomically", full)
     said = autotune("run", small, "--engine", "inline")
-    assert said.code == 1 and said.err == "No space left on device: runs/small/study.yaml\n"
+    assert said.code == 1 and said.err == (
+        "stopped: No space left on device: 'runs/small/study.yaml'; once mended, go on with: "
+        "autotune resume small\n"
+    )
 
 
 def test_show_as_json_is_what_the_issue_promises(autotune: Callable, runs: Path) -> None:
