@@ -144,8 +144,9 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
         typer.echo(f"interrupted; go on with: autotune resume {spec.name}{option}", err=True)
         raise typer.Exit(130) from None
     except MachineFault as fault:
-        again = f"autotune resume {spec.name}{option}"
-        raise MachineFault(f"stopped: {fault}; once mended, go on with: {again}") from None
+        begun = (runs / spec.name / "study.yaml").exists()
+        again = f"go on with: autotune resume {spec.name}{option}" if begun else "run it again"
+        raise MachineFault(f"stopped: {fault}; once mended, {again}") from None
     if view.nothing_new:
         console.print(f"finished: all {view.finished} trials were run before", highlight=False)
     console.print(tables.best(history), highlight=False, soft_wrap=not console.is_terminal)

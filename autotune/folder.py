@@ -19,7 +19,11 @@ def take_lock(folder: Path) -> FileLock:
     lock = FileLock(folder / "driver.lock")
     for _ in range(10):  # a reader holds it for an instant to see whether anyone drives
         if lock.acquire(blocking=False):
-            lock.note(str(os.getpid()))
+            try:
+                lock.note(str(os.getpid()))
+            except BaseException:
+                lock.release()
+                raise
             return lock
         time.sleep(0.05)
     raise StudyBusy(

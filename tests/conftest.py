@@ -1,0 +1,38 @@
+"""Real faults for tests of every room."""
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A disk of 600 kB of our own, outside pytest's folder, which others clean up."""
+    folder = Path(tempfile.mkdtemp(prefix="autotune-disk-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    made = subprocess.run(mount, capture_output=True, text=True)
+    if made.returncode:
+        folder.rmdir()
+        pytest.skip(f"no disk of our own, which only root may mount: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    folder.rmdir()
+
+
+@pytest.fixture
+def fill(disk: Path) -> Callable[[], Path]:
+    """Leaves no byte of `disk` free; answers the file that holds them."""
+
+    def fill() -> Path:
+        filler = disk / "filler"
+        with filler.open("ab", buffering=0) as file:
+            for size in (4096, 1):
+                with pytest.raises(OSError, match="No space left"):
+                    while True:
+                        file.write(b"\0" * size)
+        return filler
+
+    return fill
