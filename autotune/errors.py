@@ -2,6 +2,7 @@
 
 AutotuneError           exit code 1: autotune could not do it
 ├── MachineFault        a full disk, a lost database: no outcome; the study goes on later
+│   └── Passing         it passes: the driver waits for that and goes on by itself
 ├── StudyFailed         the study stopped itself (its first trials all failed alike)
 └── UserError           exit code 2: something the user can mend; never a traceback
     ├── InvalidInput    mistakes in a study file, a space or a config: all of them at once
@@ -21,6 +22,7 @@ __all__ = [
     "DataUnavailable",
     "InvalidInput",
     "MachineFault",
+    "Passing",
     "Problem",
     "StudyBusy",
     "StudyChanged",
@@ -40,6 +42,18 @@ class AutotuneError(Exception):
 
 class MachineFault(AutotuneError):
     """The study stopped, with all written, and goes on once that is mended."""
+
+
+class Passing(MachineFault):
+    """A fault after which the driver may start the study again by itself, from its journal."""
+
+    cure = ""
+    """What is done next, for the one who watches."""
+    most = 1
+    """How many faults of this class a run gets over; the next one ends it."""
+
+    def wait(self) -> None:
+        """Returns once the study can be started again. Raises MachineFault where it cannot."""
 
 
 class StudyFailed(AutotuneError):

@@ -1,19 +1,29 @@
 """A whole study from its spec: the tracker, the state machine and the engine brought together."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from autotune import confirm, events, history, study
 from autotune import spec as specs
 from autotune.address import Address
-from autotune.errors import AutotuneError, StudyBusy, UserError
+from autotune.errors import AutotuneError, Passing, StudyBusy, UserError
 from autotune.faults import as_machine_faults
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
 from autotune.study import Listener
-from autotune.tracking.base import Event, Tracker
+from autotune.tracking.base import (
+    Event,
+    FaultPassing,
+    HandedOver,
+    RunFinished,
+    RunReported,
+    RunStarted,
+    Tracker,
+)
 from autotune.tracking.memory import MemoryTracker
 from autotune.tracking.mlflow import MlflowTracker
 
@@ -33,28 +43,78 @@ def drive(
     """Runs `spec`, or goes on with it, to its end; the history and notes, such as on what the
     tracker did not write.
 
-    `starting` is called before the engine starts, which takes Ray seconds. A finished study is
-    returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written, MachineFault for what
-    stopped it until that is mended, and AutotuneError for what ended the study.
+    `starting` is called before the engine starts, which takes Ray seconds; again after a fault that
+    passes. A finished study is returned as it is. Raises KeyboardInterrupt after Ctrl-C with all
+    written, MachineFault for what stopped it until that is mended, and AutotuneError for what ended
+    the study.
     """
     runs = runs.absolute()  # a user's code may change the working directory
     tracker = tracker_for(spec, runs)
+    told = [_Once(listener) for listener in (tracker.record, *listeners)]
+    faults: Counter[type[Passing]] = Counter()
     try:
-        with as_machine_faults():
-            driven = study.start(spec, runs, [tracker.record, *listeners])
+        while True:
             try:
-                if not driven.complete:
-                    starting()
-                    _run(driven, engine, address)
-            finally:
-                driven.close()
+                driven = _session(spec, runs, told, partial(_run, engine, address, starting))
+                break
+            except Passing as fault:
+                faults[type(fault)] += 1
+                if faults[type(fault)] > fault.most:
+                    raise
+                for listener in listeners:
+                    listener(FaultPassing(f"{fault}; {fault.cure}"))
+                fault.wait()
     finally:
         unwritten = tracker.close()
     driven.raise_error()
     return driven.history, [note for note in (unwritten, specs.exposed(spec)) if note]
 
 
-def _run(driven: study.Study, engine: Engine, address: str | None) -> None:
+def _session(
+    spec: StudySpec,
+    runs: Path,
+    listeners: Sequence[Listener],
+    run: Callable[[study.Study], None],
+) -> study.Study:
+    """The study from its journal, with its lock held, as far as `run` brings it; closed again."""
+    with as_machine_faults():
+        driven = study.start(spec, runs, listeners)
+        try:
+            if not driven.complete:
+                run(driven)
+        finally:
+            driven.close()
+    return driven
+
+
+class _Once:
+    """Passes on each event of a run once: a study that is started again tells all of them again."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._told: set[tuple[type[Event], str, int]] = set()
+
+    def __call__(self, event: Event) -> None:
+        if key := _key(event):
+            if key in self._told:
+                return
+            self._told.add(key)
+        self._listener(event)
+
+
+def _key(event: Event) -> tuple[type[Event], str, int] | None:
+    match event:
+        case RunStarted(label=name) | RunFinished(label=name) | HandedOver(why=name):
+            return type(event), name, 0
+        case RunReported(label=name, report=report):
+            return type(event), name, report.step
+    return None
+
+
+def _run(
+    engine: Engine, address: str | None, starting: Callable[[], None], driven: study.Study
+) -> None:
+    starting()
     if engine == "inline":
         from autotune.engine import inline
 

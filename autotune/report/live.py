@@ -12,7 +12,14 @@ from rich.text import Text
 from autotune.pareto import front
 from autotune.report.tables import params, score
 from autotune.spec import StudySpec
-from autotune.tracking.base import Event, HandedOver, RunFinished, RunReported, RunStarted
+from autotune.tracking.base import (
+    Event,
+    FaultPassing,
+    HandedOver,
+    RunFinished,
+    RunReported,
+    RunStarted,
+)
 from autotune.train.config import pace
 from autotune.trial import Purpose, Report, State
 
@@ -43,6 +50,7 @@ class View:
         self.reported: dict[str, RunReported] = {}
         self.params: dict[str, str] = {}
         self.confirmed = self.earlier = 0
+        self._begun = False
         self.began: dict[Purpose, float] = {}
         """When the first run of a purpose began before the view's eyes."""
         self.told: dict[Purpose, int] = {}
@@ -66,18 +74,19 @@ class View:
     def starting(self, what: str) -> None:
         """Something that takes seconds, and shows nothing by itself, begins.
 
-        Called once, after the history has been told: what is there already is one line.
+        Called after the history has been told: what is there already is one line, said once.
         """
         self._resumed()
         self.console.print(f"starting {what} ...", highlight=False)
 
     def _resumed(self) -> None:
-        if self.earlier:
+        first, self._begun = not self._begun, True
+        if self.earlier and first:
             total = f" of {self.spec.budget.trials}" if self.spec.budget.trials else ""
             self.console.print(f"resumed: {self.earlier}{total} trials done", highlight=False)
 
     def record(self, event: Event) -> None:
-        if isinstance(event, HandedOver):
+        if isinstance(event, HandedOver | FaultPassing):
             self.console.print(event.why, soft_wrap=True, highlight=False)
         elif isinstance(event, RunStarted):
             self.running[event.label] = event

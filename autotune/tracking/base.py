@@ -12,6 +12,7 @@ from autotune.trial import Purpose, Reason, Report, Scalar, State
 
 __all__ = [
     "Event",
+    "FaultPassing",
     "HandedOver",
     "RunFinished",
     "RunReported",
@@ -97,7 +98,17 @@ class HandedOver:
     """One line: who proposes from which trial on, and why."""
 
 
-Event = StudyOpened | HandedOver | RunStarted | RunReported | RunFinished | StudyFinished
+@dataclass(frozen=True, slots=True)
+class FaultPassing:
+    """A fault of the machine that the study gets over by itself: for people, never for trackers."""
+
+    why: str
+    """One line: what happened, and what is done next."""
+
+
+Event = (
+    StudyOpened | HandedOver | FaultPassing | RunStarted | RunReported | RunFinished | StudyFinished
+)
 
 
 class Tracker(Protocol):

@@ -9,7 +9,7 @@ from rich.console import Console
 from autotune import spec as specs
 from autotune.report.live import LiveView, View, view
 from autotune.spec import StudySpec
-from autotune.tracking.base import RunFinished, RunReported, RunStarted
+from autotune.tracking.base import FaultPassing, RunFinished, RunReported, RunStarted
 from autotune.trial import Purpose, Reason, Report, State
 
 PARAMS = {"optimizer.lr": 0.01}
@@ -91,6 +91,22 @@ def test_what_was_done_before_is_counted_and_not_told_again() -> None:
         "trial    1  complete  val_accuracy 0.5000 at epoch 4, 1.2 s",
     ]
     assert view.finished == 2 and not view.nothing_new
+
+
+def test_a_fault_that_passes_is_a_line_and_the_start_after_it_another() -> None:
+    view, out = shown()
+    old = started(0)
+    view.record(old)
+    view.record(finished(old, 0.9, at=view.born - 60))
+    view.starting("Ray")
+    view.record(FaultPassing("Ray's raylet died; it is started again"))
+    view.starting("Ray")
+    assert out.getvalue().splitlines() == [
+        "resumed: 1 of 3 trials done",
+        "starting Ray ...",
+        "Ray's raylet died; it is started again",
+        "starting Ray ...",
+    ]
 
 
 def test_a_new_study_resumes_nothing() -> None:
