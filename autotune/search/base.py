@@ -16,7 +16,15 @@ from autotune.trial import Goal, Scalar, Trial, Trials
 if TYPE_CHECKING:
     from autotune.space import Space
 
-__all__ = ["Draw", "Past", "Sampler", "SamplerSettings", "TransferSettings", "derive", "distinct"]
+__all__ = [
+    "Draw",
+    "Past",
+    "Sampler",
+    "SamplerSettings",
+    "TransferSettings",
+    "derive",
+    "first_untried",
+]
 
 _RANDOM_DRAWS = 200
 
@@ -105,7 +113,7 @@ def derive(seed: int, *parts: int) -> int:
 Draw = Callable[[], dict[str, Scalar]]
 
 
-def distinct(
+def first_untried(
     draws: Sequence[Draw], space: "Space", rng: random.Random, trials: Sequence[Trial]
 ) -> dict[str, Scalar]:
     """The first of `draws`, then of random ones, that no trial has tried.

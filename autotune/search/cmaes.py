@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeGuard
 from pydantic import Field
 
 from autotune.errors import Problem
-from autotune.search.base import SamplerSettings, derive, distinct
+from autotune.search.base import SamplerSettings, derive, first_untried
 from autotune.search.encode import encode
 from autotune.space import Categorical, Float, Int, Parameter, Space
 from autotune.trial import Goal, Reason, Scalar, State, Trial
@@ -82,7 +82,7 @@ class CmaesSampler:
         cma.reseed_rng(seed)
         rng = random.Random(seed)
         asked = [partial(self._ask, cma, rng)] * self.ATTEMPTS
-        return distinct(asked, self.space, rng, trials)
+        return first_untried(asked, self.space, rng, trials)
 
     def _ask(self, cma: "CMA", rng: random.Random) -> dict[str, Scalar]:
         point = dict(zip(self.evolved, cma.ask().tolist(), strict=True))

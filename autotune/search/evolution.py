@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from autotune.search.base import Draw, SamplerSettings, derive, distinct
+from autotune.search.base import Draw, SamplerSettings, derive, first_untried
 from autotune.search.encode import encode
 from autotune.search.nondominated_sorting import NondominatedRanking
 from autotune.space import Categorical, Parameter, Space, is_active
@@ -76,7 +76,7 @@ class EvolutionSampler:
         elif len(self.ranking) >= self.startup:
             parents = [trials[place].params for place in self.ranking.best()]
             draw = partial(self._child, parents, rng)
-        return distinct([draw] * self.ATTEMPTS, self.space, rng, trials)
+        return first_untried([draw] * self.ATTEMPTS, self.space, rng, trials)
 
     def _believed(self, rng: random.Random) -> dict[str, Scalar]:
         """What the user believes in, and the middle of every other range."""

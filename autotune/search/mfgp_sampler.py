@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from autotune.search.base import Past, derive, distinct
+from autotune.search.base import Past, derive, first_untried
 from autotune.search.evolution import Evolution, EvolutionSampler
 from autotune.search.surrogate.acquisition import Acquisition
 from autotune.search.surrogate.acquisition_optimizer import Perturbation, local_search
@@ -80,7 +80,7 @@ class MfgpSampler:
                 ordered = self._ranked(trials, number)
         rng = random.Random(derive(self.seed, number))
         draws = [partial(self.space.decode, point) for point in ordered[:20].tolist()]
-        return distinct(draws, self.space, rng, trials)
+        return first_untried(draws, self.space, rng, trials)
 
     def _learnt(self, trials: Sequence[Trial]) -> float:
         """How much of what the model needs it has, from 0 to 1."""

@@ -22,7 +22,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from autotune.search.base import Past, derive, distinct
+from autotune.search.base import Past, derive, first_untried
 from autotune.search.distributions import distribution
 from autotune.search.encode import snap
 from autotune.search.threads import one_thread
@@ -93,7 +93,7 @@ class OptunaSampler:
         rng = random.Random(derive(self.seed, number))
         asked = [partial(self._ask, number, attempt) for attempt in range(self.attempts)]
         with one_thread():
-            return distinct(asked, self.space, rng, trials)
+            return first_untried(asked, self.space, rng, trials)
 
     def _pays(self, trials: Sequence[Trial]) -> bool:
         """Whether the past is still listened to: by every other proposal, which bounds what a

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from autotune.search.base import SamplerSettings, derive, distinct
+from autotune.search.base import SamplerSettings, derive, first_untried
 from autotune.space import Space
 from autotune.trial import Goal, Scalar, Trial
 
@@ -31,4 +31,4 @@ class RandomSampler:
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
         rng = random.Random(derive(self.seed, number))
-        return distinct([], self.space, rng, trials)
+        return first_untried([], self.space, rng, trials)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
-from autotune.search.base import SamplerSettings, derive, distinct
+from autotune.search.base import SamplerSettings, derive, first_untried
 from autotune.space import Space
 from autotune.trial import Goal, Scalar, Trial
 
@@ -37,7 +37,7 @@ class SobolSampler:
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
         rng = random.Random(derive(self.seed, number))
-        return distinct([partial(self._point, number)], self.space, rng, trials)
+        return first_untried([partial(self._point, number)], self.space, rng, trials)
 
     def _point(self, number: int) -> dict[str, Scalar]:
         from scipy.stats import qmc
