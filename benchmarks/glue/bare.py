@@ -82,7 +82,10 @@ def optimize(planned: Planned, model: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.SGD(parameters, lr=lr, momentum=0.9)
     if planned.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=lr)
-    return torch.optim.AdamW(parameters, lr=lr)
+    # As autotune does: AdamW decays by default, and biases are not decayed.
+    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    biases = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+    return torch.optim.AdamW([{"params": weights}, {"params": biases, "weight_decay": 0.0}], lr=lr)
 
 
 def warm_up() -> None:
