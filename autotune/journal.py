@@ -230,7 +230,7 @@ class Journal:
             if step not in frozen.intermediate_values and metric in report.metrics:
                 self._point(run, step, report.metrics[metric])
         if run.outcome:
-            self.finish(run, State(run.outcome["state"]), run.outcome["value"], run.outcome)
+            self._conclude(run, State(run.outcome["state"]), run.outcome)
 
     def delete(self) -> None:
         for study in (self._trials, self._confirms):

@@ -87,6 +87,19 @@ def test_repair_completes_a_report_cut_in_two(tmp_path: Path) -> None:
     assert storage.get_trial(run.id).intermediate_values == {1: 0.5}
 
 
+def test_repair_completes_an_outcome_and_does_not_write_it_twice(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path)
+    journal.finish(begin(journal, 0), State.COMPLETE, 0.5, STAMP)
+    log = tmp_path / "journal.log"
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))
+    journal = journal_in(tmp_path)
+    (run,) = journal.runs()
+    journal.repair(run, "acc")
+    trial = open_storage(None, tmp_path).get_trial(run.id)
+    assert trial.state.is_finished() and trial.value == 0.5
+    assert log.read_text().count('"outcome"') == 1
+
+
 def _hold(path: Path, seconds: float) -> None:
     lock = FileLock(path)
     lock.acquire()
