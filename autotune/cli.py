@@ -338,16 +338,14 @@ def _answer(value: Callable[[], Any], text: Callable[[], Any], json: bool) -> No
 
         typer.echo(to_json(value()))
         return
-    from rich.console import Console
-
     if sys.stdout.isatty():
+        from rich.console import Console
+
         Console().print(text(), highlight=False)
         return
-    # For a file or another program: as wide as it is, and nothing behind a line's end.
-    console = Console(width=10_000)
-    with console.capture() as captured:
-        console.print(text(), highlight=False)
-    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    from autotune.report.plain import plain
+
+    typer.echo(plain(text()))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

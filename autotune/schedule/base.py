@@ -77,7 +77,7 @@ class Stopping:
 class SchedulerSettings(BaseModel):
     """What the `schedule:` of a study may hold; each scheduler's own settings stand beside it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     several: ClassVar[bool] = False
     """Whether it compares trials by several objectives."""

@@ -54,7 +54,7 @@ def _mappings(value: object) -> object:
 class SamplerSettings(BaseModel):
     """What the `search:` of a study may hold; each sampler's own settings stand beside it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     uses_priors: ClassVar[bool] = False
     """Whether `prior` and `confidence` of a parameter steer it."""

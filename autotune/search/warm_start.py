@@ -18,7 +18,7 @@ __all__ = ["WarmStart", "studies", "warm_problems"]
 class WarmStart(BaseModel):
     """An earlier study whose trials the sampler learns from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     study: str
     """Its name, or the path of its folder."""

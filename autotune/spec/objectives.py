@@ -120,7 +120,7 @@ Constraints = Annotated[
 Pick = Annotated[
     Within | None,
     BeforeValidator(_pick),
-    WithJsonSchema({"anyOf": [{"const": "knee"}, Within.model_json_schema()]}),
+    WithJsonSchema({"const": "knee"}),  # or Within: see schema.py
 ]
 """None: the knee."""
 

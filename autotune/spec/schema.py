@@ -2,9 +2,13 @@
 
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core import core_schema
 
 from autotune.spec.model import StudySpec
+from autotune.spec.objectives import Within
+from autotune.train.base import attribute_docs
 from autotune.train.config import FunctionConfig, TrainConfig
 
 __all__ = ["schema"]
@@ -20,11 +24,31 @@ _WHEN = {
 }
 
 
+class _Described(GenerateJsonSchema):
+    """Keys are explained by the docstrings below their fields."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
+        return _described(super().model_schema(schema), schema["cls"])
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> dict[str, Any]:
+        return _described(super().dataclass_schema(schema), schema["cls"])
+
+
+def _described(made: dict[str, Any], config: type) -> dict[str, Any]:
+    known = config.model_fields if issubclass(config, BaseModel) else {}
+    for name, text in attribute_docs(config).items():
+        key = known[name].alias or name if name in known else name
+        if key in made.get("properties", {}):
+            made["properties"][key].setdefault("description", text)
+    return made
+
+
 def schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of study.yaml, as yaml-language-server reads it."""
     _, whole = models_json_schema(
         [(model, "validation") for model in (StudySpec, TrainConfig, FunctionConfig)],
         by_alias=True,
+        schema_generator=_Described,
     )
     definitions = whole["$defs"]
     study = definitions.pop("StudySpec")
@@ -47,6 +71,11 @@ def schema() -> dict[str, Any]:
             {"$ref": f"{_FILL}Objective"},
             {"type": "array", "items": {"$ref": f"{_FILL}Objective"}, "minItems": 1},
         ],
+    }
+    properties["pick"] = {
+        "description": properties["pick"]["description"],
+        "anyOf": [{"const": "knee"}, Within.model_json_schema(schema_generator=_Described)],
+        "default": None,
     }
     parameters = {"type": "object", "additionalProperties": {"$ref": f"{_FILL}Parameter"}}
     entries = {"anyOf": [{"type": "string", "description": "A fragment."}, parameters]}

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel
 
 from autotune.train import loop
-from autotune.train.base import variants
+from autotune.train.base import attribute_docs, variants
 from autotune.train.config import TrainConfig
 
 __all__ = ["check_documented", "check_optimizer", "check_resumes", "check_schedule", "examples"]
@@ -25,7 +25,9 @@ def examples(family: Any, required: dict[str, dict[str, Any]] | None = None) -> 
 
 def check_documented(config: type[BaseModel]) -> None:
     """Every field but `name` says what it means."""
-    silent = [name for name, field in config.model_fields.items() if not field.description]
+    docs = attribute_docs(config)
+    fields = config.model_fields.items()
+    silent = [name for name, field in fields if not (field.description or docs.get(name))]
     assert set(silent) <= {"name"}, f"{config.__name__}: fields without a docstring: {silent}"
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from autotune.history import History, load
 from autotune.journal import Run
-from autotune.tracking.words import metric_key
 from tests.faults.scene import CONFIRMED, NAME, SEEDS, TRIALS, Scene
 
 __all__ = ["Outcome", "doubled", "lost", "outcome", "untracked"]
@@ -137,7 +136,7 @@ def _points_wrong(connection: sqlite3.Connection, history: History) -> Iterator[
             (run.label, history.uid),
         ).fetchall()
         told = {
-            (metric_key(name), step): value
+            (name, step): value
             for step, report in run.reports.items()
             for name, value in report.metrics.items()
         }
