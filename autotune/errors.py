@@ -1,6 +1,7 @@
 """What can go wrong, and what the user is told.
 
 AutotuneError           exit code 1: autotune could not do it
+├── JournalDamaged      a study's journal is not what was written: `autotune repair` mends it
 ├── MachineFault        a full disk, a lost database: no outcome; the study goes on later
 │   └── Passing         it passes: the driver waits for that and goes on by itself
 ├── StudyFailed         the study stopped itself (its first trials all failed alike)
@@ -21,6 +22,7 @@ __all__ = [
     "AutotuneError",
     "DataUnavailable",
     "InvalidInput",
+    "JournalDamaged",
     "MachineFault",
     "Passing",
     "Problem",
@@ -38,6 +40,10 @@ __all__ = [
 
 class AutotuneError(Exception):
     exit_code = 1
+
+
+class JournalDamaged(AutotuneError):
+    pass
 
 
 class MachineFault(AutotuneError):

@@ -55,7 +55,9 @@ def may_retry(run: Run, failure: Failure, config: Mapping[str, Any]) -> bool:
 
 
 def hopeless(history: History) -> AutotuneError | None:
-    """What ends the study when its first trials all fail alike."""
+    """What ends the study when its first trials all fail alike, and no other has a value."""
+    if history.has_value:
+        return None
     count = min(_ALIKE, history.spec.budget.trials or _ALIKE)
     first = [run.outcome for run in history.trials[:count] if run.state == State.FAILED]
     if len(first) < count or count == 1 or len({outcome["reason"] for outcome in first}) > 1:
@@ -68,4 +70,7 @@ def hopeless(history: History) -> AutotuneError | None:
 
 
 def _cure(history: History) -> str:
-    return f"\nMend that and start again: autotune delete {history.spec.name}"
+    name = history.spec.name
+    if history.has_value:
+        return f"\nMend that and start again: autotune delete {name}"
+    return "\nMend that and run the study again; it begins anew, and these trials are kept aside"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-__all__ = ["FileLock", "naming", "write_atomically"]
+__all__ = ["FileLock", "create_file", "naming", "write_atomically"]
 
 
 @contextmanager
@@ -37,6 +37,17 @@ def write_atomically(path: Path, data: str | bytes, mode: int = 0o644) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def create_file(path: Path) -> None:
+    """An empty file that is there also after the power failed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.open("ab").close()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class FileLock:

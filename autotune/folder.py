@@ -5,13 +5,14 @@ import shutil
 import time
 from pathlib import Path
 
+from autotune import spec as specs
 from autotune.errors import StudyBusy
 from autotune.files import FileLock, write_atomically
-from autotune.history import History, load
-from autotune.journal import Journal, Run, open_storage
+from autotune.history import History, find
+from autotune.journal import Run, forget, keep_aside, open_storage
 from autotune.trial import Purpose, State
 
-__all__ = ["Folder", "Nowhere", "delete", "take_lock"]
+__all__ = ["Folder", "Nowhere", "delete", "set_aside", "take_lock"]
 
 
 def take_lock(folder: Path) -> FileLock:
@@ -33,20 +34,46 @@ def take_lock(folder: Path) -> FileLock:
 
 
 def delete(name: str, runs: Path) -> Path:
-    """Removes the study's folder, and its records where `storage` keeps them elsewhere.
+    """Removes the study's folder, and its records where `storage` keeps them elsewhere; what is
+    damaged too.
 
     What the tracker remembers of it stays. Raises StudyNotFound, or StudyBusy while it runs.
     """
-    found = load(name, runs)
-    lock = take_lock(found.folder)
+    folder = find(name, runs)
+    spec = specs.load(folder / "study.yaml")
+    lock = take_lock(folder)
     try:
-        if found.spec.storage is not None:
-            storage = open_storage(found.spec.storage_address, found.folder)
-            Journal(storage, name, found.spec.aims.goals).delete()
-        shutil.rmtree(found.folder)
+        if spec.storage is not None:
+            forget(open_storage(spec.storage_address, folder), spec.name)
+        shutil.rmtree(folder)
     finally:
         lock.release()
-    return found.folder
+    return folder
+
+
+def set_aside(history: History) -> Path:
+    """Keeps all that the study has written, and its spec, as `earlier/<n>` in its folder, which is
+    then as good as new. For the holder of its lock.
+
+    What shows that the study has begun goes before its journal: a crash in between leaves a study
+    that has done less, never one whose journal is gone.
+    """
+    folder, spec = history.folder, history.spec
+    kept = folder / "earlier" / str(_next_number(folder / "earlier"))
+    kept.mkdir(parents=True)
+    shutil.copy(folder / "study.yaml", kept)
+    for part in ("trials", "confirm", "figures", "uid", "journal.log"):
+        if (folder / part).exists():
+            (folder / part).rename(kept / part)
+    if spec.storage is not None and history.uid:
+        keep_aside(open_storage(spec.storage_address, folder), spec.name, int(kept.name))
+    return kept
+
+
+def _next_number(folder: Path) -> int:
+    """The first number after those that entries of `folder` bear."""
+    taken = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
+    return max(taken, default=0) + 1
 
 
 class Folder:

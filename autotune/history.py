@@ -12,7 +12,7 @@ from typing import Any
 from autotune import spec as specs
 from autotune.errors import StudyNotFound, nearest
 from autotune.files import FileLock
-from autotune.journal import Journal, Run, open_storage
+from autotune.journal import Journal, Run, open_journal
 from autotune.search.auto import Turns
 from autotune.spec import StudySpec
 from autotune.standings import Standings
@@ -146,6 +146,13 @@ class History:
             return False
         spent = self.standings.seconds * self.spec.worker.gpus
         return budget.gpu_hours is None or spent < budget.gpu_hours * 3600
+
+    @property
+    def has_value(self) -> bool:
+        """Some trial has a value, or has reported and may yet get one."""
+        return any(
+            run.value is not None or (run.reports and not run.state.finished) for run in self.trials
+        )
 
     @property
     def searched(self) -> bool:
@@ -326,11 +333,10 @@ def find(name: str, runs: Path) -> Path:
 
 
 def load(name: str, runs: Path) -> History:
-    """The study as its journal stands now. Raises StudyNotFound."""
+    """The study as its journal stands now. Raises StudyNotFound and JournalDamaged."""
     folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
-    storage = open_storage(spec.storage_address, folder, create=False)
-    journal = Journal(storage, spec.name, spec.aims.goals, create=False)
+    journal = open_journal(spec, folder)
     history = History(spec, folder, journal.uid)
     history.driven = _is_driven(folder)
     history.recall(journal)

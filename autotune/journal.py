@@ -20,20 +20,22 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from autotune.address import Address
-from autotune.errors import StudyNotFound, UserError
-from autotune.files import FileLock
+from autotune.errors import JournalDamaged, StudyNotFound, UserError
+from autotune.files import create_file, write_atomically
+from autotune.journal_file import CheckedStorage, damaged
+from autotune.spec import StudySpec
 from autotune.spec.objectives import Aims
 from autotune.trial import Goal, Purpose, Reason, Report, Scalar, State, Trial
 
-__all__ = ["Journal", "Run", "Unwritten", "open_storage"]
+__all__ = ["Journal", "Run", "Unwritten", "forget", "keep_aside", "open_journal", "open_storage"]
 
+_UID = "uid"
+"""The file in a study's folder that shows that its journal has begun."""
 _OPTUNA_STATE = {
     State.COMPLETE: TrialState.COMPLETE,
     State.PRUNED: TrialState.PRUNED,
@@ -128,7 +130,7 @@ class Journal:
 
         A reader, who holds no lock, does not create: StudyNotFound while anything is missing.
         """
-        self._storage = storage
+        self._storage, self._name = storage, name
         directions = [StudyDirection[goal.name] for goal in goals] if create else None
         self._trials = self._find(name, directions)
         self._confirms = self._find(f"{name}:confirm", directions)
@@ -148,9 +150,44 @@ class Journal:
             return self._storage.create_new_study(directions, name)
 
     def runs(self) -> list[Run]:
-        """All runs as journaled: trials by number, then confirmations and tests as begun."""
-        both = (self._storage.get_all_trials(s) for s in (self._trials, self._confirms))
-        return [_replay(frozen) for trials in both for frozen in trials]
+        """All runs as journaled: trials by number, then confirmations and tests as begun.
+
+        Raises JournalDamaged for records that no driver writes.
+        """
+        both = (self._storage.get_all_trials(s, False) for s in (self._trials, self._confirms))
+        return [self._read(frozen) for trials in both for frozen in trials]
+
+    def _read(self, frozen: FrozenTrial) -> Run:
+        try:
+            run = _replay(frozen)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            wrong = f"holds a trial that no driver wrote: {type(error).__name__}: {error}"
+            raise self.damaged(f"{wrong} (trial id {frozen._trial_id})") from None
+        if run.purpose == Purpose.SEARCH and run.trial != frozen.number:
+            wrong = (
+                f"holds trial {run.trial} in place {frozen.number}: others are missing or doubled"
+            )
+            raise self.damaged(wrong)
+        return run
+
+    def damaged(self, wrong: str) -> JournalDamaged:
+        """The error for records that do not fit together; `wrong` follows "The journal "."""
+        if isinstance(self._storage, CheckedStorage):
+            return self._storage.damaged(wrong)
+        return JournalDamaged(
+            f"the database that `storage` names {wrong}: restore it as it was, or give up the "
+            f"study: autotune delete {self._name}"
+        )
+
+    @property
+    def begun(self) -> int:
+        """How many trials have begun."""
+        return self._storage.get_n_trials(self._trials)
+
+    @property
+    def unchecked(self) -> int:
+        """How many records carry no checksum where records carry one."""
+        return self._storage.unchecked if isinstance(self._storage, CheckedStorage) else 0
 
     def note(self, key: str) -> Any:
         """What `write_note` wrote last under `key`; None when it never did."""
@@ -232,10 +269,6 @@ class Journal:
         if run.outcome:
             self._conclude(run, State(run.outcome["state"]), run.outcome)
 
-    def delete(self) -> None:
-        for study in (self._trials, self._confirms):
-            self._storage.delete_study(study)
-
 
 class Unwritten(Journal):
     """A journal that keeps nothing but the runs it is asked to change, for simulations: the copies
@@ -314,35 +347,51 @@ def _tail(key: str) -> int:
     return int(key.rpartition("/")[2])
 
 
-class _KernelLock(BaseJournalFileLock):
-    """Optuna's file lock over flock: it dies with its process, and mends a torn last line.
+def open_journal(spec: StudySpec, folder: Path, create: bool = False) -> Journal:
+    """The journal of the study in `folder`; `create`, under the driver's lock, begins it where the
+    study has not begun.
 
-    Optuna's own locks outlive kill -9 (the next writer waits 30 s), and a line cut short makes the
-    file unreadable once two more have been written behind it.
+    Raises JournalDamaged, also where records are gone: what else the folder holds shows that they
+    were there. Raises StudyNotFound where nothing was.
     """
+    uid, begun = _traces(folder)  # before the journal is read, for a driver writes that first
+    fresh = not uid and not begun
+    try:
+        storage = open_storage(spec.storage_address, folder, create and fresh)
+        journal = Journal(storage, spec.name, spec.aims.goals, create and fresh)
+    except StudyNotFound:
+        if fresh:
+            raise
+        raise _lost(spec, folder) from None
+    if uid not in ("", journal.uid):
+        raise journal.damaged(f"is another study's: its uid is {journal.uid}, not {uid}")
+    if journal.begun < begun:
+        wrong = f"ends before trial {begun - 1} begins, of which the study has files"
+        raise journal.damaged(wrong)
+    if create and not uid:
+        write_atomically(folder / _UID, journal.uid)
+    return journal
 
-    def __init__(self, journal: Path) -> None:
-        self._journal = journal
-        self._lock = FileLock(journal.with_suffix(".lock"))
 
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        _drop_torn_tail(self._journal)
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
+def _traces(folder: Path) -> tuple[str, int]:
+    """What shows that a study has begun: its uid, or "", and how many trials it began at least."""
+    files = (folder / "trials").glob("*.yaml")
+    numbers = [int(file.stem) for file in files if file.stem.isdecimal()]
+    marker = folder / _UID
+    uid = marker.read_text(errors="replace").strip() if marker.exists() else ""
+    return uid, max(numbers, default=-1) + 1
 
 
-def _drop_torn_tail(path: Path) -> None:
-    with path.open("r+b") as file:
-        end = file.seek(0, 2)
-        if end == 0:
-            return
-        file.seek(end - 1)
-        if file.read(1) != b"\n":
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
+def _lost(spec: StudySpec, folder: Path) -> JournalDamaged:
+    if spec.storage is not None:
+        return JournalDamaged(
+            f"the database that `storage` names holds no records of study {spec.name!r}, which has "
+            "begun: give `storage` as it was, restore the database, or give up the study: "
+            f"autotune delete {spec.name}"
+        )
+    path = folder / "journal.log"
+    wrong = "holds no record of the study, which has begun" if path.exists() else "is gone"
+    return damaged(path, wrong)
 
 
 def open_storage(address: Address | None, folder: Path, create: bool = True) -> BaseStorage:
@@ -353,8 +402,9 @@ def open_storage(address: Address | None, folder: Path, create: bool = True) -> 
     path = folder / "journal.log"
     if not create and not path.exists():
         raise StudyNotFound(f"{path} does not exist: the study was never started.")
-    folder.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=_KernelLock(path)))
+    if not path.exists():
+        create_file(path)
+    return CheckedStorage(path)
 
 
 def _absolute(url: str) -> str:
@@ -375,3 +425,20 @@ def _open_database(address: Address) -> BaseStorage:
     except Exception as error:
         line = address.scrub(str(error).strip().splitlines()[0])
         raise UserError(f"storage: {address} cannot be opened: {line[:200]}") from None
+
+
+def keep_aside(storage: BaseStorage, name: str, number: int) -> None:
+    """Keeps the trials of the study as the Optuna study NAME:earlier-NUMBER, and frees its name."""
+    kept = f"{name}:earlier-{number}"
+    optuna.copy_study(
+        from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=kept
+    )
+    for study in (name, f"{name}:confirm"):
+        storage.delete_study(storage.get_study_id_from_name(study))
+
+
+def forget(storage: BaseStorage, name: str) -> None:
+    """Removes all records of the study, also those that were set aside."""
+    for study in storage.get_all_studies():
+        if study.study_name == name or study.study_name.startswith(f"{name}:"):
+            storage.delete_study(study._study_id)

@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from autotune import chosen, confirm, earlier, events, failures
-from autotune import spec as specs
 from autotune.clock import Clock, WallClock
 from autotune.errors import AutotuneError, MachineFault
-from autotune.files import write_atomically
 from autotune.folder import Folder, Nowhere, delete, take_lock
 from autotune.history import RULES, History
-from autotune.journal import Journal, Run, Unwritten, open_storage
+from autotune.journal import Journal, Run, Unwritten
 from autotune.race import Race
+from autotune.reopen import reopen
 from autotune.schedule.state import Clone, NewTrial, Resume, WaitForRunning
 from autotune.search.base import Past, derive
 from autotune.search.distributions import distribution
 from autotune.spec import StudySpec
-from autotune.tracking.base import Event
+from autotune.tracking.base import Event, Noted
 from autotune.trial import (
     Assignment,
     Decision,
@@ -65,19 +64,19 @@ Listener = Callable[[Event], None]
 def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "Study":
     """Creates the study `spec` under the folder `runs`, or goes on with the one that is there.
 
-    Holds the study's lock until `close`. Raises StudyBusy when another driver holds it, and
-    StudyChanged when the stored spec differs where it may not.
+    Holds the study's lock until `close`. Raises StudyBusy when another driver holds it,
+    StudyChanged when the stored spec differs where it may not, and JournalDamaged.
     """
     folder = (runs / spec.name).absolute()  # a user's code may change the working directory
-    stored = folder / "study.yaml"
-    read = earlier.reader(spec, earlier.under(runs), at_once=not stored.exists())
+    new = not (folder / "study.yaml").exists()
+    read = earlier.reader(spec, earlier.under(runs), at_once=new)
     lock = take_lock(folder)
     try:
-        if stored.exists():
-            specs.refuse_changes(specs.load(stored), spec)
-        write_atomically(stored, specs.dump(spec), mode=0o600 if specs.exposed(spec) else 0o644)
-        journal = Journal(open_storage(spec.storage_address, folder), spec.name, spec.aims.goals)
+        journal, notes = reopen(spec, folder)
         history = History(spec, folder, journal.uid)
+        for note in notes:
+            for listener in listeners:
+                listener(Noted(note))
         past = earlier.recall(spec, journal, read)
         return Study(history, journal, Folder(history, lock), listeners, past)
     except BaseException:

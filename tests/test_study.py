@@ -283,6 +283,7 @@ def test_a_metric_that_is_not_reported_ends_the_study_at_once(tmp_path: Path) ->
 def test_a_reader_creates_nothing(tmp_path: Path) -> None:
     start(study_spec(tmp_path), tmp_path / "runs").close()
     journal = tmp_path / "runs/s/journal.log"
+    (tmp_path / "runs/s/uid").unlink()  # written once the journal is there
     lines = journal.read_bytes().splitlines(keepends=True)
     for begun in range(3):  # both Optuna studies, then the uid
         journal.write_bytes(b"".join(lines[:begun]))

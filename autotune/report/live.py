@@ -16,6 +16,7 @@ from autotune.tracking.base import (
     Event,
     FaultPassing,
     HandedOver,
+    Noted,
     RunFinished,
     RunReported,
     RunStarted,
@@ -88,6 +89,8 @@ class View:
     def record(self, event: Event) -> None:
         if isinstance(event, HandedOver | FaultPassing):
             self.console.print(event.why, soft_wrap=True, highlight=False)
+        elif isinstance(event, Noted):
+            self.console.print(f"note: {event.text}", soft_wrap=True, highlight=False)
         elif isinstance(event, RunStarted):
             self.running[event.label] = event
             self.began.setdefault(event.purpose, max(event.at, self.born))

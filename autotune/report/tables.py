@@ -92,7 +92,8 @@ def studies(lines: Sequence[Mapping[str, Any]], runs: Path) -> RenderableType:
         count = f"{line['trials']}/{line['budget']}" if line["budget"] else str(line["trials"])
         scores = (score(line["best"]), score(line["confirmed"]))
         table.add_row(line["study"], line["state"], count, line["metric"] or "-", *scores)
-    return table
+    problems = [Text(f"{line['study']}: {line['problem']}") for line in lines if line["problem"]]
+    return Group(table, *problems)
 
 
 def study(history: History, most: int | None = None) -> RenderableType:

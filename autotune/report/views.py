@@ -6,7 +6,7 @@ from typing import Any
 
 from autotune import confirm
 from autotune import spec as specs
-from autotune.errors import AutotuneError, UserError
+from autotune.errors import AutotuneError, JournalDamaged, UserError
 from autotune.history import Best, History, load, names
 from autotune.journal import Run
 from autotune.trial import State
@@ -21,7 +21,8 @@ def to_json(value: Any) -> str:
 def studies(runs: Path) -> list[dict[str, Any]]:
     """Every study under `runs`: name, state, trials begun and budgeted, best value.
 
-    One that cannot be read, such as one that is being created or deleted now, is `unreadable`.
+    One whose journal is damaged is `damaged`; one that cannot be read, such as one that is being
+    created or deleted now, is `unreadable`. `problem` says why, and is null for all others.
     """
     return [_line(name, runs) for name in names(runs)]
 
@@ -29,9 +30,10 @@ def studies(runs: Path) -> list[dict[str, Any]]:
 def _line(name: str, runs: Path) -> dict[str, Any]:
     try:
         history = load(name, runs)
-    except AutotuneError:
+    except (AutotuneError, OSError) as error:
         nothing = dict.fromkeys(("budget", "metric", "best", "confirmed"))
-        return {"study": name, "state": "unreadable", "trials": 0, **nothing}
+        sick = "damaged" if isinstance(error, JournalDamaged) else "unreadable"
+        return {"study": name, "state": sick, "trials": 0, **nothing, "problem": str(error)}
     best = history.best()
     return {
         "study": history.spec.name,
@@ -41,6 +43,7 @@ def _line(name: str, runs: Path) -> dict[str, Any]:
         "metric": history.spec.objective.metric,
         "best": best.value if best else None,
         "confirmed": best.mean if best else None,
+        "problem": None,
     }
 
 

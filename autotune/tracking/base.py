@@ -14,6 +14,7 @@ __all__ = [
     "Event",
     "FaultPassing",
     "HandedOver",
+    "Noted",
     "RunFinished",
     "RunReported",
     "RunStarted",
@@ -106,8 +107,23 @@ class FaultPassing:
     """One line: what happened, and what is done next."""
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a person who starts the study should know: for people, trackers keep nothing of it."""
+
+    text: str
+    """One line."""
+
+
 Event = (
-    StudyOpened | HandedOver | FaultPassing | RunStarted | RunReported | RunFinished | StudyFinished
+    StudyOpened
+    | HandedOver
+    | Noted
+    | FaultPassing
+    | RunStarted
+    | RunReported
+    | RunFinished
+    | StudyFinished
 )
 
 

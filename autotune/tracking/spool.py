@@ -5,25 +5,19 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from autotune.tracking.base import (
     Event,
-    HandedOver,
     RunFinished,
     RunReported,
     RunStarted,
-    StudyFinished,
-    StudyOpened,
 )
 from autotune.trial import Purpose, Reason, Report, State
 
 __all__ = ["Spool", "decode", "encode"]
 
-_KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (StudyOpened, HandedOver, RunStarted, RunReported, RunFinished, StudyFinished)
-}
+_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
 def encode(event: Event) -> str:

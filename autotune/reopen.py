@@ -1,0 +1,78 @@
+"""What a driver does with the records that its study has already.
+
+It goes on with them, or refuses a spec that is not theirs. Where no trial has a value, they are
+worth nothing to a corrected study: they are kept aside, and it begins anew.
+"""
+
+from pathlib import Path
+
+from autotune import confirm, failures
+from autotune import spec as specs
+from autotune.errors import StudyNotFound
+from autotune.files import write_atomically
+from autotune.folder import set_aside
+from autotune.history import History
+from autotune.journal import Journal, open_journal
+from autotune.spec import StudySpec
+
+__all__ = ["reopen"]
+
+_UNCHECKED = "unchecked"
+"""The note that says of how many records it was told that they carry no checksum."""
+
+
+def reopen(spec: StudySpec, folder: Path) -> tuple[Journal, list[str]]:
+    """The journal to write on, and what people are to be told, a line each.
+
+    For the holder of the study's lock. Raises StudyChanged for what may not change any more.
+    """
+    stored, notes = folder / "study.yaml", list[str]()
+    if stored.exists():
+        notes += _make_way(specs.load(stored), spec, folder)
+    write_atomically(stored, specs.dump(spec), mode=0o600 if specs.exposed(spec) else 0o644)
+    journal = open_journal(spec, folder, create=True)
+    return journal, notes + _unchecked(journal, folder)
+
+
+def _make_way(old: StudySpec, new: StudySpec, folder: Path) -> list[str]:
+    """Sets aside what is there, if the study is to begin anew, and says so."""
+    try:
+        former = _read(old, open_journal(new, folder), folder)
+    except StudyNotFound:
+        former = History(old, folder, "")
+    if former.has_value:
+        specs.refuse_changes(old, new)
+        return []
+    if not specs.differences(old, new) and not _ended(former):
+        return []
+    kept = set_aside(former)
+    if not former.trials:
+        return []
+    count = len(former.trials)
+    trials = f"{count} trials are" if count > 1 else "one trial is"
+    return [f"no trial had a value: the study begins anew; its {trials} kept in {kept}"]
+
+
+def _read(spec: StudySpec, journal: Journal, folder: Path) -> History:
+    history = History(spec, folder, journal.uid)
+    history.recall(journal)
+    for run in journal.runs():
+        history.add(run)
+    return history
+
+
+def _ended(history: History) -> bool:
+    """It would do nothing more: it stopped itself, or all that its budget allows has failed."""
+    over = bool(history.trials) and confirm.is_over(history, history.elapsed())
+    return over or failures.hopeless(history) is not None
+
+
+def _unchecked(journal: Journal, folder: Path) -> list[str]:
+    """Says once of records without a checksum that they have none."""
+    count = journal.unchecked
+    if count <= (journal.note(_UNCHECKED) or 0):
+        return []
+    journal.write_note(_UNCHECKED, count)
+    who = "An earlier version of autotune, or another program, wrote them"
+    path = folder / "journal.log"
+    return [f"records without a checksum in {path}: {count}. {who}; their damage may go unseen"]
