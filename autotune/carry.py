@@ -11,7 +11,7 @@ from autotune.space import is_active
 from autotune.spec.model import StudySpec
 from autotune.spec.objectives import Objective
 from autotune.train.config import apply, pace
-from autotune.trial import Goal, Reason, Scalar, State, Trial
+from autotune.trial import Reason, Scalar, State, Trial
 
 __all__ = ["Skipped", "carry", "standing"]
 
@@ -68,8 +68,7 @@ def standing(trial: Trial, objective: Objective) -> float | None:
         return None
     if objective.at == "last":
         return trial.curve[max(trial.curve)]
-    best = max if objective.goal == Goal.MAXIMIZE else min
-    return best(trial.curve.values())
+    return objective.goal.best(trial.curve.values())
 
 
 def _in_step(curve: Mapping[int, float], theirs: int, ours: int) -> dict[int, float]:

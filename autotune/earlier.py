@@ -21,7 +21,7 @@ from autotune.search.base import Past
 from autotune.search.warm_start import WarmStart
 from autotune.spec import StudySpec
 from autotune.spec.objectives import Objective
-from autotune.trial import Goal, Reason, State, Trial
+from autotune.trial import Reason, State, Trial
 
 __all__ = ["IN_RUNS", "Earlier", "Find", "gather", "reader", "recall", "under"]
 
@@ -137,10 +137,10 @@ def _mistake(old: History, start: WarmStart, earlier: Earlier, spec: StudySpec) 
 
 
 def _thinned(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
-    """At most `_MOST`: complete ones first, and of too many of a kind every so manieth by score,
-    so that the best, the worst and the shape between them stay."""
-    sign = -1 if objective.goal == Goal.MAXIMIZE else 1
-    ranked = sorted(trials, key=lambda t: (t.value is None, sign * (t.value or 0.0), t.number))
+    """At most `_MOST`: complete ones first, and of too many of a kind evenly spaced ones by
+    score, so that the best, the worst and the shape between them stay."""
+    loss = objective.loss
+    ranked = sorted(trials, key=lambda t: (t.value is None, loss(t.value or 0.0), t.number))
     whole = _evenly([t for t in ranked if t.state == State.COMPLETE], _MOST)
     rest = _evenly([t for t in ranked if t.state != State.COMPLETE], _MOST - len(whole))
     return sorted((*whole, *rest), key=lambda trial: trial.number)

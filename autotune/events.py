@@ -99,8 +99,8 @@ def _summary(history: History, run: Run) -> dict[str, float]:
     summary = {"run/seconds": run.seconds}
     metric = history.spec.objective.metric
     curve = history.spec.aims.curve(run.reports)
-    if curve:
-        step = min(curve, key=lambda step: (history.better(curve[step]), step))
+    step = history.spec.objective.goal.best_step(curve)
+    if step is not None:
         summary |= {f"best/{metric}": curve[step], "best/step": float(step)}
         summary |= {f"last/{metric}": curve[max(curve)]}
     return summary | _more(history, run)

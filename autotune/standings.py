@@ -10,7 +10,7 @@ from itertools import islice
 from autotune.journal import Run
 from autotune.pareto import front
 from autotune.spec import Aims
-from autotune.trial import Goal, State, Trials
+from autotune.trial import State, Trials
 
 __all__ = ["Standings"]
 
@@ -66,7 +66,7 @@ class Standings:
 
     def better(self, value: float) -> float:
         """A key by which the better of two objective values sorts first."""
-        return -value if self._aims.goals[0] == Goal.MAXIMIZE else value
+        return self._aims.goals[0].loss(value)
 
     def snapshots(self) -> Trials:
         """Every trial as it stands now. The list is kept up to date, not made: do not keep it."""

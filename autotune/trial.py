@@ -35,6 +35,17 @@ class Goal(StrEnum):
     MINIMIZE = "minimize"
     MAXIMIZE = "maximize"
 
+    def loss(self, value: float) -> float:
+        """`value`, so that lower is better. The one place that knows which goal turns the sign."""
+        return -value if self is Goal.MAXIMIZE else value
+
+    def best(self, values: Iterable[float]) -> float:
+        return min(values, key=self.loss)
+
+    def best_step(self, curve: Mapping[int, float]) -> int | None:
+        """The first step with the best value; None where nothing was reported."""
+        return min(curve, key=lambda step: (self.loss(curve[step]), step), default=None)
+
 
 class State(StrEnum):
     WAITING = "waiting"

@@ -70,9 +70,6 @@ def _value(report: Report, metric: str) -> float:
 
 
 def _score(values: dict[int, float], monitor: dict[str, str], unit: str) -> str:
-    if monitor["at"] == "last":
-        step = max(values)
-    else:
-        sign = -1 if monitor["goal"] == Goal.MAXIMIZE else 1
-        step = min(values, key=lambda step: (sign * values[step], step))
+    step = max(values) if monitor["at"] == "last" else Goal(monitor["goal"]).best_step(values)
+    assert step is not None, "a training that has ended reported something"
     return f"{monitor['metric']} {values[step]:.10g} ({unit} {step})"

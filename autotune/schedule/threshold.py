@@ -7,7 +7,7 @@ from pydantic import Field
 from autotune.errors import Problem
 from autotune.schedule.base import SchedulerSettings, Stopping, StudyContext, beyond
 from autotune.schedule.curves import Curves
-from autotune.trial import Decision, Goal
+from autotune.trial import Decision
 
 __all__ = ["Threshold", "ThresholdScheduler"]
 
@@ -35,7 +35,7 @@ class ThresholdScheduler(Stopping):
     def __init__(self, config: Threshold, context: StudyContext) -> None:
         super().__init__(context)
         self.by = config.by
-        self.loss = -config.value if context.goal == Goal.MAXIMIZE else config.value
+        self.loss = context.goal.loss(config.value)
 
     def decide(self, trial: int, step: int, curves: Curves) -> Decision:
         if step < self.by or self.at_end(step):

@@ -71,7 +71,7 @@ class CmaesSampler:
 
     def __init__(self, space: Space, goal: Goal, seed: int, population: int | None) -> None:
         self.space = space
-        self.sign = 1 if goal == Goal.MINIMIZE else -1
+        self.loss = goal.loss
         self.seed = seed
         self.population = population
         self.evolved = {n: p for n, p in space.parameters.items() if _evolves(p)}
@@ -120,10 +120,10 @@ class CmaesSampler:
 
     def _by_score(self, trial: Trial) -> tuple[int, int, float]:
         if trial.value is not None and trial.state == State.COMPLETE:
-            return 0, 0, self.sign * trial.value
+            return 0, 0, self.loss(trial.value)
         if trial.state == State.PRUNED and trial.curve:
             last = max(trial.curve)
-            return 1, -last, self.sign * trial.curve[last]
+            return 1, -last, self.loss(trial.curve[last])
         return 2, 0, 0.0
 
 

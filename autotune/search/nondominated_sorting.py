@@ -33,7 +33,7 @@ class NondominatedRanking:
     def __init__(self, goals: Sequence[Goal], most: int) -> None:
         """`most`: how many trials `best` is asked for."""
         self.most = most
-        self._signs = [1.0 if goal == Goal.MINIMIZE else -1.0 for goal in goals]
+        self._goals = goals
         self._seen: list[Trial] = []
         self._fidelities: dict[float, Fronts] = {}
 
@@ -95,16 +95,16 @@ class NondominatedRanking:
         if stage := trial.stages.get(steps[-1]):
             violation = sum(by for by in stage.violations if by > 0)
             return self._point(stage.values, violation)
-        best = min if self._signs[0] > 0 else max
-        return self._point((best(trial.curve[step] for step in steps),), 0.0)
+        best = self._goals[0].best(trial.curve[step] for step in steps)
+        return self._point((best,), 0.0)
 
     def _point(self, values: Sequence[float], violation: float) -> Point | None:
         """None where not all objectives were told."""
-        if len(values) != len(self._signs):
+        if len(values) != len(self._goals):
             return None
         if violation:
             return (violation, *(math.inf for _ in values))
-        return (0.0, *(sign * value for sign, value in zip(self._signs, values, strict=True)))
+        return (0.0, *(goal.loss(value) for goal, value in zip(self._goals, values, strict=True)))
 
 
 class Fronts:

@@ -81,7 +81,7 @@ class OptunaSampler:
         self._distributions = {n: distribution(p) for n, p in space.parameters.items()}
         stopped = self.stopped_take_part(goals)
         self._mirror = _Mirror(goals, self._distributions, stopped, past)
-        self._sign = 1.0 if goals[0] == Goal.MINIMIZE else -1.0
+        self._loss = goals[0].loss
 
     def stopped_take_part(self, goals: Sequence[Goal]) -> bool:
         """Whether stopped trials are told as complete ones that break a constraint. Optuna takes
@@ -112,7 +112,7 @@ class OptunaSampler:
         """The better trial first: whole ones, then those that came farther."""
         failed, whole = trial.state == State.FAILED, trial.state == State.COMPLETE
         step = 0 if whole else -max(trial.curve, default=0)
-        return failed, not whole, step, self._sign * (trial.value or 0.0)
+        return failed, not whole, step, self._loss(trial.value or 0.0)
 
     def _ask(self, number: int, attempt: int) -> dict[str, Scalar]:
         study = Study(_STUDY, self._mirror)

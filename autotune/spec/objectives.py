@@ -42,7 +42,7 @@ class Objective(Section):
 
     def loss(self, value: float) -> float:
         """`value` as one that is lower when better."""
-        return -value if self.goal == Goal.MAXIMIZE else value
+        return self.goal.loss(value)
 
 
 class Constraint(Section):
@@ -161,7 +161,7 @@ class Aims:
         first, curve = self.objectives[0], self.curve(reports)
         if first.at == "last":
             return max(curve, default=None)
-        return min(curve, key=lambda step: (first.loss(curve[step]), step), default=None)
+        return first.goal.best_step(curve)
 
     def stages(self, reports: Mapping[int, Report]) -> dict[int, Stage]:
         """By step; empty where there is one objective and no constraint."""

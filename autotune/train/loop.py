@@ -27,7 +27,7 @@ from autotune.train.finite import NotFinite
 from autotune.train.metrics import Tally
 from autotune.train.seeds import seed_of
 from autotune.train.setup import Training, begin, learnt, whole_batches
-from autotune.trial import Goal, Report
+from autotune.trial import Report
 
 __all__ = ["NotFinite", "test", "train", "warm_up"]
 
@@ -151,9 +151,8 @@ def better(
     weights = model.state_dict()
     if monitor.at == "last":
         return Best(step, metrics, weights)  # no copy: written, if ever, before the next step
-    sign = 1 if monitor.goal is Goal.MINIMIZE else -1
-    metric = monitor.metric
-    if best is not None and sign * metrics[metric] >= sign * best.metrics[metric]:
+    loss, metric = monitor.goal.loss, monitor.metric
+    if best is not None and loss(metrics[metric]) >= loss(best.metrics[metric]):
         return best
     return Best(step, metrics, {name: tensor.clone() for name, tensor in weights.items()})
 

@@ -14,10 +14,9 @@ __all__ = ["feasible", "objectives", "violated"]
 
 def objectives(goals: Sequence[Goal]) -> list[Extractor]:
     """One for each goal; all of them speak of the same trials and steps."""
-    signs = [1.0 if goal == Goal.MINIMIZE else -1.0 for goal in goals]
-    if len(signs) == 1:
-        return [partial(_lowest, signs[0])]
-    return [partial(_standing, place, sign) for place, sign in enumerate(signs)]
+    if len(goals) == 1:
+        return [partial(_lowest, goals[0])]
+    return [partial(_standing, place, goal) for place, goal in enumerate(goals)]
 
 
 def violated(trials: Sequence[Trial], fidelities: Fidelities, place: int) -> Observed:
@@ -47,13 +46,13 @@ def feasible(trials: Sequence[Trial], constraints: int) -> NDArray[np.bool_]:
     return np.array(known, dtype=bool)
 
 
-def _lowest(sign: float, trial: Trial, step: int) -> float:
-    return min(sign * value for at, value in trial.curve.items() if at <= step)
+def _lowest(goal: Goal, trial: Trial, step: int) -> float:
+    return min(goal.loss(value) for at, value in trial.curve.items() if at <= step)
 
 
-def _standing(place: int, sign: float, trial: Trial, step: int) -> float | None:
+def _standing(place: int, goal: Goal, trial: Trial, step: int) -> float | None:
     stage = _stage(trial, step)
-    return sign * stage.values[place] if stage and stage.values else None
+    return goal.loss(stage.values[place]) if stage and stage.values else None
 
 
 def _stage(trial: Trial, step: int) -> Stage | None:
