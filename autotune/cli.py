@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from autotune.errors import AutotuneError, MachineFault
+from autotune.errors import AutotuneError, Hanging, MachineFault
 
 if TYPE_CHECKING:
     from autotune.history import History
@@ -143,10 +143,11 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
     except KeyboardInterrupt:
         typer.echo(f"interrupted; go on with: autotune resume {spec.name}{option}", err=True)
         raise typer.Exit(130) from None
-    except MachineFault as fault:
+    except (MachineFault, Hanging) as fault:
         begun = (runs / spec.name / "study.yaml").exists()
         again = f"go on with: autotune resume {spec.name}{option}" if begun else "run it again"
-        raise MachineFault(f"stopped: {fault}; once mended, {again}") from None
+        once = "once mended, " if isinstance(fault, MachineFault) else ""
+        raise type(fault)(f"stopped: {fault}; {once}{again}") from None
     if view.nothing_new:
         console.print(f"finished: all {view.finished} trials were run before", highlight=False)
     console.print(tables.best(history), highlight=False, soft_wrap=not console.is_terminal)

@@ -4,6 +4,7 @@ AutotuneError           exit code 1: autotune could not do it
 ├── JournalDamaged      a study's journal is not what was written: `autotune repair` mends it
 ├── MachineFault        a full disk, a lost database: no outcome; the study goes on later
 │   └── Passing         it passes: the driver waits for that and goes on by itself
+├── Hanging             a trial that is over does not end: only the end of the process helps
 ├── StudyFailed         the study stopped itself (its first trials all failed alike)
 └── UserError           exit code 2: something the user can mend; never a traceback
     ├── InvalidInput    mistakes in a study file, a space or a config: all of them at once
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 __all__ = [
     "AutotuneError",
     "DataUnavailable",
+    "Hanging",
     "InvalidInput",
     "JournalDamaged",
     "MachineFault",
@@ -60,6 +62,10 @@ class Passing(MachineFault):
 
     def wait(self) -> None:
         """Returns once the study can be started again. Raises MachineFault where it cannot."""
+
+
+class Hanging(AutotuneError):
+    """The work of a trial that is over does not end. The study goes on in another process."""
 
 
 class StudyFailed(AutotuneError):

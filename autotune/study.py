@@ -330,6 +330,9 @@ class Study:
             folder=str(self.history.run_folder(run)),
             label=run.label,
             parent=run.parent,
+            timeout=self.spec.timeout,
+            spent=run.seconds,
+            silence=self.spec.worker.silence,
         )
 
     # What becomes of a run

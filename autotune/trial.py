@@ -110,6 +110,12 @@ class Assignment:
     """`trial-0007` or `confirm-0007-s1`: the name of the run it belongs to."""
     parent: int | None = None
     """The trial whose checkpoint it started from, where it is a clone."""
+    timeout: float | None = None
+    """Seconds the trial may work, `spent` included. None: no limit."""
+    spent: float = 0.0
+    """Seconds that earlier assignments of the trial worked."""
+    silence: float | None = None
+    """Seconds there may be between two reports, and before the first one. None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,6 +230,41 @@ def test_a_lost_worker_is_replaced_twice(tmp_path: Path) -> None:
     study.close()
 
 
+def test_a_time_out_is_final_and_the_limit_may_change(tmp_path: Path) -> None:
+    """What a trial has worked before counts, and retrainings are limited as well."""
+    text = TEXT.replace("epochs: 9}", "epochs: 9, timeout: 10m}")
+    spec = study_spec(tmp_path, text, "budget.trials=2", "worker.silence=1m", "schedule.name=none")
+    study = start(spec, tmp_path / "runs")
+    first, *_ = hung = [study.next()]
+    assert isinstance(first, Assignment)
+    assert (first.timeout, first.spent, first.silence) == (600, 0, 60)
+    study.report(first, Report(1, {"acc": 0.5}, 7.5))
+    study.close()
+
+    study = start(
+        study_spec(tmp_path, text.replace("10m", "8s"), "budget.trials=2", "schedule.name=none"),
+        tmp_path / "runs",
+    )
+    again = study.next()
+    assert isinstance(again, Assignment)
+    assert (again.trial, again.timeout, again.spent, again.silence) == (0, 8, 7.5, None)
+    study.finish(again, Failure(Reason.TIMEOUT, "worked for longer than 8s"))
+    run = study.history.trials[0]
+    assert (run.state, run.outcome["reason"], len(run.assignments)) == (State.FAILED, "timeout", 2)
+    while not isinstance(assignment := study.next(), Done):
+        assert isinstance(assignment, Assignment)
+        assert (assignment.timeout, assignment.spent) == (8, 0)
+        hung.append(assignment)
+        for report in reports(assignment):
+            study.report(assignment, report)
+        study.finish(assignment)
+    assert {a.purpose for a in hung if isinstance(a, Assignment)} == {
+        Purpose.SEARCH,
+        Purpose.CONFIRM,
+    }
+    study.close()
+
+
 def test_failed_trials_have_no_value_and_the_search_goes_on(tmp_path: Path) -> None:
     study = start(study_spec(tmp_path, TEXT, "budget.trials=6"), tmp_path / "runs")
     assignment = study.next()

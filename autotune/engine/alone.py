@@ -8,9 +8,10 @@ from pathlib import Path
 
 from autotune import spec as specs
 from autotune.engine.interrupt import Interrupts
+from autotune.engine.watch import Watch
 from autotune.engine.worker import work
 from autotune.errors import AutotuneError, MachineFault, UserError, echo, nearest
-from autotune.train.config import Pace, pace
+from autotune.train.config import Pace, pace, timeout
 from autotune.trial import Assignment, Failure, Fault, Goal, Purpose, Report
 
 __all__ = ["train_alone"]
@@ -36,8 +37,9 @@ def train_alone(path: Path, out: Path | None) -> Iterator[str]:
             to_step=steps.last,
             folder=os.path.abspath(out or scratch),
             label="alone",
+            timeout=timeout(config),
         )
-        with closing(work(assignment)) as replies:
+        with closing(work(assignment, Watch(assignment))) as replies:
             for reply in replies:
                 if interrupts.pending:
                     raise KeyboardInterrupt

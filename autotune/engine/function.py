@@ -1,4 +1,4 @@
-"""A user's own function as a trial: `run(config, trial)` in one thread, pulled like a generator.
+"""A user's own function as a trial: `run(config, trial)`, pulled like a generator.
 
     def run(config, trial):
         state = trial.load()                                    # None: start afresh
@@ -8,23 +8,24 @@
             trial.report(epoch, val_accuracy=accuracy)
 
 `trial.report` waits until the study has decided. A stop is raised there as a private BaseException,
-so that `except Exception` in the function does not swallow it and `finally` still runs.
+so that `except Exception` in the function does not swallow it and `finally` still runs, for a
+minute at most.
 """
 
 import io
-import queue
 import random
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from autotune.engine.pulled import Channel, pulled
+from autotune.engine.watch import Watch
 from autotune.errors import echo
 from autotune.files import write_atomically
 from autotune.train.function import resolve
-from autotune.trial import Assignment, Report
+from autotune.trial import Assignment, Failure, Report
 
 __all__ = ["FunctionTrial", "run_function"]
 
@@ -34,36 +35,26 @@ _KEPT = 2
 Function = Callable[[dict[str, Any], "FunctionTrial"], object]
 
 
-class _Stop(BaseException):
-    """The study has decided: unwinds the user's function."""
-
-
 class FunctionTrial:
     """What a user's function sees of its trial."""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, channel: Channel | None = None) -> None:
         self.seed: int = assignment.seed
         self.folder: Path = Path(assignment.folder)
         """A folder of this trial's own; it outlives the worker."""
         self._checkpoint = _newest(self.folder, assignment.from_step)
         self.step: int = _step(self._checkpoint) if self._checkpoint else 0
         """Epochs that need not run again: the step of what `load` returns, 0 for a fresh start."""
-        self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
-        self._go_on: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._stopped = False
-        self._error: BaseException | None = None
+        self._channel = channel or Channel()
         self._since = time.perf_counter()
 
     def report(self, epoch: int, **metrics: float) -> None:
         """Tell the study what `epoch` (counted from 1) came to; does not return when it stops."""
-        if not self._stopped:
-            seconds = time.perf_counter() - self._since
-            numbers = {name: _number(name, value) for name, value in metrics.items()}
-            self._reports.put(Report(_whole(epoch), numbers, seconds))
-            self._stopped = not self._go_on.get()
-            self._since = time.perf_counter()
-        if self._stopped:
-            raise _Stop
+        seconds = time.perf_counter() - self._since
+        self._channel.obey()
+        numbers = {name: _number(name, value) for name, value in metrics.items()}
+        self._channel.report(Report(_whole(epoch), numbers, seconds))
+        self._since = time.perf_counter()
 
     def save(self, epoch: int, state: Any) -> None:
         """Keep `state` as it is after `epoch`; call it before `report`. The two newest are kept.
@@ -88,41 +79,20 @@ class FunctionTrial:
 
         return torch.load(self._checkpoint, map_location="cpu", weights_only=True)
 
-    def _run(self, function: Function, config: dict[str, Any]) -> None:
-        try:
-            function(config, self)
-        except _Stop:
-            pass
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._reports.put(None)
 
-
-def run_function(path: str, config: Mapping[str, Any], assignment: Assignment) -> Iterator[Report]:
-    """The reports of `package.module:function`, each as it comes.
-
-    Closing the generator stops the function at its next report and waits until it has ended.
-    Whatever the function raises is raised here.
-    """
+def run_function(
+    path: str, assignment: Assignment, watch: Watch | None = None
+) -> Generator[Report | Failure, None, None]:
+    """The reports of `package.module:function`, as `pulled` says; whatever it raises is raised."""
     function: Function = resolve(path)
     _seed(assignment.seed)
-    trial = FunctionTrial(assignment)
-    trial.folder.mkdir(parents=True, exist_ok=True)
-    name = f"{assignment.label} {path}"
-    thread = threading.Thread(
-        target=trial._run, args=(function, dict(config)), name=name, daemon=True
-    )
-    thread.start()
-    try:
-        while (report := trial._reports.get()) is not None:
-            yield report
-            trial._go_on.put(True)
-    finally:
-        trial._go_on.put(False)
-        thread.join()
-    if trial._error is not None:
-        raise trial._error
+
+    def work(channel: Channel) -> None:
+        trial = FunctionTrial(assignment, channel)
+        trial.folder.mkdir(parents=True, exist_ok=True)
+        function(dict(assignment.config), trial)
+
+    return pulled(work, f"{assignment.label} ({path})", watch)
 
 
 def _seed(seed: int) -> None:

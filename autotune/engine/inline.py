@@ -5,8 +5,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from autotune.engine.interrupt import Interrupts
+from autotune.engine.watch import Watch
 from autotune.engine.worker import work
-from autotune.trial import Assignment, Decision, Report
+from autotune.trial import Assignment, Decision, Failure, Reason, Report
 
 if TYPE_CHECKING:
     from autotune.study import Study
@@ -21,7 +22,8 @@ def run(study: "Study") -> None:
     """Run `study` to its end.
 
     Raises KeyboardInterrupt after Ctrl-C, with all written: the study's own calls are never cut
-    in half, and what was running is left as it is for a resume.
+    in half, and what was running is left as it is for a resume. Raises Hanging, with all written,
+    where a trial at its time limit hangs in a call that cannot be interrupted here.
     """
     study.slots = 1
     with Interrupts() as interrupts:
@@ -48,7 +50,7 @@ def _loop(study: "Study", interrupts: Interrupts) -> None:
 
 def _carry_out(study: "Study", assignment: Assignment, interrupts: Interrupts) -> None:
     ending = None
-    with closing(work(assignment)) as replies:
+    with closing(work(assignment, Watch(assignment))) as replies:
         for reply in replies:
             if interrupts.pending:
                 raise KeyboardInterrupt  # the work makes a failure of it, as of the user's own
@@ -59,5 +61,9 @@ def _carry_out(study: "Study", assignment: Assignment, interrupts: Interrupts) -
                 decision = study.report(assignment, reply)
             if decision is not Decision.CONTINUE:
                 break
+        if isinstance(ending, Failure) and ending.reason is Reason.TIMEOUT:
+            with interrupts.deferred():
+                study.finish(assignment, ending)  # now: what hangs may never end
+            return
     with interrupts.deferred():
         study.finish(assignment, ending)

@@ -21,7 +21,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,9 +35,11 @@ from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
 from autotune.engine.interrupt import Interrupts
+from autotune.engine.leftovers import hide_sockets
 from autotune.engine.quiet import environment, silence, temporary_folder
+from autotune.engine.watch import Watch
 from autotune.engine.worker import warm_up, work
-from autotune.errors import InvalidInput, Problem, UserError, echo
+from autotune.errors import Hanging, InvalidInput, Problem, UserError, echo
 from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
 
 if TYPE_CHECKING:
@@ -50,6 +52,9 @@ _U = TypeVar("_U")
 
 _POLL = 0.05
 """Seconds between two questions while nothing runs and the study has nothing to hand out."""
+
+_RESET = 120.0
+"""Seconds until a worker that cannot end its work by itself is ended."""
 
 _WORKER_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the user
@@ -108,14 +113,41 @@ class _QuitTidily(Exception):
     """The same from a Ray that stays: Tune first waits for its actors and ends them."""
 
 
+@dataclass(slots=True)
+class _Running:
+    """What is known of an assignment that is out."""
+
+    assignment: Assignment
+    watch: Watch
+    trial: Any = None
+    """Ray's; None until it has taken it up."""
+    killed: Failure | None = None
+    """Why its process was ended here."""
+    _resets: float = 0.0
+
+    def is_over_a_limit(self, passed: float) -> bool:
+        """Whether its process is to be ended, now that `passed` seconds more are over."""
+        if self.killed or self.trial is None or self.trial.temporary_state.ray_actor is None:
+            return False  # or it waits for a worker
+        if self.trial.status == Trial.RUNNING:
+            self.killed = self.watch.waited(passed)
+        else:
+            self._resets += passed
+            if self._resets > _RESET:
+                said = "its worker did not get rid of the trial before"
+                self.killed = Failure(Reason.LOST, said)
+        return self.killed is not None
+
+
 class _Link:
     """What the adapters share: the study, what runs, and why the loop must be left."""
 
     def __init__(self, study: "Study", interrupts: Interrupts, owned: bool) -> None:
         self.study = study
         self.interrupts = interrupts
-        self.running: dict[str, Assignment] = {}
+        self.running: dict[str, _Running] = {}
         """By Ray's trial id."""
+        self._looked = time.monotonic()
         self.error: Exception | None = None
         self._quit = _Quit if owned else _QuitTidily
 
@@ -130,6 +162,14 @@ class _Link:
         except Exception as error:
             self.error = self.error or error
             return otherwise
+
+    def keep_limits(self) -> None:
+        """Ends the processes of what hangs; each comes back as an error of its trial."""
+        now = time.monotonic()
+        passed, self._looked = now - self._looked, now
+        for running in self.running.values():
+            if running.is_over_a_limit(passed):
+                ray.kill(running.trial.temporary_state.ray_actor)
 
     def leave_if_needed(self) -> None:
         if self.interrupts.pending or self.error:
@@ -151,7 +191,7 @@ class _StudySearcher(Searcher):  # type: ignore[misc]
                 break
             time.sleep(_POLL)  # with nothing running Ray itself would sleep for a second
         if isinstance(answer, Assignment):
-            self._link.running[trial_id] = answer
+            self._link.running[trial_id] = _Running(answer, Watch(answer))
             return {"assignment": json.dumps(asdict(answer))}
         return Searcher.FINISHED if isinstance(answer, Done) else None
 
@@ -173,12 +213,15 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         if not self._warm:
             self._warm = _keep_warm(controller, trial, self._link.study.slots)
-        assignment, reply = self._link.running[trial.trial_id], result["reply"]
+        running, reply = self._link.running[trial.trial_id], result["reply"]
         ending = reply if isinstance(reply, Failure | Fault) else None
         if isinstance(reply, Report):
             worker = f"{result['hostname']}:{result['pid']}"
             report = self._link.study.report
-            decision = self._link.tell(lambda: report(assignment, reply, worker), Decision.STOP)
+            running.watch.heard(reply)
+            decision = self._link.tell(
+                lambda: report(running.assignment, reply, worker), Decision.STOP
+            )
             if decision is Decision.CONTINUE:
                 return TrialScheduler.CONTINUE
         if isinstance(ending, Fault):
@@ -187,11 +230,12 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
         return TrialScheduler.STOP
 
     def on_trial_error(self, controller: Any, trial: Trial) -> None:
-        self._finish(trial, Failure(Reason.LOST, _last_words(trial)))
+        killed = self._link.running[trial.trial_id].killed
+        self._finish(trial, killed or Failure(Reason.LOST, _last_words(trial)))
 
     def _finish(self, trial: Trial, ending: Failure | Fault | None) -> None:
         # After an exception of the study nothing more is told: a resume takes it up from there.
-        assignment = self._link.running.pop(trial.trial_id)
+        assignment = self._link.running.pop(trial.trial_id).assignment
         if self._link.error is None:
             self._link.tell(lambda: self._link.study.finish(assignment, ending), None)
 
@@ -199,7 +243,7 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
         return None  # in the order they were suggested
 
     def on_trial_add(self, controller: Any, trial: Trial) -> None:
-        pass
+        self._link.running[trial.trial_id].trial = trial
 
     def on_trial_complete(self, controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         pass
@@ -219,6 +263,7 @@ class _SafePoint(Stopper):  # type: ignore[misc]
 
     def stop_all(self) -> bool:
         self._link.leave_if_needed()
+        self._link.keep_limits()
         return False
 
 
@@ -229,12 +274,13 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
         # The driver decides about Ctrl-C, which the terminal sends to every process.
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        with suppress(BaseException):  # said again, as a Failure, by the work itself
+        hide_sockets()
+        with suppress(Exception):  # said again, as a Failure, by the work itself
             warm_up(_assignment(config))
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._work.close()
+        self._end()
         self._start(new_config)
         return True
 
@@ -243,7 +289,13 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
         return {"reply": next(self._work, None)}
 
     def cleanup(self) -> None:
-        self._work.close()
+        self._end()
+
+    def _end(self) -> None:
+        try:
+            self._work.close()
+        except Hanging:
+            os._exit(1)  # with all that it holds
 
     def _start(self, config: dict[str, Any]) -> None:
         self._work = work(_assignment(config))

@@ -8,14 +8,17 @@ import sysconfig
 import traceback
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from autotune.engine.function import run_function
 from autotune.engine.leftovers import no_processes_left
+from autotune.engine.pulled import Channel, pulled
+from autotune.engine.watch import Watch
 from autotune.errors import AutotuneError
 from autotune.faults import machine_fault
-from autotune.train.function import resolve, same_folder
+from autotune.train.function import same_folder
 from autotune.trial import Assignment, Failure, Fault, Purpose, Reason, Reply, Report
 
 __all__ = ["failure_of", "warm_up", "work"]
@@ -30,7 +33,7 @@ _LONGEST = 500
 """Characters of a message; of a longer one its beginning is kept."""
 
 
-def work(assignment: Assignment) -> Generator[Reply, None, None]:
+def work(assignment: Assignment, watch: Watch | None = None) -> Generator[Reply, None, None]:
     """The reports of `assignment`, then nothing, or the Failure or Fault that ended it; never an
     exception: what the user's code raises is one failed trial, sys.exit and KeyboardInterrupt
     included. Where the terminal's Ctrl-C can strike here, the caller tells it by its own handler.
@@ -38,8 +41,11 @@ def work(assignment: Assignment) -> Generator[Reply, None, None]:
     The work is done as reports are pulled. Closing the generator stops it; all that the work had
     started, processes included, has ended when `close` returns, and the working directory is what
     it was. Everything of a step is on disk before its report.
+
+    `watch` has the time limits kept here, for engines that cannot end this process: work that
+    exceeds one is answered with a Failure. Raises Hanging on `close` where it does not end even so.
     """
-    replies = _checked(assignment, _reports(assignment))
+    replies = _checked(assignment, _reports(assignment, watch))
     with same_folder(), no_processes_left(), closing(replies):
         while (reply := _next(replies)) is not None:
             _free_memory_after(reply)
@@ -56,10 +62,9 @@ def _next(replies: Iterator[Reply]) -> Reply | None:
 
 
 def warm_up(assignment: Assignment) -> None:
-    """Import what `assignment` needs, so that its first step is no slower than the others."""
-    if function := assignment.config.get("function"):
-        resolve(function)
-    else:
+    """Import torch, if `assignment` trains by it: the first step is then no slower than the others,
+    and no time limit counts it. A function's own module is the user's: its import is work."""
+    if "function" not in assignment.config:
         from autotune.train.loop import warm_up as warm_up_training
 
         warm_up_training()
@@ -107,13 +112,24 @@ def _shown(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) + cut
 
 
-def _reports(assignment: Assignment) -> Iterator[Report]:
+def _reports(
+    assignment: Assignment, watch: Watch | None
+) -> Generator[Report | Failure, None, None]:
+    limits = watch if watch and watch.limited else None
     if threads := assignment.config.get("threads"):
         _set_threads(threads)
     if function := assignment.config.get("function"):
-        yield from run_function(function, assignment.config, assignment)
+        yield from run_function(function, assignment, limits)
+    elif limits:
+        warm_up(assignment)
+        yield from pulled(partial(_train_for, assignment), assignment.label, limits)
     else:
         yield from _train(assignment)
+
+
+def _train_for(assignment: Assignment, channel: Channel) -> None:
+    for report in _train(assignment):
+        channel.report(report)
 
 
 def _train(assignment: Assignment) -> Iterator[Report]:
@@ -135,16 +151,18 @@ def _train(assignment: Assignment) -> Iterator[Report]:
 
 
 def _checked(
-    assignment: Assignment, reports: Iterator[Report]
+    assignment: Assignment, replies: Generator[Report | Failure, None, None]
 ) -> Generator[Report | Failure, None, None]:
-    """`reports` up to the first one that no study could make sense of."""
+    """`replies` up to the first one that no study could make sense of."""
     last = 0
-    for report in reports:
-        if problem := _problem(assignment, report, last):
-            yield problem
-            return
-        last = report.step
-        yield report
+    with closing(replies):
+        for reply in replies:
+            if isinstance(reply, Report):
+                reply = _problem(assignment, reply, last) or reply
+            yield reply
+            if isinstance(reply, Failure):
+                return
+            last = reply.step
     if last == 0:
         yield Failure(Reason.EXCEPTION, "ended without a report: call trial.report(epoch, ...)")
 

@@ -43,6 +43,7 @@ _SAME_FOR_ALL = {
     "data.path": "trials must be judged on the same data",
     "data.root": "trials must be judged on the same data",
     "metrics": "every trial reports the same",
+    "timeout": "every trial may work for the same time",
 }
 _LOSSES = ("train_loss", "val_loss")
 _BY_RULES = {("trial", key) for key in _DECIDED_BY_STUDY}
@@ -184,7 +185,8 @@ def _such(union: object, capability: str) -> str:
 
 def _fixed(spec: StudySpec) -> list[Problem]:
     space = spec.space
-    own = {"reports_per_epoch"} if "function" in spec.trial else set()  # of its own meaning
+    # Of its own meaning: searched, `timeout` is no limit either.
+    own = {"reports_per_epoch", "timeout"} if "function" in spec.trial else set()
     problems = [
         Problem(f"`{name}` cannot be searched: {why}", ("space", name))
         for name in space.parameters

@@ -233,7 +233,9 @@ def _in_order(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _frozen(spec: StudySpec) -> dict[str, Any]:
+    """Not the time limit: a trial that is cut off by it hangs, or must be given more."""
     values = spec.model_dump(mode="json")
+    values["trial"].pop("timeout", None)
     return {key: values[key] for key in _FROZEN}
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import (
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -22,18 +21,17 @@ from autotune.spec.objectives import Aims, Constraints, Objective, Objectives, P
 from autotune.spec.reader import Node
 from autotune.spec.section import Section, law
 from autotune.train.base import Config
-from autotune.train.config import pace
+from autotune.train.config import pace, timeout
+from autotune.train.duration import Duration
 from autotune.train.metrics import COSTS
 
 __all__ = ["DATABASE", "STORE", "Budget", "Confirm", "StudySpec", "Tracking", "Worker"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 STORE = re.compile(r"sqlite:///.+|(https?|(postgresql|mysql)(\+\w+)?)://[^/\s]\S*", re.ASCII)
 """What `tracking.uri` may be, with its variables filled in."""
 DATABASE = re.compile(r"sqlite:///.+|postgresql(\+\w+)?://[^\s]+", re.ASCII)
 """What `storage` may be."""
-_UNIT_SECONDS = (86_400, 3_600, 60, 1)
 
 
 def _fits(written: str, kind: re.Pattern[str]) -> bool:
@@ -43,36 +41,6 @@ def _fits(written: str, kind: re.Pattern[str]) -> bool:
         raise law("address", "names a variable as ${NAME}, of letters, digits and _")
     begins = written.startswith("${")
     return bool(kind.fullmatch(address.outline)) or (begins and " " not in written)
-
-
-def _seconds(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.fullmatch(value.replace(" ", ""))
-    if not value.strip() or len(value) > 40 or match is None:
-        raise law("duration", "must be a duration such as 90s, 5m or 1h30m")
-    counts = (int(count or 0) for count in match.groups())
-    return float(sum(n * unit for n, unit in zip(counts, _UNIT_SECONDS, strict=True)))
-
-
-def _duration(seconds: float) -> str | float:
-    """As a user writes it: 90 -> 1m30s. What is no whole number of seconds stays a number."""
-    if not seconds.is_integer() or seconds > 1e9:
-        return seconds
-    text, left = "", int(seconds)
-    for unit, letter in zip(_UNIT_SECONDS, "dhms", strict=True):
-        count, left = divmod(left, unit)
-        text += f"{count}{letter}" if count else ""
-    return text
-
-
-Duration = Annotated[
-    float,
-    Field(gt=0, allow_inf_nan=False),
-    BeforeValidator(_seconds),
-    PlainSerializer(_duration),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "5m", "1h30m"]}),
-]
 
 
 class Budget(Section):
@@ -95,6 +63,10 @@ class Worker(Section):
     """GPUs; a fraction lets trials share one."""
     max: Annotated[int, Field(ge=1)] | None = None
     """How many trials run at once at most. None: as many as fit."""
+    silence: Duration | None = None
+    """The longest time between two reports of a trial, and before the first one, set-up included.
+    One that is silent for longer, because it hangs, is failed(timeout) and its process ended. None:
+    no limit."""
 
     @property
     def threads(self) -> int:
@@ -239,6 +211,11 @@ class StudySpec(Config):
         monitor = self.objective.model_dump(mode="json")
         decided = {"threads": self.worker.threads, "monitor": monitor}
         return {**self.trial, **self._judged_costs(), **decided}
+
+    @property
+    def timeout(self) -> float | None:
+        """`trial.timeout`, in seconds."""
+        return timeout(self.trial)
 
     def _judged_costs(self) -> dict[str, list[Any]]:
         """`metrics` with the costs that the study judges by: they need not be asked for."""

@@ -16,7 +16,7 @@ from autotune.errors import MachineFault, StudyFailed
 from autotune.study import Done, Wait
 from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
 
-__all__ = ["EngineContract", "ScriptedStudy", "assign", "go_to_end"]
+__all__ = ["EngineContract", "ScriptedStudy", "assign", "go_to_end", "is_alive"]
 
 Decide = Callable[[Assignment, Report], Decision]
 Run = Callable[[Any], None]
@@ -253,6 +253,27 @@ class EngineContract:
         assert all(re.fullmatch(p, f.message) for p, f in zip(places, found, strict=True)), found
         assert study.ended[-1] == (5, None) and not study.stopped
         assert len(set(study.workers)) == 1
+
+    def test_a_trial_that_hangs_is_ended(self, run: Run, tmp_path: Path) -> None:
+        hanging = replace(assign(0, tmp_path, "hangs"), silence=3.0)
+        study = one_worker([hanging, assign(1, tmp_path, "learns")])
+        run(study)
+        said = "no report for 3s, after step 1 (worker.silence)"
+        assert study.ended == [(0, Failure(Reason.TIMEOUT, said)), (1, None)]
+
+    def test_a_trial_may_work_for_so_long(self, run: Run, tmp_path: Path) -> None:
+        """All its assignments together; one that began at the limit ends at once."""
+        slow = replace(assign(0, tmp_path, "naps", 1000, seconds=0.01), timeout=1.0)
+        resumed = replace(
+            assign(1, tmp_path, "naps", 1000, seconds=0.01), timeout=100.0, spent=99.9
+        )
+        study = one_worker([slow, resumed, assign(2, tmp_path, "learns")])
+        run(study)
+        found = study.failures()
+        assert [found[n].reason for n in range(2)] == [Reason.TIMEOUT] * 2 and len(found) == 2
+        law = r"worked for longer than 1s, stopped (after step \d+|before.*) \(trial\.timeout\)"
+        assert re.fullmatch(law, found[0].message)
+        assert len(study.reports.get(1, [])) < 100
 
     def test_processes_end_with_the_function(self, run: Run, tmp_path: Path) -> None:
         study = one_worker([assign(n, tmp_path, "forks", 1) for n in range(2)])

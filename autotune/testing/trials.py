@@ -1,5 +1,6 @@
 """Trials that learn, fail and die on cue: functions for `trial: {function: ...}`."""
 
+import ctypes
 import os
 import random
 import subprocess
@@ -17,6 +18,9 @@ __all__ = [
     "exhausts",
     "forks",
     "goes_on",
+    "hangs",
+    "hangs_in_c",
+    "hangs_when_stopped",
     "learns",
     "leaves",
     "meets_a_full_disk",
@@ -72,6 +76,28 @@ def raises(config: Config, trial: FunctionTrial) -> None:
     raise ValueError("no such layer\nand more")
 
 
+def hangs(config: Config, trial: FunctionTrial) -> None:
+    trial.report(1, loss=1.0)
+    while True:
+        pass
+
+
+def hangs_in_c(config: Config, trial: FunctionTrial) -> None:
+    """Not even its thread can be interrupted; `gil`: nor can another one of its process run."""
+    trial.report(1, loss=1.0)
+    library = ctypes.PyDLL(None) if config.get("gil") else ctypes.CDLL(None)
+    library.sleep(600)
+
+
+def hangs_when_stopped(config: Config, trial: FunctionTrial) -> None:
+    try:
+        for epoch in range(1, 4):
+            trial.report(epoch, loss=1.0)
+    finally:
+        while True:
+            pass
+
+
 class Unusual(BaseException):
     """What `except Exception` does not see, and another process cannot unpickle."""
 
@@ -104,6 +130,9 @@ def forks(config: Config, trial: FunctionTrial) -> None:
         os.posix_spawnp("sleep", sleep, os.environ, setsid=own) for own in (False, True)
     )
     (trial.folder / "processes").write_text(f"{forked} {orphan} {child} {daemon}")
+    if config.get("dies"):
+        os.kill(daemon, 9)
+        os.kill(os.getpid(), 9)
     trial.report(1, loss=1.0)
 
 

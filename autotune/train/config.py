@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_serializer, model_validator
 
 from autotune.errors import InvalidInput, echo
 from autotune.train.augment.config import AugmentConfig
 from autotune.train.base import Config
 from autotune.train.data.config import DataConfig, Reference
 from autotune.train.distill.config import DistillConfig
+from autotune.train.duration import Duration, WrittenDuration, in_seconds
 from autotune.train.invalid import misplaced, problems
 from autotune.train.losses.config import CrossEntropyLoss, LossConfig
 from autotune.train.metrics import MetricName, advice, misfits, reported
@@ -34,6 +35,7 @@ __all__ = [
     "apply",
     "metrics",
     "pace",
+    "timeout",
 ]
 
 METRICS = reported("classification", ())
@@ -54,7 +56,15 @@ class Monitor(Config):
     """best: the weights of the best report by the metric; last: those of the last one."""
 
 
-class TrainConfig(Config):
+class _Limited(Config):
+    @model_serializer(mode="wrap")
+    def _without_no_limit(self, serialize: Any) -> dict[str, Any]:
+        """What has no time limit says nothing of one."""
+        values: dict[str, Any] = serialize(self)
+        return {k: v for k, v in values.items() if k != "timeout" or v is not None}
+
+
+class TrainConfig(_Limited):
     """One training, complete: the same config and threads give the same curve."""
 
     data: DataConfig
@@ -127,6 +137,10 @@ class TrainConfig(Config):
     """auto: cuda when there is one."""
     monitor: Monitor = Monitor()
     """Which report's weights are kept as the result."""
+    timeout: Duration | None = None
+    """The longest it may work, such as 90s, 10m or 2h; longer is failed(timeout) and its process
+    ended. What it worked before a pause, a crash or a retry counts. None: no limit. In a study it
+    may change from one start to the next."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -168,8 +182,8 @@ class TrainConfig(Config):
         return 1 + (step - 1) // self.reports_per_epoch
 
 
-class FunctionConfig(Config):
-    """A user's own trial function; every other key is its own and reaches it as written."""
+class FunctionConfig(_Limited):
+    """A user's own trial function; every other key is its own, and all reach it as written."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -183,6 +197,10 @@ class FunctionConfig(Config):
     """CPU threads of torch while it runs."""
     monitor: Monitor | None = None
     """Which report the training is remembered by."""
+    timeout: WrittenDuration | None = None
+    """The longest it may work, such as 90s, 10m or 2h; longer is failed(timeout) and its process
+    ended. What it worked before a pause, a crash or a retry counts. None: no limit. In a study it
+    may change from one start to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +225,12 @@ def pace(config: Mapping[str, Any]) -> Pace:
     asked = None if "function" in config else _count(config.get("reports_per_epoch"))
     per_epoch = asked or 1
     return Pace(epochs * per_epoch if epochs else None, per_epoch)
+
+
+def timeout(config: Mapping[str, Any]) -> float | None:
+    """`timeout` of a training config as plain values, in seconds."""
+    seconds = in_seconds(config.get("timeout"))
+    return float(seconds) if isinstance(seconds, int | float) else None
 
 
 def _count(value: object) -> int | None:

@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from autotune.engine import ray as engine
 from autotune.errors import InvalidInput
-from autotune.testing.engine import EngineContract, ScriptedStudy, assign
+from autotune.testing.engine import EngineContract, ScriptedStudy, assign, is_alive
 from autotune.trial import Reason
 
 pytestmark = pytest.mark.usefixtures("one_ray")
@@ -33,6 +35,26 @@ def test_a_killed_worker_is_lost_and_its_work_is_done_again(tmp_path: Path) -> N
     assert study.failures()[0].message.startswith("its worker died")
     assert (0, None) in study.ended
     assert [step for step, _ in study.values()[0]] == [1, 2, 3]
+
+
+def test_a_worker_with_forked_children_is_lost_at_once(tmp_path: Path) -> None:
+    """They hold copies of its sockets, by whose end Ray notices."""
+    study = ScriptedStudy([assign(0, tmp_path, "forks", dies=True)], attempts=1)
+    engine.run(study)
+    assert study.failures()[0].reason is Reason.LOST
+    forked, *_ = map(int, (tmp_path / "0" / "processes").read_text().split())
+    limit = time.monotonic() + 30
+    while is_alive(forked):  # Ray ends them by itself
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+
+
+def test_what_hangs_in_c_is_ended(tmp_path: Path) -> None:
+    queue = [assign(0, tmp_path, "hangs_in_c", gil=True), assign(1, tmp_path, "learns")]
+    study = ScriptedStudy([replace(queue[0], silence=3.0), queue[1]])
+    engine.run(study)
+    assert study.failures()[0].reason is Reason.TIMEOUT and (1, None) in study.ended
+    assert len(study.ended) == 2
 
 
 def test_workers_are_as_many_as_fit_and_stay_warm(tmp_path: Path) -> None:

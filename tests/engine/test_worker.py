@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from autotune.engine.function import FunctionTrial
+from autotune.engine.watch import Watch
 from autotune.engine.worker import failure_of, work
 from autotune.errors import AutotuneError
 from autotune.testing.engine import assign
 from autotune.train.config import TrainConfig
-from autotune.trial import Assignment, Failure, Purpose, Reason, Report
+from autotune.trial import Assignment, Failure, Purpose, Reason, Reply, Report
 
 
 def training(folder: Path, **changes: Any) -> Assignment:
@@ -33,10 +34,11 @@ def training(folder: Path, **changes: Any) -> Assignment:
 
 
 def told(assignment: Assignment) -> list[Any]:
-    return [
-        reply if isinstance(reply, Failure) else (reply.step, dict(reply.metrics))
-        for reply in work(assignment)
-    ]
+    return list(map(plain, work(assignment)))
+
+
+def plain(reply: Reply) -> Any:
+    return (reply.step, dict(reply.metrics)) if isinstance(reply, Report) else reply
 
 
 def test_training_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
@@ -45,6 +47,12 @@ def test_training_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     rest = told(training(tmp_path / "cut", from_step=2))
     assert [step for step, _ in whole] == [1, 2, 3]
     assert first + rest == whole
+
+
+def test_a_time_limit_changes_nothing_of_a_training(tmp_path: Path) -> None:
+    """It is done in a thread then, where torch has settings of its own."""
+    limited = training(tmp_path / "limited", timeout=600.0, silence=300.0)
+    assert list(map(plain, work(limited, Watch(limited)))) == told(training(tmp_path / "free"))
 
 
 def test_the_seed_is_that_of_the_assignment(tmp_path: Path) -> None:

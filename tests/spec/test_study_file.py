@@ -235,6 +235,7 @@ def test_a_dumped_study_reads_back_equal(name, tmp_path):
 def test_differences_name_what_a_started_study_may_not_change(study):
     old = load(study())
     allowed = ["budget.trials=99", "worker.max=1", "confirm.top=1", "tracking.uri=sqlite:///x.db"]
+    allowed += ["trial.timeout=10m", "worker.silence=90s"]
     assert differences(old, load(study(), allowed)) == []
     changes = {
         "seed=1": "seed was 0, now is 1",
