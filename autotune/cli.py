@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
-from autotune.errors import AutotuneError, Hanging, MachineFault
+from autotune.errors import AutotuneError, Hanging, InvalidInput, MachineFault
 
 if TYPE_CHECKING:
     from autotune.history import History
@@ -45,6 +45,10 @@ Engine = Annotated[
 Address = Annotated[
     str | None, typer.Option("--address", help="A running Ray cluster to join, host:port.")
 ]
+Elsewhere = Annotated[
+    str | None,
+    typer.Option("--address", help="A cluster to run on: what this machine lacks is then a note."),
+]
 StudyFile = Annotated[
     str, typer.Argument(metavar="STUDY.yaml", help="A study file, or a shipped study: quickstart.")
 ]
@@ -67,17 +71,24 @@ def init(
 
 
 @app.command()
-def check(study: StudyFile, set_: Sets = None, runs: Runs = RUNS) -> None:
+def check(
+    study: StudyFile, set_: Sets = None, runs: Runs = RUNS, address: Elsewhere = None
+) -> None:
     """Find every mistake in a study file before anything runs.
+
+    Also in what it names: the data is read, your functions are imported, a network of your own is
+    run on two samples. Nothing is trained.
 
     Example: autotune check studies/quickstart.yaml
     """
     from autotune import earlier
     from autotune import spec as specs
+    from autotune.engine.preflight import preflight
     from autotune.report.tables import headline
 
     spec = specs.load(specs.find(study), set_ or ())
     notes = specs.check(spec)
+    notes += preflight(spec, address=address, offline=True, waiting=_waiting)
     notes += map(str, earlier.gather(spec, earlier.under(runs)))
     count = spec.space.count()
     size = f"; {count:,} combinations" if count is not None else ""
@@ -132,6 +143,8 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
     from autotune.report import live, tables
 
     option = "" if runs == RUNS else f" --runs {runs}"
+    for note in _preflight(spec, runs, engine, address):
+        typer.echo(f"note: {note}", err=True)
     console = Console()
     console.print(tables.headline(spec), highlight=False, soft_wrap=not console.is_terminal)
     try:
@@ -155,6 +168,24 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
         typer.echo(f"browse it: autotune ui {spec.name}{option}")
     for note in notes:
         typer.echo(f"note: {note}", err=True)
+
+
+def _preflight(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -> list[str]:
+    """What a study needs before it starts; a finished one needs nothing."""
+    from autotune.engine.drive import is_finished
+    from autotune.engine.preflight import preflight
+
+    try:
+        return preflight(spec, engine, address, waiting=_waiting)
+    except InvalidInput:
+        if is_finished(spec, runs):
+            return []
+        raise
+
+
+def _waiting(doing: str) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"{doing} ...", err=True)
 
 
 @app.command(name="list")

@@ -8,10 +8,10 @@ AutotuneError           exit code 1: autotune could not do it
 ├── StudyFailed         the study stopped itself (its first trials all failed alike)
 └── UserError           exit code 2: something the user can mend; never a traceback
     ├── InvalidInput    mistakes in a study file, a space or a config: all of them at once
+    │   └── DataUnavailable the data set is not there and cannot be fetched
     ├── StudyNotFound   no such study under the runs folder
     ├── StudyBusy       another driver holds the study
-    ├── StudyChanged    the spec on disk and the spec given differ where they may not
-    └── DataUnavailable the data set is not there and cannot be fetched
+    └── StudyChanged    the spec on disk and the spec given differ where they may not
 """
 
 import difflib
@@ -33,6 +33,7 @@ __all__ = [
     "StudyFailed",
     "StudyNotFound",
     "UserError",
+    "closest",
     "echo",
     "meant",
     "nearest",
@@ -115,7 +116,7 @@ class StudyChanged(UserError):
     pass
 
 
-class DataUnavailable(UserError):
+class DataUnavailable(InvalidInput):
     pass
 
 
@@ -153,5 +154,14 @@ def nearest(word: object, valid: Iterable[str]) -> str:
 
 def meant(word: object, valid: Sequence[str]) -> str:
     """The end of a message: "; did you mean 'adam'?", or "" where no word is near."""
-    close = difflib.get_close_matches(str(word), valid, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = closest(str(word), valid)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def closest(word: str, valid: Sequence[str]) -> str:
+    """The nearest word, whatever the case of its letters; "" where none is near."""
+    known = {name.lower(): name for name in reversed(valid)} | {name: name for name in valid}
+    for typed in (word, word.lower()):
+        for close in difflib.get_close_matches(typed, known, n=1, cutoff=0.5):
+            return known[close]
+    return ""

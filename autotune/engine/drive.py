@@ -10,7 +10,7 @@ from typing import Literal
 from autotune import confirm, events, history, study
 from autotune import spec as specs
 from autotune.address import Address
-from autotune.errors import AutotuneError, Passing, StudyBusy, UserError
+from autotune.errors import AutotuneError, Passing, StudyBusy, StudyNotFound, UserError
 from autotune.faults import as_machine_faults
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
@@ -27,7 +27,7 @@ from autotune.tracking.base import (
 from autotune.tracking.memory import MemoryTracker
 from autotune.tracking.mlflow import MlflowTracker
 
-__all__ = ["Engine", "artifacts", "drive", "store_of", "sync", "tell_figures"]
+__all__ = ["Engine", "artifacts", "drive", "is_finished", "store_of", "sync", "tell_figures"]
 
 Engine = Literal["ray", "inline"]
 
@@ -123,6 +123,17 @@ def _run(
         from autotune.engine import ray
 
         ray.run(driven, address)
+
+
+def is_finished(spec: StudySpec, runs: Path) -> bool:
+    """Whether the study has run to the end of `spec`, so that running it would start nothing. One
+    whose trials have all failed would begin anew."""
+    try:
+        told = history.load(spec.name, runs)
+    except StudyNotFound:
+        return False
+    told.spec = spec  # its budget may have grown
+    return told.best() is not None and confirm.is_over(told, told.elapsed())
 
 
 def tracker_for(spec: StudySpec, runs: Path) -> Tracker:

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autotune.errors import UserError
+from autotune.errors import AutotuneError, UserError
 from autotune.export.card import Model, card
 from autotune.history import Best, History
 from autotune.train.config import TrainConfig
@@ -19,6 +18,7 @@ from autotune.trial import State
 
 if TYPE_CHECKING:
     from autotune.interpret.draw import Picture
+    from autotune.train import checkpoint
 
 __all__ = ["Exported", "export"]
 
@@ -47,11 +47,12 @@ def export(history: History, target: Path, force: bool = False) -> Exported:
     if best is None:
         raise UserError(f"no trial of study {history.spec.name!r} has a value yet")
     _refuse_strangers(target, force)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
+    there = next(folder for folder in target.absolute().parents if folder.is_dir())
+    with tempfile.TemporaryDirectory(dir=there, prefix=".export-") as scratch:
         made = Path(scratch) / "export"
         made.mkdir()
         notes = _write(history, best, made)
+        target.parent.mkdir(parents=True, exist_ok=True)
         _swap(made, target, Path(scratch) / "old")
     files = sorted(path for path in target.rglob("*") if path.is_file())
     return Exported(files, sorted(target.glob("figures/*.png")), notes)
@@ -83,35 +84,55 @@ def _write(history: History, best: Best, folder: Path) -> list[str]:
 
 def _copy_weights(history: History, best: Best, target: Path) -> tuple[Model, list[str]]:
     """What the exported weights are of, and a note where they are not of the run's best step.
-    Raises UserError where there are none."""
-    run, metric, missing = best.source, history.spec.objective.metric, list[str]()
+    Raises UserError where there are none, AutotuneError where they are damaged."""
+    run, metric, notes = best.source, history.spec.objective.metric, list[str]()
     step, value = history.spec.aims.step(run.reports), history.value(run)
     weights = history.run_folder(run) / "best.safetensors"
-    if weights.exists():
-        shutil.copyfile(weights, target)
+    if "function" in history.spec.trial:
+        pass  # what it keeps, and how, is its own
+    elif not weights.exists():
+        raise UserError(_no_weights(history, best, weights))
+    else:
+        held, notes = _copied(history, best, weights, target)
         if run.state != State.COMPLETE:  # its last checkpoint may be older than its best epoch
-            from autotune.train import checkpoint
-
-            held = checkpoint.read_best(target)
             if held.step != step:
                 now = f"those of step {step} ({value:.4g}) were not kept"
                 was = f"step {held.step} ({held.metrics[metric]:.4g})"
-                missing = [f"model.safetensors has the weights of {was}: {now}"]
+                notes.append(f"model.safetensors has the weights of {was}: {now}")
             step, value = held.step, held.metrics[metric]
-    elif "function" not in history.spec.trial:
-        raise UserError(_no_weights(history, best, weights))
-    return Model(run.label, run.seed, step, value, history.test_value(run)), missing
+    return Model(run.label, run.seed, step, value, history.test_value(run)), notes
+
+
+def _copied(
+    history: History, best: Best, weights: Path, target: Path
+) -> "tuple[checkpoint.Best, list[str]]":
+    from autotune.export.whole import copy_whole
+
+    config = TrainConfig.model_validate_json(json.dumps(best.config))
+    try:
+        return copy_whole(weights, target, config)
+    except AutotuneError as error:
+        run, cure = best.source, _again(history, best)
+        message = f"the weights of {run.label} cannot be used ({weights}): {error}; {cure}"
+        raise AutotuneError(message) from error
 
 
 def _no_weights(history: History, best: Best, weights: Path) -> str:
-    run, config = best.source, history.config_file(best.source)
+    run, cure = best.source, _again(history, best)
     if run.state == State.COMPLETE:
-        cure = f"train them again: autotune train {config}"
         return f"the weights of {run.label} are gone ({weights}); {cure}"
     said = f"trial {run.trial}, the best so far ({best.progress}), has left no weights"
-    if run.state.finished:
-        return f"{said}; train it to its end: autotune train {config} -o DIR"
-    return f"{said} yet; let it go on: autotune resume {history.spec.name}"
+    return f"{said}; {cure}" if run.state.finished else f"{said} yet; {cure}"
+
+
+def _again(history: History, best: Best) -> str:
+    """How to make the weights, so that the next export finds them."""
+    run = best.source
+    if not run.state.finished:
+        return f"let it go on: autotune resume {history.spec.name}"
+    what = "them again" if run.state == State.COMPLETE else "it to its end"
+    folder = history.run_folder(run)
+    return f"train {what}: autotune train {history.config_file(run)} -o {folder}"
 
 
 def _draw(history: History, best: Best, folder: Path) -> "tuple[list[Picture], list[str]]":

@@ -1,7 +1,7 @@
 """What is wrong with a study beyond the shape of its file: rules, and a walk through its space."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from autotune.search.warm_start import warm_problems
 from autotune.space import Categorical, Int, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
 from autotune.train.base import variants
-from autotune.train.config import apply
+from autotune.train.config import FunctionConfig, TrainConfig, apply
 from autotune.train.losses.config import task_of
 from autotune.train.metrics import COSTS, advice, reported
 from autotune.trial import Scalar
@@ -22,7 +22,7 @@ from autotune.trial import Scalar
 if TYPE_CHECKING:
     from autotune.train.data.values import Task
 
-__all__ = ["rules", "walk"]
+__all__ = ["configs", "into_study", "rules", "walk"]
 
 _MOST_COMBINATIONS = 2000
 """Of the names of parts; beyond it the walk looks at the first ones only."""
@@ -208,19 +208,33 @@ def walk(spec: StudySpec) -> list[Problem]:
     alone, under every combination of what it depends on: the parameters of its conditions, and
     the name of the part it belongs to.
     """
-    base = spec.base_config()
     found: dict[tuple[object, str], Problem] = {}
     fixed = {problem.path for problem in _fixed(spec)}
-    for values in _once(_points(spec.space)):
-        problems: Sequence[Problem] = ()
-        try:
-            apply(base, values)
-        except InvalidInput as error:
-            problems = [_into_study(spec.space, problem) for problem in error.problems]
-        for problem in problems:
+    for _, result in _tried(spec):
+        problems = result.problems if isinstance(result, InvalidInput) else ()
+        for problem in (into_study(spec.space, problem) for problem in problems):
             found.setdefault((problem.path, _law(spec.space, problem)), problem)
     kept = [p for p in found.values() if p.path not in fixed and p.path[:2] not in _BY_RULES]
     return kept or _rejected(spec)
+
+
+def configs(spec: StudySpec) -> Iterator[tuple[Values, TrainConfig | FunctionConfig]]:
+    """The valid configs that `walk` comes by, each with its searched values: the first values of
+    all parameters, then what differs from them."""
+    for values, result in _tried(spec):
+        if not isinstance(result, InvalidInput):
+            yield values, result
+
+
+def _tried(
+    spec: StudySpec,
+) -> Iterator[tuple[Values, TrainConfig | FunctionConfig | InvalidInput]]:
+    base = spec.base_config()
+    for values in _once(_points(spec.space)):
+        try:
+            yield values, apply(base, values)
+        except InvalidInput as error:
+            yield values, error
 
 
 def _rejected(spec: StudySpec) -> list[Problem]:
@@ -247,7 +261,7 @@ def _law(space: Space, problem: Problem) -> str:
     return "".join(cure) or law or problem.message
 
 
-def _into_study(space: Space, problem: Problem) -> Problem:
+def into_study(space: Space, problem: Problem) -> Problem:
     """From a path into the training config to one into the study file."""
     path = tuple(map(str, problem.path))
     for end in range(len(path), 0, -1):

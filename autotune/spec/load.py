@@ -13,6 +13,7 @@ from autotune.errors import InvalidInput, Problem, StudyChanged
 from autotune.space import Space
 from autotune.spec.addresses import address_problems, literal_variables, shown
 from autotune.spec.check import rules, walk
+from autotune.spec.limits import limits
 from autotune.spec.model import StudySpec
 from autotune.spec.reader import Node
 from autotune.spec.sources import read_file, read_study
@@ -56,12 +57,12 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
     problems: list[Problem] = []
     root = read_study(Path(path), overrides, problems)
     if root is None:
-        raise InvalidInput(_in_order(problems))
+        raise InvalidInput(in_order(problems))
     spec, found = _validated(root, bool(problems))
     unread = [keys for keys in root.unreadable() if keys]
     problems += [_located(p, root) for p in found if not _is_echo(p.path, unread)]
     if problems or spec is None:
-        raise InvalidInput(_in_order(problems))
+        raise InvalidInput(in_order(problems))
     return spec.read_from(root)
 
 
@@ -69,11 +70,18 @@ def check(spec: StudySpec) -> list[str]:
     """Tries every combination of names, both ends of every range and every choice.
 
     Answers what the chosen sampler makes no use of. Raises InvalidInput with all that the training
-    config rejects, and for passwords in the study.
+    config rejects, for passwords in the study, and for numbers beyond all sense.
     """
-    if problems := [*walk(spec), *address_problems(spec)]:
-        raise InvalidInput([replace(p, where=spec.locate(p.path)) for p in problems])
+    if problems := _new_mistakes(spec):
+        raise InvalidInput(in_order([replace(p, where=spec.locate(p.path)) for p in problems]))
     return [*_limits(spec), *literal_variables(spec)]
+
+
+def _new_mistakes(spec: StudySpec) -> list[Problem]:
+    """Those that only a study which has not begun is refused for."""
+    problems = [*walk(spec), *address_problems(spec)]
+    said = {problem.path for problem in problems}
+    return problems + [problem for problem in limits(spec) if problem.path not in said]
 
 
 def _limits(spec: StudySpec) -> list[str]:
@@ -112,7 +120,7 @@ def load_config(path: str | Path) -> dict[str, Any]:
     problems: list[Problem] = []
     root = read_file(Path(path), problems)
     if root is None or problems:
-        raise InvalidInput(_in_order(problems))
+        raise InvalidInput(in_order(problems))
     raw = root.plain()
     if not isinstance(raw, dict):
         raise InvalidInput([Problem("a training config is a mapping", where=root.where)])
@@ -166,7 +174,7 @@ def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem
     left = _repaired(raw, wrong) if problems else spec
     more = rules(left) if left else []
     if left and (problems or broken or more):
-        more += [*walk(left), *address_problems(left)]
+        more += _new_mistakes(left)
     return spec, problems + [p for p in more if not _within(p.path, wrong)]
 
 
@@ -221,7 +229,7 @@ def _located(problem: Problem, root: Node) -> Problem:
     return replace(problem, where=root.locate(problem.path))
 
 
-def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+def in_order(problems: Sequence[Problem]) -> list[Problem]:
     """By file as they came, then by line; the same mistake once."""
     files = list(dict.fromkeys(problem.where.rpartition(":")[0] for problem in problems))
 

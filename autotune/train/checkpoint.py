@@ -25,7 +25,7 @@ from autotune.errors import AutotuneError
 from autotune.faults import machine_fault
 from autotune.files import write_atomically
 
-__all__ = ["Best", "Checkpoint", "clear_after", "load", "load_best", "read_best", "write"]
+__all__ = ["Best", "Checkpoint", "clear_after", "load", "load_best", "read", "read_best", "write"]
 
 Weights = dict[str, Tensor]
 
@@ -137,11 +137,23 @@ def _pack(weights: Weights, facts: Mapping[str, Any]) -> bytes:
 
 
 def _unpack(path: Path) -> tuple[Weights, dict[str, Any]]:
+    weights, facts = read(path)
+    if facts is None:
+        raise ValueError(f"{path.name} is not of a training")
+    return weights, facts
+
+
+def read(path: Path) -> tuple[Weights, dict[str, Any] | None]:
+    """A safetensors file, and its facts where a training wrote it: then its checksum must hold.
+
+    Raises one of BROKEN where the file is not whole.
+    """
     with safe_open(path, framework="pt") as file:
-        facts = json.loads((file.metadata() or {})["autotune"])
+        said = (file.metadata() or {}).get("autotune")
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if _sum(weights) != facts["sum"]:
-        raise ValueError(f"{path.name} is damaged")
+    facts = json.loads(said) if said else None
+    if facts is not None and _sum(weights) != facts["sum"]:
+        raise ValueError("its checksum differs")
     return weights, facts
 
 

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
-from autotune.errors import InvalidInput, Problem, nearest
+from autotune.errors import InvalidInput, Problem, meant, nearest
 
 __all__ = ["resolve", "same_folder"]
 
@@ -70,5 +71,9 @@ def absent(at: tuple[str, ...], module: str, folder: str, error: ModuleNotFoundE
     """Whether the user's module itself is missing, or one that it imports."""
     where = f"`{'.'.join(at)}`"
     if error.name and (module == error.name or module.startswith(error.name + ".")):
-        return f"{where}: there is no module {error.name!r} in {folder} or among the packages"
+        near = [
+            path.stem for path in Path(folder).glob("*") if path.suffix == ".py" or path.is_dir()
+        ]
+        hint = meant(error.name, sorted(near))
+        return f"{where}: there is no module {error.name!r} in {folder} or among the packages{hint}"
     return f"{where}: {module!r} imports {error.name!r}, which is not installed"

@@ -31,7 +31,17 @@ from autotune.train.seeds import seed_of
 from autotune.train.transfer import start as transfer
 from autotune.train.transfer.strategies import Plan
 
-__all__ = ["Average", "Training", "begin", "build", "learnt", "whole_batches"]
+__all__ = [
+    "Average",
+    "Training",
+    "begin",
+    "build",
+    "device_of",
+    "divided",
+    "learnt",
+    "started",
+    "whole_batches",
+]
 
 
 class Average(Protocol):
@@ -127,14 +137,14 @@ def begin(config: TrainConfig, train: Train = nothing_first) -> Training:
     """Everything a training holds before its first step. `train` trains what it builds on, such as
     a teacher."""
     torch.set_num_threads(config.threads)
-    device = torch.device(_device(config))
+    device = torch.device(device_of(config))
     data = prepare(config.data, device.type, config.loss.task)
     batches = Batches(*divided(config, len(data.train.y)))
     model = build(config, data).to(device)
     precision = Precision(config, device)
     forward = precision.forward(model)
     plain = config.loss.build(data, config.label_smoothing).to(device)
-    start = _started(config, data, model, plain, train)
+    start = started(config, data, model, plain, train)
     ends = [stretch.stop for stretch in batches.stretches]
     average = config.average.build(model, config.epochs, ends, data.train.x)
     learner = _learner(config, model, average, start, batches)
@@ -155,22 +165,22 @@ def begin(config: TrainConfig, train: Train = nothing_first) -> Training:
     )
 
 
-def _device(config: TrainConfig) -> str:
+def device_of(config: TrainConfig) -> str:
     if config.device != "auto":
         return config.device
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _started(
+def started(
     config: TrainConfig, data: Dataset, model: nn.Module, plain: nn.Module, train: Train
 ) -> Plan:
     """The loss with its teacher, and the weights that the training starts from."""
-    device = data.train.x.device.type
+    device = torch.device(device_of(config))  # a large data set may lie elsewhere
     loss = plain
     if config.distill is not None:
         context = DistillationContext(config, data, model, loss, train)
         loss = distill.build(config.distill, context).to(device)
-    return transfer.start(config, model, loss, device, train)
+    return transfer.start(config, model, loss, device.type, train)
 
 
 def _learner(

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from autotune.errors import InvalidInput, Problem, UserError
+from autotune.errors import InvalidInput, Problem, UserError, meant
+from autotune.train import checkpoint
+from autotune.train.absent import absent
 from autotune.train.config import TrainConfig
 from autotune.train.exported_model import Exported, StudyBest
 from autotune.train.models.blocks import head
@@ -24,8 +25,9 @@ At = tuple[str, ...]
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
-def read(name: str | Path, at: At) -> Weights:
+def read(name: str | Path, at: At, cure: str = "") -> Weights:
     """The tensors of a .safetensors file, or of a .pth file that holds nothing but tensors.
+    `cure`: what helps where the file is damaged.
 
     A file that an installed package carries is named as package:path/in/it. Raises InvalidInput,
     with the path `at`, in one line.
@@ -34,14 +36,14 @@ def read(name: str | Path, at: At) -> Weights:
     if not path.exists() and ":" in str(name):
         path = _in_package(str(name), at)
     if not path.is_file():
-        raise _invalid(at, f"there is no file {str(path)!r}")
+        raise _invalid(at, absent(path))
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return checkpoint.read(path)[0]
         return _plain(torch.load(path, map_location="cpu", weights_only=True))
-    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError) as error:
+    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         why = "is no whole file of weights"
-        raise _invalid(at, f"{str(path)!r} {why} (.safetensors or .pth)") from error
+        raise _invalid(at, f"{str(path)!r} {why} (.safetensors or .pth){cure}") from error
     except pickle.UnpicklingError as error:
         cure = "save model.state_dict(), not the model"
         raise _invalid(at, f"{str(path)!r} holds more than tensors: {cure}") from error
@@ -83,7 +85,8 @@ def _study_best(runs: str, study: str, at: At) -> Path:
     """The folder of the exported best of a study."""
     folder = Path(runs) / study
     if not folder.is_dir():
-        raise _invalid(at, f"there is no study {study!r} under {runs!r}")
+        near = sorted(path.name for path in Path(runs).glob("*") if path.is_dir())
+        raise _invalid(at, f"there is no study {study!r} under {runs!r}{meant(study, near)}")
     best = folder / "best"
     if not (best / WEIGHTS).is_file():
         command = f"autotune export {study} -o {best}" + (
@@ -94,10 +97,12 @@ def _study_best(runs: str, study: str, at: At) -> Path:
 
 
 def exported_weights(folder: Path, at: At) -> Weights:
+    if not folder.exists():
+        raise _invalid(at, absent(folder, "folder"))
     if not (folder / WEIGHTS).is_file():
         cure = "autotune export STUDY -o FOLDER makes one"
         raise _invalid(at, f"{str(folder)!r} is no exported folder (no {WEIGHTS}): {cure}")
-    return read(folder / WEIGHTS, at)
+    return read(folder / WEIGHTS, at, cure=f": export it again, autotune export STUDY -o {folder}")
 
 
 def exported_config(folder: Path, at: At) -> TrainConfig:

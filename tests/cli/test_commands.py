@@ -243,3 +243,48 @@ def test_check_says_what_a_warm_start_uses(autotune: Callable, small: Path, runs
     assert "small.yaml:11: warm_start: no study 'small' under runs/" in lost.err
     assert autotune("run", small, "--engine", "inline").code == 2
     assert not Path("runs").exists()
+
+
+TABLE = """
+name: table
+objective: {metric: val_accuracy, goal: maximize}
+trial:
+  data: {name: table, path: rows.csv, target: label}
+  model: {name: mlp, depth: 1, width: 4}
+  epochs: 1
+space:
+  - optimizer.lr: {type: float, low: 1e-3, high: 1e-1, log: true}
+search: {name: random}
+budget: {trials: 2}
+confirm: {top: 0}
+tracking: {uri: none}
+"""
+
+
+def test_run_refuses_what_is_not_there_before_anything_starts(
+    autotune: Callable, tmp_path: Path
+) -> None:
+    """A finished study needs none of it any more; one that goes on does."""
+    study, rows = tmp_path / "table.yaml", tmp_path / "rows.csv"
+    study.write_text(TABLE)
+    rows.write_text("a,b,label\n" + "".join(f"{n},{n % 5},{'xy'[n % 2]}\n" for n in range(40)))
+    for command in (["check"], ["run"], ["run", "--engine", "inline"]):
+        said = autotune(*command, study, "--set", "trial.data.target=lable")
+        assert said.code == 2 and said.out == ""
+        assert said.err.count("\n") == 1 and "did you mean 'label'?" in said.err
+    assert not (tmp_path / "runs").exists()
+    assert autotune("run", study, "--engine", "inline").code == 0
+    rows.rename(tmp_path / "rwos.csv")
+    again = autotune("run", study, "--engine", "inline")
+    assert again.code == 0 and "finished: all 2 trials were run before" in again.out
+    for command in (["check", study], ["run", study, "--set", "budget.trials=3"]):
+        said = autotune(*command)
+        assert said.code == 2
+        assert said.err.startswith("table.yaml:5: `trial.data.path`: there is no file 'rows.csv'")
+        assert "did you mean 'rwos.csv'?" in said.err
+
+
+def test_check_notes_what_a_cluster_may_have(autotune: Callable, tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").write_text(TABLE)
+    said = autotune("check", "table.yaml", "--address", "head:6379", "--set", "worker.gpus=99")
+    assert said.code == 0 and "note: on this machine (the cluster's may differ): " in said.out

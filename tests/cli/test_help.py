@@ -13,7 +13,7 @@ COMMANDS = typer.main.get_group(app).commands
 
 OPTIONS = {
     "init": [],
-    "check": ["--set", "--runs"],
+    "check": ["--set", "--runs", "--address"],
     "run": ["--set", "--runs", "--engine", "--address"],
     "resume": ["--runs", "--engine", "--address"],
     "list": ["--runs", "--json"],

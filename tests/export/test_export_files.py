@@ -1,19 +1,25 @@
 """The winner as files: whole, replaceable, and trained from to the same score."""
 
 import json
+import os
 import re
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load as parse
 from safetensors.torch import load_file
 
 from autotune import spec as specs
 from autotune.engine.alone import train_alone
 from autotune.engine.drive import drive
-from autotune.errors import UserError
+from autotune.errors import AutotuneError, DataUnavailable, Problem, UserError
 from autotune.export.bundle import export
 from autotune.history import History, load
+from autotune.train import checkpoint
+from autotune.train.checkpoint import Best
 
 SMALL = (
     "budget.trials=2",
@@ -145,6 +151,68 @@ def test_an_export_that_fails_leaves_the_former_one(finished: History, tmp_path:
         hidden.rename(weights)
     assert (tmp_path / "best" / "best.yaml").read_text() == before
     assert contents(tmp_path) == ["best"]
+
+
+def truncated(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def zeroed(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def flipped(path: Path) -> None:
+    """One bit of one weight."""
+    raw = bytearray(path.read_bytes())
+    raw[-2] ^= 1
+    path.write_bytes(raw)
+
+
+def of_another_network(path: Path) -> None:
+    best = checkpoint.read_best(path)
+    weights = {name: tensor[:3].clone() for name, tensor in best.weights.items()}
+    held = checkpoint.Checkpoint(best.step, weights, {}, Best(best.step, best.metrics, weights))
+    checkpoint.write(path.parent, held)
+
+
+@pytest.mark.parametrize("damage", [truncated, emptied, zeroed, flipped, of_another_network])
+def test_damaged_weights_are_not_exported(
+    finished: History, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    """The command that the message names makes them again, where the next export finds them."""
+    shutil.copytree(finished.folder, tmp_path / "runs" / finished.spec.name)
+    told = load(finished.spec.name, tmp_path / "runs")
+    best = told.best()
+    assert best is not None
+    weights = told.run_folder(best.source) / "best.safetensors"
+    whole = parse(weights.read_bytes())  # of its own: a file that is read is mapped
+    damage(weights)
+    with pytest.raises(AutotuneError) as caught:
+        export(told, tmp_path / "deep" / "best")
+    assert caught.value.exit_code == 1 and str(weights) in str(caught.value)
+    assert contents(tmp_path) == ["runs"]
+    command = str(caught.value).partition("train them again: autotune train ")[2].split()
+    assert command[1] == "-o"
+    assert list(train_alone(Path(command[0]), Path(command[2])))
+    export(told, tmp_path / "deep" / "best")
+    exported = load_file(tmp_path / "deep" / "best" / "model.safetensors")
+    assert all(exported[name].equal(whole[name]) for name in whole)
+
+
+def test_weights_are_exported_where_their_data_is_gone(
+    finished: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise DataUnavailable([Problem("`data.path`: there is no file 'x.npz'", ("data", "path"))])
+
+    monkeypatch.setattr("autotune.train.setup.prepare", gone)
+    written = export(finished, tmp_path / "best")
+    assert written.notes[0].startswith("the weights are whole, but were not tried")
+    assert "model.safetensors" in contents(tmp_path / "best")
 
 
 def test_a_file_in_the_way_is_named(finished: History, tmp_path: Path) -> None:

@@ -171,4 +171,5 @@ def test_data_that_is_gone_is_a_line(tmp_path: Path, table: dict) -> None:
     config = trained(tmp_path / "weights", table, {"name": "mlp"})
     gone = {**config.model_dump(mode="json", by_alias=True), "data": {**table, "path": "gone.npz"}}
     made, missing = draw(TrainConfig.model_validate(gone), tmp_path / "weights", tmp_path / "f")
-    assert made == [] and missing == ["no figures: `data.path`: there is no file 'gone.npz'"]
+    assert made == []
+    assert missing == [f"no figures: `data.path`: there is no file 'gone.npz' in {Path.cwd()}"]

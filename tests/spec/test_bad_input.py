@@ -119,6 +119,47 @@ EDITS = [
     ("trials: 20", "time: 0s", 14, ["`budget.time` must be > 0"]),
     ("trials: 20", "time: 5 minutes", 14, ["a duration such as 90s, 5m or 1h30m", "'5 minutes'"]),
     ("trials: 20", "gpu_hours: 0", 14, ["`budget.gpu_hours` must be > 0"]),
+    ("trials: 20", "gpu_hours: 1", 14, ["`budget.gpu_hours` needs `worker.gpus` above 0"]),
+    ("trials: 20", "trials: 20, gpu_hours: 1", 14, ["never spend it", "`trials` or `time`"]),
+    # -- numbers that no study can mean
+    (
+        "trials: 20",
+        f"trials: 1{'0' * 24}",
+        14,
+        ["at most 1,000,000", "leave it out and set `time`"],
+    ),
+    ("epochs: 9", "epochs: 100000000000", 7, ["`trial.epochs` must be at most 1,000,000"]),
+    ("epochs: 9", f"epochs: 9\n  batch_size: {10**12}", 8, ["batch_size` must be at most"]),
+    ("high: 3", "high: 100000", 11, ["`model.depth` must be <= 1000, got 100000"]),
+    (
+        "model.depth: {type: int, low: 1, high: 3}",
+        f"model.width: {{type: int, low: 1, high: {10**12}}}",
+        11,
+        ["`high` must be at most 10,000,000"],
+    ),
+    ("cpus: 1", "cpus: 1000000", 15, ["`worker.cpus` must be at most 10,000, got 1e+06"]),
+    ("gpus: 0", "gpus: 1000000", 15, ["`worker.gpus` must be at most 10,000"]),
+    ("gpus: 0", f"max: {10**24}", 15, ["`worker.max` must be at most 10,000,000"]),
+    (
+        "worker: {",
+        "confirm: {top: 1000000}\nworker: {",
+        15,
+        ["`confirm.top` must be at most 1,000"],
+    ),
+    ("worker: {", "confirm: {seeds: 1000000}\nworker: {", 15, ["`confirm.seeds` must be at most"]),
+    ("{name: tpe}", f"{{name: tpe, startup: {10**9}}}", 12, ["`search.startup` must be at most"]),
+    (
+        "{name: tpe}",
+        "{name: cmaes, population: 1000000}",
+        12,
+        ["`search.population` must be at most"],
+    ),
+    (
+        "{name: asha, grace: 1, eta: 3}",
+        f"{{name: median, startup: {10**9}}}",
+        13,
+        ["`schedule.startup` must be at most 10,000,000"],
+    ),
     ("cpus: 1", "cpus: 0", 15, ["`worker.cpus` must be > 0"]),
     ("cpus: 1", "cpus: '1'", 15, ["`worker.cpus` must be a number"]),
     ("gpus: 0", "gpus: no", 15, ["`worker.gpus` must be a number", "'no'"]),
@@ -255,6 +296,12 @@ def test_a_mistake_is_told_at_its_line(study, old, new, line, fragments):
     assert {problem.where, *(other.where for other in others)} == {f"study.yaml:{line}"}
     for fragment in fragments:
         assert fragment in problem.message
+
+
+def test_a_study_begun_before_a_number_was_refused_is_still_read(study):
+    text = STUDY.replace("trials: 20", f"gpu_hours: 1, trials: {10**24}")
+    assert load(study(text)).budget.trials == 10**24
+    assert len(mistakes(study(text))) == 2
 
 
 @pytest.mark.parametrize(("override", "where", "fragments"), OVERRIDES)

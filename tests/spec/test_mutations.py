@@ -31,7 +31,7 @@ space:
 search: {name: tpe, startup: 5, fixed: [{optimizer.lr: 0.01, model.depth: 3}]}
 schedule: {name: asha, grace: 1, eta: 3}
 budget: {trials: 20, time: 5m, gpu_hours: 1.5}
-worker: {cpus: 1, gpus: 0, max: 2}
+worker: {cpus: 1, gpus: 1, max: 2}
 confirm: {top: 2, seeds: 2}
 tracking: {uri: none}
 """

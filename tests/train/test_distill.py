@@ -248,10 +248,11 @@ def refused(make, tmp_path):
 
 def test_an_exported_folder_that_is_none(refused, tmp_path) -> None:
     teacher = {"name": "exported", "folder": str(tmp_path / "no")}
-    assert "is no exported folder" in refused({"name": "hints", "teacher": teacher})
+    assert "there is no folder" in refused({"name": "hints", "teacher": teacher})
     (tmp_path / "old").mkdir()
-    save_file({"a": torch.ones(1)}, tmp_path / "old" / "model.safetensors")
     teacher["folder"] = str(tmp_path / "old")
+    assert "is no exported folder" in refused({"name": "hints", "teacher": teacher})
+    save_file({"a": torch.ones(1)}, tmp_path / "old" / "model.safetensors")
     assert "has no config.json: export the study anew" in refused(
         {"name": "hints", "teacher": teacher}
     )

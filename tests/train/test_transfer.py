@@ -279,6 +279,20 @@ def test_files_that_are_no_weights(refused, tmp_path) -> None:
     )
 
 
+def test_an_exported_file_that_has_changed(refused, deep, tmp_path) -> None:
+    """Its checksum tells, where a safetensors file of another's could not."""
+    folder = tmp_path / "best"
+    assert len(list(loop.train(deep(epochs=1), folder))) == 1
+    raw = bytearray((folder / "best.safetensors").read_bytes())
+    (folder / "model.safetensors").write_bytes(raw)
+    config = deep(transfer={"source": {"name": "exported", "folder": str(folder)}})
+    assert next(loop.train(config, tmp_path / "run"))
+    raw[-2] ^= 1
+    (folder / "model.safetensors").write_bytes(raw)
+    said = refused({"name": "exported", "folder": str(folder)})
+    assert "is no whole file of weights" in said and "export it again" in said
+
+
 def test_a_folder_that_is_not_exported(refused, tmp_path) -> None:
     assert "is no exported folder" in refused({"name": "exported", "folder": str(tmp_path)})
     said = refused({"name": "study", "study": "fine", "runs": str(tmp_path)})

@@ -1,36 +1,93 @@
 """A user's own arrays: every mistake in them in one go."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
 from autotune.errors import DataUnavailable, InvalidInput, Problem, nearest
+from autotune.train.absent import absent as nothing
 from autotune.train.data.values import Array, Arrays
 
-__all__ = ["check", "load"]
+__all__ = ["beginning", "check", "load"]
 
 KEYS = ("x", "y", "x_val", "y_val", "x_test", "y_test")
 CHANNELS = (1, 3, 4)
+AT = ("data", "path")
+BROKEN = (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError, LookupError)
+"""What numpy and zipfile raise at files that are no arrays."""
 
 
 def load(path: Path) -> Arrays:
-    at = ("data", "path")
-    try:
+    with readable(path):
         if path.is_dir():
             found = {file.stem: np.load(file, allow_pickle=False) for file in path.glob("*.npy")}
-            return check(found, str(path), at)
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return check({key: file[key] for key in file.files}, str(path), at)
+        else:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                found = {key: file[key] for key in file.files}
+    return check(found, str(path), AT)
+
+
+def beginning(path: Path, rows: int) -> Arrays:
+    """The first rows of x, with all of y."""
+    with readable(path):
+        found = dict(begun(path, rows))
+    lengths = {key: length for key, (_, length) in found.items()}
+    read = check({key: part[:rows] for key, (part, _) in found.items()}, str(path), AT)
+    for suffix in ("", "_val", "_test"):
+        if (x := lengths.get(f"x{suffix}")) != (y := lengths.get(f"y{suffix}")):
+            law = f"x{suffix} and y{suffix} must be of one length, got {x} and {y}"
+            raise InvalidInput([Problem(f"{path}: {law}", AT)])
+    whole: dict[str, Any] = {key: part for key, (part, _) in found.items() if key[0] == "y"}
+    return replace(read, **whole)
+
+
+def begun(path: Path, rows: int) -> Iterator[tuple[str, tuple[Array, int]]]:
+    """The arrays by name, of those of samples the first rows, with the number of all rows."""
+    if path.is_dir():
+        for file in path.glob("*.npy"):
+            part = np.load(file, mmap_mode="r", allow_pickle=False)
+            yield file.stem, (part, len(part))
+        return
+    with ZipFile(path) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as raw:
+                key = name.removesuffix(".npy")
+                yield key, first_rows(raw, rows if key[0] == "x" else None)
+
+
+def first_rows(raw: IO[bytes], rows: int | None) -> tuple[Array, int]:
+    """Of one .npy file: the first rows, or all of them, and how many there are."""
+    version = np.lib.format.read_magic(raw)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else None
+    shape, by_columns, kind = (header or np.lib.format.read_array_header_2_0)(raw)
+    if kind.hasobject:
+        raise ValueError("objects")
+    count = shape[0] if rows is None else min(rows, shape[0])
+    if by_columns and len(shape) > 1:  # its rows lie apart: their values matter little
+        return np.zeros((count, *shape[1:]), kind), shape[0]
+    size = count * math.prod(shape[1:])
+    part = np.frombuffer(raw.read(size * kind.itemsize), kind, size)
+    return part.reshape(count, *shape[1:]), shape[0]
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raises InvalidInput where what is read within is not there, or no arrays."""
+    try:
+        yield
     except FileNotFoundError:
-        raise DataUnavailable(f"`data.path`: there is no file {str(path)!r}") from None
-    except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
+        raise DataUnavailable([Problem(f"`data.path`: {nothing(path)}", AT)]) from None
+    except BROKEN as error:
         # numpy says "allow_pickle" for object arrays and for files that are no arrays at all.
         cure = "numpy.savez writes one; a folder of .npy files would do too"
         why = f"`data.path`: {str(path)!r} is no .npz file of plain arrays ({cure})"
-        raise InvalidInput([Problem(why, at)]) from error
+        raise InvalidInput([Problem(why, AT)]) from error
 
 
 def check(given: Any, source: str, at: tuple[str, ...]) -> Arrays:

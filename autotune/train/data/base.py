@@ -13,7 +13,7 @@ from autotune.train.data.splits import split, stratified
 from autotune.train.data.targets import check_kind, targets
 from autotune.train.data.values import Array, Arrays, Dataset, Split, Task
 
-__all__ = ["Arrays", "Dataset", "Split", "prepare", "stratified"]
+__all__ = ["Arrays", "Dataset", "Split", "dataset", "made", "prepare", "stratified"]
 
 
 def prepare(config: DataConfig, device: str, task: Task = "classification") -> Dataset:
@@ -34,7 +34,12 @@ def made(config: DataConfig, task: Task) -> Dataset:
     """The data set from its source, in main memory."""
     raw = read(config)
     check_kind(raw, task)
-    raw, categories = tables.complete(split(config, raw, task))
+    return dataset(split(config, raw, task), task)
+
+
+def dataset(raw: Arrays, task: Task) -> Dataset:
+    """`raw`, which has all three parts, made ready for training."""
+    raw, categories = tables.complete(raw)
     learnt = targets(raw, task)
     mean, std = statistics(raw.x, len(categories))
     train, val, test = (

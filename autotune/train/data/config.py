@@ -57,7 +57,7 @@ class FolderData(SplitConfig):
     name: Literal["folder"] = "folder"
     path: str
     """The folder that holds the folders of the classes, or of the parts."""
-    size: Annotated[int, Field(ge=1)] | None = None
+    size: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Images are resized to so many pixels in height and width. None: all must have one size."""
     channels: Literal[1, 3] = 3
     """3: colour; 1: grey."""

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from autotune.errors import DataUnavailable, InvalidInput, Problem
+from autotune.train.absent import absent
 from autotune.train.data.values import Array, Arrays
 
 __all__ = ["images", "load"]
@@ -21,15 +22,16 @@ def images(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS)
 
 
-def load(root: Path, size: int | None, channels: int) -> Arrays:
+def load(root: Path, size: int | None, channels: int, most: int | None = None) -> Arrays:
+    """`most`: of each class so many images alone are read, but all labels are given."""
     if not root.is_dir():
-        raise DataUnavailable(f"`data.path`: there is no folder {str(root)!r}")
+        raise DataUnavailable([problem(absent(root, "folder"))])
     parts = {"train": root}
     if (root / "train").is_dir():
         parts = {name: root / name for name in ("train", "val", "test") if (root / name).is_dir()}
     if len(parts) == 1:
         parts = {"train": root}  # one class may well be called `train`
-    read = {name: labelled(folder) for name, folder in parts.items()}
+    read = {name: labelled(folder, most) for name, folder in parts.items()}
     same_size = size or common_size([path for paths, _ in read.values() for path in paths])
     held: dict[str, Any] = {
         f"{axis}_{name}": values
@@ -41,14 +43,15 @@ def load(root: Path, size: int | None, channels: int) -> Arrays:
     return Arrays(pixels(paths, same_size, channels), labels, **held)
 
 
-def labelled(folder: Path) -> tuple[list[Path], Array]:
-    """The images of the folders of classes in `folder`, and the name of the class of each."""
+def labelled(folder: Path, most: int | None = None) -> tuple[list[Path], Array]:
+    """The images of the folders of classes in `folder`, at most so many of each, and the name of
+    the class of each that there is."""
     paths, labels = [], []
     for below in classes(folder):
         found = images(below)
         if not found:
             raise wrong(f"{str(below)!r} must hold the images of a class, but holds none")
-        paths += found
+        paths += found[:most]
         labels += [below.name] * len(found)
     if not paths:
         raise wrong(f"{str(folder)!r} must hold a folder for each class, but holds none")
@@ -98,4 +101,8 @@ def opened(path: Path) -> Image.Image:
 
 
 def wrong(message: str) -> InvalidInput:
-    return InvalidInput([Problem(f"`data.path`: {message}", ("data", "path"))])
+    return InvalidInput([problem(message)])
+
+
+def problem(message: str) -> Problem:
+    return Problem(f"`data.path`: {message}", ("data", "path"))

@@ -1,9 +1,12 @@
-"""The registry of data sets: what reads which config."""
+"""The registry of data sets: what reads which config.
+
+Two of the modules import torchvision, which takes seconds: only where their data is wanted.
+"""
 
 from pathlib import Path
 from typing import assert_never
 
-from autotune.train.data import arrays, cifar, folder, mnist, scikit, svhn, tables
+from autotune.train.data import arrays, folder, mnist, scikit, tables
 from autotune.train.data.config import (
     ArraysData,
     Cifar10Data,
@@ -39,10 +42,16 @@ def read(config: DataConfig) -> Arrays:
         case FashionMnistData():
             return mnist.load(Path(config.root), "FashionMNIST")
         case Cifar10Data():
+            from autotune.train.data import cifar
+
             return cifar.load(Path(config.root), "CIFAR10")
         case Cifar100Data():
+            from autotune.train.data import cifar
+
             return cifar.load(Path(config.root), "CIFAR100")
         case SvhnData():
+            from autotune.train.data import svhn
+
             return svhn.load(Path(config.root))
         case FolderData():
             return folder.load(Path(config.path), config.size, config.channels)
@@ -67,10 +76,16 @@ def files(config: DataConfig) -> list[Path]:
         case FashionMnistData():
             return mnist.files(Path(config.root), "FashionMNIST")
         case Cifar10Data():
+            from autotune.train.data import cifar
+
             return cifar.files(Path(config.root), "CIFAR10")
         case Cifar100Data():
+            from autotune.train.data import cifar
+
             return cifar.files(Path(config.root), "CIFAR100")
         case SvhnData():
+            from autotune.train.data import svhn
+
             return svhn.files(Path(config.root))
         case FolderData():
             return folder.images(Path(config.path))

@@ -7,20 +7,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autotune.errors import DataUnavailable, InvalidInput, Problem, echo, nearest
+from autotune.train.absent import absent
 from autotune.train.data.config import TableData
 from autotune.train.data.values import Array, Arrays
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["complete", "load"]
+__all__ = ["beginning", "complete", "load"]
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
 def load(config: TableData) -> Arrays:
     """The table with its numeric columns first and the codes of its categories last."""
-    frame = read(Path(config.path))
+    return arranged(config, read(Path(config.path)))
+
+
+def beginning(config: TableData, rows: int) -> Arrays:
+    """Its first rows, with the target of all rows."""
+    path = Path(config.path)
+    frame = read(path, rows)
+    if found := unknown(config, frame):
+        raise InvalidInput(found)
+    empty = [name for name in features(config, frame) if frame[name].isna().all()]  # so far
+    first = arranged(config, frame.drop(columns=empty))
+    whole = read(path, only=config.target)[config.target]
+    if found := gaps(config, whole):
+        raise InvalidInput(found)
+    return replace(first, y=learnt(whole))
+
+
+def arranged(config: TableData, frame: "DataFrame") -> Arrays:
     found = mistakes(config, frame)
     if found:
         raise InvalidInput(found)
@@ -43,18 +61,20 @@ def load(config: TableData) -> Arrays:
     )
 
 
-def read(path: Path) -> "DataFrame":
+def read(path: Path, rows: int | None = None, only: str | None = None) -> "DataFrame":
+    """The table, or its first `rows`, or one column of it."""
     import pandas
 
     if path.suffix not in SUFFIXES:
         raise InvalidInput([problem(f"must end in {', '.join(SUFFIXES)}, got {echo(str(path))}")])
     try:
         if path.suffix == ".parquet":
-            return pandas.read_parquet(path)
+            return read_parquet(path, rows, only)
         separator = "\t" if path.suffix == ".tsv" else ","
-        return pandas.read_csv(path, sep=separator, low_memory=False)
+        columns = [only] if only else None
+        return pandas.read_csv(path, sep=separator, low_memory=False, nrows=rows, usecols=columns)
     except FileNotFoundError:
-        raise DataUnavailable(f"`data.path`: there is no file {str(path)!r}") from None
+        raise DataUnavailable([problem(absent(path))]) from None
     except (OSError, ValueError) as error:  # pandas' and pyarrow's own are ValueErrors
         why = (
             f"{str(path)!r} is no {path.suffix} table ({str(error).strip().splitlines()[0][:100]})"
@@ -62,28 +82,48 @@ def read(path: Path) -> "DataFrame":
         raise InvalidInput([problem(why)]) from error
 
 
+def read_parquet(path: Path, rows: int | None, only: str | None) -> "DataFrame":
+    import pandas
+
+    if rows is None:
+        return pandas.read_parquet(path, columns=[only] if only else None)
+    from pyarrow import parquet
+
+    batches = parquet.ParquetFile(path).iter_batches(batch_size=rows)
+    return next(batches).to_pandas()
+
+
 def mistakes(config: TableData, frame: "DataFrame") -> list[Problem]:
     """What the config names wrongly, and a target that cannot be learnt."""
+    if found := unknown(config, frame):
+        return found
+    found = gaps(config, frame[config.target])
+    if not features(config, frame):
+        found.append(problem("there is no column beside the target"))
+    return found
+
+
+def unknown(config: TableData, frame: "DataFrame") -> list[Problem]:
+    """The columns that the config names and the table lacks."""
     names = [str(name) for name in frame.columns]
     wanted = [("target", config.target)]
     wanted += [("categorical", name) for name in config.categorical]
     wanted += [("drop", name) for name in config.drop]
-    found = [
+    return [
         Problem(
             f"`data.{key}`: there is no column {echo(name)}{nearest(name, names)}", ("data", key)
         )
         for key, name in wanted
         if name not in names
     ]
-    if found:
-        return found
-    missing = int(frame[config.target].isna().sum())
-    if missing:
-        law = f"column {config.target!r} must be whole, but {missing} of {len(frame)} rows lack it"
-        found.append(Problem(f"`data.target`: {law}: remove those rows", ("data", "target")))
-    if not features(config, frame):
-        found.append(problem("there is no column beside the target"))
-    return found
+
+
+def gaps(config: TableData, target: "Series[Any]") -> list[Problem]:
+    missing = int(target.isna().sum())
+    if not missing:
+        return []
+    law = f"column {config.target!r} must be whole, but {missing} of {len(target)} rows lack it"
+    return [Problem(f"`data.target`: {law}: remove those rows", ("data", "target"))]
 
 
 def features(config: TableData, frame: "DataFrame") -> list[str]:

@@ -111,7 +111,7 @@ class Attention(Weighted):
     name: Literal["attention"] = "attention"
     weight: Weight = 1000.0
     """Of the mean squared difference of attention maps of length 1 in the loss."""
-    points: Annotated[int, Field(ge=1)] = 3
+    points: Annotated[int, Field(ge=1, le=1000)] = 3
     """Maps compared, evenly over the depth of either network; equal ones count once."""
 
 

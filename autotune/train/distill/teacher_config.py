@@ -50,7 +50,7 @@ class SelfTeacher(Config):
     """Born again, Furlanello et al. 2018: the student's own config, trained first by itself."""
 
     name: Literal["self"] = "self"
-    generations: Count = 1
+    generations: Annotated[int, Field(ge=1, le=100)] = 1
     """Teachers in a row: each but the first was itself taught by the one before."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the teachers' trainings, whatever the trial's own seed."""

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 Count = Annotated[int, Field(ge=1)]
+Depth = Annotated[int, Field(ge=1, le=1000)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Norm = Literal["none", "batch", "layer", "group"]
 
@@ -80,7 +81,7 @@ class MlpModel(ConnectedModel):
     """
 
     name: Literal["mlp"] = "mlp"
-    depth: Count = 2
+    depth: Depth = 2
     """Hidden layers."""
     width: Count = 128
     """Units of each hidden layer."""
@@ -119,7 +120,7 @@ class ResnetModel(ResidualModel):
     block: Literal["basic", "bottleneck"] = "basic"
     """basic: two 3 x 3 convolutions; bottleneck: one, between two of 1 x 1, and four times the
     channels after it."""
-    depth: Count = 2
+    depth: Depth = 2
     """Blocks of each stage."""
     stages: Annotated[int, Field(ge=1, le=6)] = 3
     """Each but the first halves the image and doubles the channels."""
@@ -140,7 +141,7 @@ class WideResnetModel(ResidualModel):
     convolutions. `depth: 4, widen: 10` is their WRN-28-10."""
 
     name: Literal["wide_resnet"] = "wide_resnet"
-    depth: Count = 2
+    depth: Depth = 2
     """Blocks of each stage, a sixth of the paper's depth less 4."""
     widen: Count = 2
     """The stages have 16, 32 and 64 channels times this."""
@@ -158,7 +159,7 @@ class ConvnextModel(ResidualModel):
     usual: ClassVar[ActivationConfig] = Gelu()
 
     name: Literal["convnext"] = "convnext"
-    depth: Count = 2
+    depth: Depth = 2
     """Blocks of each stage."""
     stages: Annotated[int, Field(ge=1, le=6)] = 3
     """Each but the first halves the image and doubles the channels."""
@@ -182,7 +183,7 @@ class VitModel(ResidualModel):
     name: Literal["vit"] = "vit"
     patch: Count = 4
     """Pixels of a square patch's side; the image is padded to whole patches."""
-    depth: Count = 4
+    depth: Depth = 4
     """Blocks of attention and perceptron."""
     width: Count = 128
     """Numbers that stand for a patch, a multiple of `heads`; the perceptrons have four times as
