@@ -58,8 +58,8 @@ def test_unset_variables_are_found_by_check(
     monkeypatch.delenv("TRACK")
     monkeypatch.delenv("PGPW")
     assert mistakes(loaded) == [
-        "study.yaml:8: `storage` needs ${PGPW}: PGPW is not set; export PGPW=... first",
         "study.yaml:7: `tracking.uri` needs ${TRACK}: TRACK is not set; export TRACK=... first",
+        "study.yaml:8: `storage` needs ${PGPW}: PGPW is not set; export PGPW=... first",
     ]
 
 
