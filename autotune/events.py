@@ -31,7 +31,7 @@ def retold(history: History) -> Iterator[Event]:
     """The whole study told again, run by run."""
     if history.turns.why:
         yield HandedOver(history.turns.why)
-    for run in [*history.trials, *history.confirms]:
+    for run in [*history.trials, *history.confirms, *history.verifies]:
         yield started(history, run)
         for step in sorted(run.reports):
             yield reported(history, run, step)
@@ -52,6 +52,9 @@ def closing(history: History, complete: bool, failure: str = "") -> StudyFinishe
         f"best/{metric}": best.value,
         f"confirmed/{metric}_mean": best.mean,
         f"confirmed/{metric}_std": best.std,
+        f"confirmed/{metric}_low": best.interval[0] if best.interval else None,
+        f"confirmed/{metric}_high": best.interval[1] if best.interval else None,
+        f"chosen/{metric}_mean": best.chosen.mean if best.verified and best.chosen else None,
         f"test/{metric.removeprefix('val_')}_mean": best.test,
     }
     summary = {key: value for key, value in numbers.items() if value is not None}

@@ -18,61 +18,13 @@ from autotune.spec import StudySpec
 from autotune.standings import Standings
 from autotune.train.config import apply, pace
 from autotune.trial import Purpose, State, Trials
+from autotune.winner import Best, Confirmed, selection_bias
 
 __all__ = ["Best", "Confirmed", "History", "find", "load", "names"]
 
 FIRST_RULES, RULES = 1, 2
 """A study keeps the rules that it began with, so that a finished one stays finished. Its journal
 names them; the first had no name. RULES are those of new studies: who is retrained."""
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """One configuration retrained on fresh seeds."""
-
-    trial: int
-    runs: tuple[Run, ...]
-    """Finished retrainings, failed ones included."""
-
-    @property
-    def values(self) -> list[float]:
-        return [run.value for run in self.runs if run.value is not None]
-
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.values)
-
-    @property
-    def std(self) -> float:
-        """Sample standard deviation; 0 for a single seed."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The winner: confirmed where the study confirms, else the incumbent of the search."""
-
-    trial: int
-    value: float
-    """The search's own score of the trial, so far where it has not ended: the best of many noisy
-    ones."""
-    mean: float | None
-    std: float | None
-    seeds: tuple[int, ...]
-    test: float | None
-    """Mean of the objective's metric on the test split over the winner's seeds."""
-    test_std: float | None
-    params: Mapping[str, Any]
-    config: Mapping[str, Any]
-    """The complete training config of `source`."""
-    broken: tuple[str, ...]
-    """The constraints that the trial breaks, where no trial keeps them all; then it is the one
-    that breaks them least, and is not retrained."""
-    progress: str
-    """How far the trial came in the search, as in "epoch 15 of 27, still running"; "": it is
-    complete."""
-    source: Run
-    """The run whose weights are exported: the winner's best confirmation, else the trial itself."""
 
 
 @dataclass(slots=True)
@@ -83,6 +35,9 @@ class History:
     trials: list[Run] = field(default_factory=list)
     """By number."""
     confirms: list[Run] = field(default_factory=list)
+    """Retrainings by which the winner is chosen."""
+    verifies: list[Run] = field(default_factory=list)
+    """Retrainings of the winner on seeds that did not choose it."""
     tests: list[Run] = field(default_factory=list)
     rules: int = RULES
     """By which rules it goes on: those that it began with."""
@@ -105,13 +60,18 @@ class History:
 
     def add(self, run: Run) -> None:
         """A run begins, or is read from the journal."""
-        rooms = {Purpose.SEARCH: self.trials, Purpose.CONFIRM: self.confirms}
-        rooms.get(run.purpose, self.tests).append(run)
+        rooms = {
+            Purpose.SEARCH: self.trials,
+            Purpose.CONFIRM: self.confirms,
+            Purpose.VERIFY: self.verifies,
+            Purpose.TEST: self.tests,
+        }
+        rooms[run.purpose].append(run)
         if run.purpose == Purpose.SEARCH:
             self.standings.begin(run)
 
     def runs(self) -> list[Run]:
-        return [*self.trials, *self.confirms, *self.tests]
+        return [*self.trials, *self.confirms, *self.verifies, *self.tests]
 
     def snapshots(self) -> Trials:
         """Every trial as it stands now, for a sampler; the list is kept up to date."""
@@ -172,8 +132,8 @@ class History:
     def run_folder(self, run: Run) -> Path:
         """Where `run` keeps its checkpoints; a test reading shares its source's."""
         kind, _, seed = run.label.partition(f"-{run.trial:04d}")
-        if kind == "confirm":
-            return self.folder / "confirm" / f"{run.trial}{seed}"
+        if kind in ("confirm", "verify"):
+            return self.folder / kind / f"{run.trial}{seed}"
         return self.trial_folder(run.trial)
 
     def figures_folder(self, run: Run) -> Path:
@@ -202,14 +162,26 @@ class History:
         others = list(self.values(self.trials[best.trial]).items())[1:]
         lines += [f"search {name}: {value:.6g}" for name, value in others]
         lines += [f"breaks {constraint}" for constraint in best.broken]
-        if best.mean is not None:
-            seeds = ", ".join(str(seed) for seed in best.seeds)
-            lines += [f"confirmed {metric}: {best.mean:.6g} ± {best.std:.2g} (seeds {seeds})"]
+        lines += self._told(best)
         if best.source.value is not None:
-            lines += [f"this seed's {metric}: {best.source.value:.10g}"]
+            of = f" (the best of {len(best.seeds)})" if len(best.seeds) > 1 else ""
+            lines += [f"this seed's {metric}: {best.source.value:.10g}{of}"]
         if best.test is not None:
             lines += [f"test: {best.test:.6g}"]
         return specs.dump_config(best.config, lines)
+
+    def _told(self, best: Best) -> Iterator[str]:
+        """Of a winner that was retrained: its score, and how it was chosen."""
+        metric = self.spec.objective.metric
+        if best.scored:
+            words = best.scored.told(".6g", ".2g")
+            if best.interval:
+                words += ", 95 % interval {:.6g} to {:.6g}".format(*best.interval)
+            also = f", which also chose it from {best.among} trials" if best.selected else ""
+            yield f"confirmed {metric}: {words} ({_seeds(best.scored)}{also})"
+        if best.verified and best.chosen:
+            of = f"the best of {best.among} trials, {_seeds(best.chosen)}"
+            yield f"chosen with {metric}: {best.chosen.told('.6g', '.2g')} ({of})"
 
     def better(self, value: float) -> float:
         """A key by which the better of two objective values sorts first."""
@@ -259,26 +231,25 @@ class History:
         return dict(zip(metrics, values, strict=True)) if values else {}
 
     def confirmed(self) -> list[Confirmed]:
-        """Configurations with every retraining finished, the winner first.
+        """Configurations with every retraining ended that was to choose, the winner first.
 
         One that failed on any seed comes after all that did not.
         """
-        groups = []
-        for trial in dict.fromkeys(run.trial for run in self.confirms):
-            runs = tuple(run for run in self.confirms if run.trial == trial)
-            group = Confirmed(trial, runs)
-            if all(run.state.finished for run in runs) and group.values:
-                groups.append(group)
+        groups = [group for group in _groups(self.confirms) if group.values]
         return sorted(groups, key=self._rank)
 
     def _rank(self, group: Confirmed) -> tuple[int, float, int]:
         """One objective: the best mean wins. Several: the one that was picked in the search."""
-        failed = len(group.runs) - len(group.values)
         if len(self.spec.objectives) == 1:
-            return failed, self.better(group.mean), group.trial
+            return group.failed, self.better(group.mean), group.trial
         picked = [run.trial for run in self.candidates()]
         place = picked.index(group.trial) if group.trial in picked else len(picked)
-        return failed, place, group.trial
+        return group.failed, place, group.trial
+
+    def among(self) -> int:
+        """Of how many configurations the winner has the best mean. 1: its retrainings did not
+        choose it; of several objectives the pick does."""
+        return len(self.confirmed()) if len(self.spec.objectives) == 1 else 1
 
     def test_value(self, run: Run) -> float | None:
         """The objective's metric on the test split with the weights of `run`, where it was read."""
@@ -290,32 +261,54 @@ class History:
 
     def best(self) -> Best | None:
         """None while no trial has a value."""
-        if group := next(iter(self.confirmed()), None):
-            runs = [run for run in group.runs if run.value is not None]
-            source = min(runs, key=lambda run: self.better(run.value or 0.0))
-            return self._best(self.trials[group.trial], source, group)
-        trial = next(iter(self.top(1)), None) or self.standings.least_violating()
-        return self._best(trial, trial, None) if trial else None
+        groups = self.confirmed()
+        if not groups:
+            trial = next(iter(self.top(1)), None) or self.standings.least_violating()
+            return self._best(trial, trial, None, None) if trial else None
+        chosen = groups[0]
+        again = [run for run in self.verifies if run.trial == chosen.trial and run.state.finished]
+        verified = Confirmed(chosen.trial, tuple(again))
+        scored = verified if verified.values else chosen
+        source = min(scored.whole, key=lambda run: self.better(run.value or 0.0))
+        trial = self.trials[chosen.trial]
+        return self._best(trial, source, chosen, verified if verified.values else None)
 
-    def _best(self, trial: Run, source: Run, group: Confirmed | None) -> Best:
-        runs = group.runs if group else (trial,)
+    def _best(
+        self, trial: Run, source: Run, chosen: Confirmed | None, verified: Confirmed | None
+    ) -> Best:
+        scored, among = verified or chosen, self.among() if chosen else 1
+        runs = scored.whole if scored else [trial]
         tests = [value for run in runs if (value := self.test_value(run)) is not None]
         value = self.value(trial)
         assert value is not None, "only a trial with a value can be the best"
+        unverified = chosen and not verified and among > 1
         return Best(
             trial=trial.trial,
             value=value,
-            mean=group.mean if group else None,
-            std=group.std if group else None,
-            seeds=tuple(run.seed for run in group.runs) if group else (),
+            progress=self.progress(trial),
+            chosen=chosen,
+            among=among,
+            verified=verified,
+            bias=selection_bias(self.confirmed()) if unverified else None,
             test=statistics.fmean(tests) if tests else None,
             test_std=statistics.stdev(tests) if len(tests) > 1 else None,
             params=trial.params,
             config=self.config(source),
             broken=tuple(self.spec.aims.broken(trial.reports)),
-            progress=self.progress(trial),
             source=source,
         )
+
+
+def _seeds(group: Confirmed) -> str:
+    return f"seeds {', '.join(map(str, group.seeds))}{group.failures}"
+
+
+def _groups(runs: list[Run]) -> Iterator[Confirmed]:
+    """By trial, where all of its runs have ended."""
+    for trial in dict.fromkeys(run.trial for run in runs):
+        own = tuple(run for run in runs if run.trial == trial)
+        if all(run.state.finished for run in own):
+            yield Confirmed(trial, own)
 
 
 def names(runs: Path) -> list[str]:

@@ -75,6 +75,9 @@ class Purpose(StrEnum):
 
     SEARCH = "search"
     CONFIRM = "confirm"
+    """A retraining on a fresh seed, by which the winner is chosen."""
+    VERIFY = "verify"
+    """A retraining of the winner on a seed that did not choose it."""
     TEST = "test"
 
 
@@ -107,7 +110,7 @@ class Assignment:
     """None: the user's own function ends by itself."""
     folder: str
     label: str
-    """`trial-0007` or `confirm-0007-s1`: the name of the run it belongs to."""
+    """`trial-0007`, `confirm-0007-s1` or `verify-0007-s1`: the name of the run it belongs to."""
     parent: int | None = None
     """The trial whose checkpoint it started from, where it is a clone."""
     timeout: float | None = None

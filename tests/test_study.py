@@ -95,11 +95,12 @@ def test_a_study_spends_its_budget_and_confirms_its_best(tmp_path: Path) -> None
     assert [run.trial for run in history.trials] == list(range(15))
     assert {run.state for run in history.trials} == {State.COMPLETE, State.PRUNED}
     assert all(len(run.reports) == 9 for run in history.trials if run.state == State.COMPLETE)
-    assert [run.label[-2:] for run in history.confirms] == ["s1", "s2"] * 2
-    assert len({run.seed for run in [*history.trials, *history.confirms]}) == 19
+    assert [run.label[-2:] for run in history.confirms] == ["s1", "s1", "s2", "s2"]
+    assert [run.label[-2:] for run in history.verifies] == ["s1", "s2"]
+    assert len({run.seed for run in history.runs()}) == 21
     best = history.best()
-    assert best and best.mean is not None and len(best.seeds) == 2
-    assert best.mean == max(group.mean for group in history.confirmed())
+    assert best and best.chosen and best.mean is not None and len(best.seeds) == 2
+    assert best.chosen.mean == max(group.mean for group in history.confirmed())
     assert study.complete
 
 

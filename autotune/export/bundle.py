@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from autotune.errors import AutotuneError, UserError
 from autotune.export.card import Model, card
-from autotune.history import Best, History
+from autotune.history import History
 from autotune.train.config import TrainConfig
 from autotune.trial import State
+from autotune.winner import Best
 
 if TYPE_CHECKING:
     from autotune.interpret.draw import Picture
@@ -165,7 +166,13 @@ def _metrics(history: History, best: Best) -> dict[str, Any]:
         "search_values": history.values(history.trials[best.trial]),
         "confirmed_mean": best.mean,
         "confirmed_std": best.std,
+        "confirmed_interval": list(best.interval) if best.interval else None,
         "seeds": list(best.seeds),
+        "seeds_chose_it": best.selected,
+        "chosen_from": best.among,
+        "chosen_mean": best.chosen.mean if best.chosen else None,
+        "chosen_std": best.chosen.std if best.chosen else None,
+        "chosen_seeds": list(best.chosen.seeds) if best.chosen else [],
         "test_mean": best.test,
         "test_std": best.test_std,
     }

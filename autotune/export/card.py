@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autotune.history import Best, History
+from autotune.history import History
+from autotune.winner import Best
 
 if TYPE_CHECKING:
     from autotune.interpret.draw import Picture
@@ -43,8 +44,15 @@ def _scores(history: History, best: Best) -> list[tuple[str, str]]:
     trials = len(history.trials)
     came = f" ({best.progress})" if best.progress else ""
     rows = [(f"in the search, the best of {trials} trials{came}", f"{best.value:.4f}")]
-    if best.mean is not None and best.std is not None:
-        rows.append((f"on fresh seeds ({len(best.seeds)})", f"{best.mean:.4f} ± {best.std:.4f}"))
+    if best.scored:
+        also = f", which also chose it from {best.among}: too good" if best.selected else ""
+        seeds = f"on fresh seeds ({len(best.seeds)}{best.scored.failures}{also})"
+        rows.append((seeds, best.scored.told(".4f", ".4f")))
+    if best.interval:
+        rows.append(("95 % interval of that mean", "{:.4f} to {:.4f}".format(*best.interval)))
+    if best.verified and best.chosen:
+        chosen = f"on the seeds that chose it from {best.among} trials"
+        rows.append((chosen, best.chosen.told(".4f", ".4f")))
     if best.test is not None:
         spread = "" if best.test_std is None else f" ± {best.test_std:.4f}"
         metric = history.spec.objective.metric.removeprefix("val_")
@@ -60,7 +68,8 @@ def _weights(best: Best, model: Model) -> str:
     score = "" if model.value is None else f", {model.value:.4f}"
     if best.mean is None:
         return f"`model.safetensors` holds the weights of step {model.step}{score}."
-    return f"`model.safetensors` holds the weights of its best seed, {model.seed}{score}."
+    of = f"the best of the {len(best.seeds)} seeds" if len(best.seeds) > 1 else "seed"
+    return f"`model.safetensors` holds the weights of {of}, {model.seed}{score}."
 
 
 def _shown(value: object) -> str:

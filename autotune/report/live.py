@@ -27,6 +27,8 @@ from autotune.trial import Purpose, Report, State
 __all__ = ["LiveView", "View", "view"]
 
 _MOST_RUNS = 8
+_WORDS = {Purpose.CONFIRM: "retrained", Purpose.VERIFY: "verified"}
+"""What became of a trial that was trained again."""
 
 
 class View:
@@ -50,7 +52,9 @@ class View:
         self.running: dict[str, RunStarted] = {}
         self.reported: dict[str, RunReported] = {}
         self.params: dict[str, str] = {}
-        self.confirmed = self.earlier = 0
+        self.earlier = 0
+        self.retrained: dict[Purpose, int] = {}
+        """How many retrainings of a purpose have ended."""
         self._begun = False
         self.began: dict[Purpose, float] = {}
         """When the first run of a purpose began before the view's eyes."""
@@ -103,8 +107,8 @@ class View:
 
     def _finish(self, started: RunStarted, event: RunFinished) -> None:
         self.reported.pop(event.label, None)
-        if started.purpose == Purpose.CONFIRM:
-            self.confirmed += 1
+        if started.purpose != Purpose.SEARCH:
+            self.retrained[started.purpose] = self.retrained.get(started.purpose, 0) + 1
         else:
             self.counts[event.state] = self.counts.get(event.state, 0) + 1
         improved = started.purpose == Purpose.SEARCH and self._improves(event)
@@ -173,8 +177,8 @@ class View:
 
     def _line(self, started: RunStarted, event: RunFinished, improved: bool) -> Text:
         metric = self.spec.objective.metric
-        if started.purpose == Purpose.CONFIRM:
-            line = Text(f"retrained trial {started.trial}, seed {started.seed}: ")
+        if word := _WORDS.get(started.purpose):
+            line = Text(f"{word} trial {started.trial}, seed {started.seed}: ")
         else:
             line = Text(f"trial {started.trial:>4}  {event.state:<8}  ")
         if event.state == State.FAILED:
@@ -206,7 +210,7 @@ class LiveView(View):
         self._live.stop()
 
     def tell(self, started: RunStarted, event: RunFinished, improved: bool) -> None:
-        if improved or event.state == State.FAILED or started.purpose == Purpose.CONFIRM:
+        if improved or event.state == State.FAILED or started.purpose in _WORDS:
             super().tell(started, event, improved)
 
     def starting(self, what: str) -> None:
@@ -220,7 +224,7 @@ class LiveView(View):
 
     def _progress(self) -> RenderableType:
         purpose, done, total = self._stage()
-        what = "retrainings" if purpose == Purpose.CONFIRM else "trials"
+        what = "trials" if purpose == Purpose.SEARCH else "retrainings"
         row = Table.grid(padding=(0, 1))
         cells: list[RenderableType] = [Text(self.spec.name, style="bold", no_wrap=True)]
         if total:
@@ -234,12 +238,17 @@ class LiveView(View):
 
     def _stage(self) -> tuple[Purpose, int, int | None]:
         """The purpose of what runs now, how many of it are done, and how many there will be."""
-        retraining = any(run.purpose == Purpose.CONFIRM for run in list(self.running.values()))
-        if not retraining and not self.confirmed:
-            return Purpose.SEARCH, self.finished, self.spec.budget.trials
+        at_work = {run.purpose for run in list(self.running.values())} | set(self.retrained)
         confirm = self.spec.confirm
-        top = min(confirm.top, self.counts.get(State.COMPLETE, 0) or confirm.top)
-        return Purpose.CONFIRM, self.confirmed, max(top * confirm.seeds, self.confirmed)
+        if Purpose.VERIFY in at_work:
+            done = self.retrained.get(Purpose.VERIFY, 0)
+            total = confirm.seeds if confirm.verify is None else confirm.verify
+            return Purpose.VERIFY, done, max(total, done)
+        if Purpose.CONFIRM in at_work:
+            done = self.retrained.get(Purpose.CONFIRM, 0)
+            top = min(confirm.top, len(self.values) or confirm.top)
+            return Purpose.CONFIRM, done, max(top * confirm.seeds, done)
+        return Purpose.SEARCH, self.finished, self.spec.budget.trials
 
     def _left(self, purpose: Purpose, done: int, total: int | None) -> str:
         here = self.told.get(purpose, 0)

@@ -1,7 +1,7 @@
 """What reading commands print for people."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from autotune import spec as specs
-from autotune.history import Best, History
+from autotune.history import History
 from autotune.report import views
 from autotune.spec import StudySpec
-from autotune.trial import State
+from autotune.trial import Purpose, State
+from autotune.winner import Best, Confirmed
 
 __all__ = [
     "best",
@@ -158,9 +159,11 @@ def _value(row: Mapping[str, Any]) -> float | None:
 
 
 def _confirmations(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("retrained trial", "seed", "value", "test")
+    table = _table("retrained trial", "to", "seed", "value", "test")
     for row in rows:
-        table.add_row(str(row["trial"]), str(row["seed"]), score(row["value"]), score(row["test"]))
+        to = "choose" if row["purpose"] == Purpose.CONFIRM else "verify"
+        scores = score(row["value"]), score(row["test"])
+        table.add_row(str(row["trial"]), to, str(row["seed"]), *scores)
     return table
 
 
@@ -212,13 +215,11 @@ def _broken(found: Best) -> list[str]:
 
 
 def _scores(history: History, found: Best) -> list[str]:
-    metric, lines = history.spec.objective.metric, []
-    if found.mean is not None and found.std is not None:
-        count = len(found.seeds)
-        head = f"best: trial {found.trial}, {metric} {found.mean:.4f} ± {found.std:.4f}"
-        seeds = "seed" if count == 1 else "seeds"
-        lines.append(f"{head} over {count} fresh {seeds}")
-        shrinkage = round(found.mean - found.value, 4) + 0.0  # a difference of nothing has no sign
+    metric, lines = history.spec.objective.metric, list[str]()
+    if found.scored is not None:
+        lines += _confirmed(metric, found, found.scored)
+        # A difference of nothing has no sign.
+        shrinkage = round(found.scored.mean - found.value, 4) + 0.0
         more = ", ".join(filter(None, (found.progress, f"{shrinkage:+.4f} on retraining")))
         lines.append(f"  the search saw {found.value:.4f} ({more})")
     else:
@@ -230,6 +231,21 @@ def _scores(history: History, found: Best) -> list[str]:
         spread = f" ± {found.test_std:.4f}" if found.test_std is not None else ""
         lines.append(f"  test {metric.removeprefix('val_')} {found.test:.4f}{spread}")
     return lines
+
+
+def _confirmed(metric: str, found: Best, scored: Confirmed) -> Iterator[str]:
+    """The score of a winner that was retrained, how sure it is, and how the winner was chosen."""
+    seeds = f"{len(scored.values)} fresh seed{'s' * (len(scored.values) != 1)}{scored.failures}"
+    head = f"best: trial {found.trial}, {metric} {scored.told('.4f', '.4f')} over {seeds}"
+    if found.interval:
+        head += ", 95 % interval {:.4f} to {:.4f}".format(*found.interval)
+    yield head
+    if found.selected:
+        much = "" if found.bias is None else f", by up to {found.bias:.4f} on average"
+        yield f"  these seeds also chose it from {found.among} trials: it is too good{much}"
+    elif found.verified and found.chosen:
+        words = f"{found.chosen.told('.4f', '.4f')} over {len(found.chosen.values)} other seeds"
+        yield f"  chosen from {found.among} trials by {words}"
 
 
 def _pareto(history: History) -> list[RenderableType]:

@@ -7,9 +7,10 @@ from typing import Any
 from autotune import confirm
 from autotune import spec as specs
 from autotune.errors import AutotuneError, JournalDamaged, UserError
-from autotune.history import Best, History, load, names
+from autotune.history import History, load, names
 from autotune.journal import Run
 from autotune.trial import State
+from autotune.winner import Best
 
 __all__ = ["best", "pareto", "state", "studies", "study", "to_json", "trial", "winner"]
 
@@ -67,8 +68,10 @@ def study(history: History) -> dict[str, Any]:
                 "seed": run.seed,
                 "value": run.value,
                 "test": history.test_value(run),
+                "purpose": run.purpose,
+                "state": run.state,
             }
-            for run in history.confirms
+            for run in [*history.confirms, *history.verifies]
         ],
     }
 
@@ -151,11 +154,26 @@ def best(history: History) -> dict[str, Any]:
         "mean": found.mean,
         "std": found.std,
         "seeds": list(found.seeds),
+        "interval": list(found.interval) if found.interval else None,
+        "chosen": _chosen(found),
         "test": found.test,
         "test_std": found.test_std,
         **more,
         "params": dict(found.params),
         "config": dict(found.config),
+    }
+
+
+def _chosen(found: Best) -> dict[str, Any] | None:
+    """How the winner was chosen; null where its own retrainings did not do so."""
+    if found.chosen is None or found.among < 2:
+        return None
+    return {
+        "among": found.among,
+        "mean": found.chosen.mean,
+        "std": found.chosen.std,
+        "seeds": list(found.chosen.seeds),
+        "bias": found.bias,
     }
 
 

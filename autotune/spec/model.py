@@ -74,12 +74,18 @@ class Worker(Section):
 
 
 class Confirm(Section):
-    """The best of many noisy scores is too good: the top trials are trained again."""
+    """The best of many noisy scores is too good: the top trials are trained again, and the one with
+    the best mean once more, for the best of a few means is too good as well."""
 
     top: Annotated[int, Field(ge=0)] = 3
     """How many trials, the best ones. 0: none, and no honest winner."""
     seeds: Annotated[int, Field(ge=1)] = 3
     """How often each, on fresh seeds."""
+    verify: Annotated[int, Field(ge=0)] | None = None
+    """How often the winner again, on seeds that did not choose it: its score is theirs. Not given:
+    as often as `seeds`. 0: never; its score is then of the seeds that chose it, and called so.
+    Where one trial is retrained, or there are several objectives, the retrainings choose nothing:
+    then there is no such round."""
 
 
 class Tracking(Section):

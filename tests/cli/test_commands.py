@@ -112,7 +112,7 @@ def test_show_as_json_is_what_the_issue_promises(autotune: Callable, runs: Path)
     assert [trial["number"] for trial in said["trials"]] == [0, 1, 2]
     assert {(trial["state"], trial["steps"]) for trial in said["trials"]} == {("complete", 2)}
     keys = [list(confirmation) for confirmation in said["confirmations"]]
-    assert keys == [["trial", "seed", "value", "test"]] * 2
+    assert keys == [["trial", "seed", "value", "test", "purpose", "state"]] * 2
     assert all(confirmation["test"] > 0 for confirmation in said["confirmations"])
 
 

@@ -207,6 +207,11 @@ def test_the_live_view_counts_retrainings_once_they_begin() -> None:
             tell(view, number, 0.5)
         view.record(started(0, Purpose.CONFIRM))
         assert "0/9 retrainings" in drawn(view)[0]
+        again = started(0, Purpose.VERIFY)
+        view.record(again)
+        assert "0/3 retrainings" in drawn(view)[0]
+        view.record(finished(again, 0.5))
+        assert "1/3 retrainings" in drawn(view)[0] and "3 complete" in drawn(view)[0]
 
 
 def test_lines_for_a_pipe_and_a_live_view_for_a_terminal() -> None:
