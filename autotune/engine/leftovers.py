@@ -6,12 +6,14 @@ Where there is no /proc (macOS), they are left alone.
 import ctypes
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 __all__ = ["hide_sockets", "no_processes_left"]
 
@@ -39,11 +41,13 @@ def no_processes_left() -> Iterator[None]:
     and does.
     """
     with _adopting():
-        before = _descendants()
+        before, pools = {process.key for process in _family()}, set(_pools())
         try:
             yield
         finally:
-            _end_all_but(before)
+            if _new(before):
+                _close(end for pool, end in _pools().items() if pool not in pools)
+                _end(before)
 
 
 def hide_sockets() -> None:
@@ -104,14 +108,39 @@ def _adopting() -> Iterator[None]:
         prctl(_SET_CHILD_SUBREAPER, ctypes.c_ulong(before.value), *_REST)
 
 
-def _end_all_but(before: set[tuple[int, int]]) -> None:
-    session, until = os.getsid(0), time.monotonic() + _PATIENCE
+def _pools() -> dict[object, Any]:
+    """What ends the process pools and managers of multiprocessing that there are, by its key."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    found: dict[object, Any] = {}
+    for key, finalizer in (dict(util._finalizer_registry) if util else {}).items():
+        owner = finalizer._weakref and finalizer._weakref()
+        match getattr(finalizer._callback, "__qualname__", ""):
+            case "Pool._terminate_pool" if owner and type(owner).__name__ != "ThreadPool":
+                found[key] = owner.terminate
+            case "BaseManager._finalize_manager":
+                found[key] = finalizer
+    return found
+
+
+def _close(ends: Iterable[Callable[[], object]]) -> None:
+    """One whose workers are killed can hang whoever uses it next, for a worker may hold its locks;
+    one that is closed says so."""
+    for end in ends:
+        thread = threading.Thread(target=end, daemon=True)
+        thread.start()
+        thread.join(_PATIENCE)
+
+
+def _new(before: set[tuple[int, int]]) -> list[_Process]:
+    session = os.getsid(0)
+    new = [p for p in _family() if p.key not in before and p.session == session]
+    return [process for process in new if process.is_of_the_work()]
+
+
+def _end(before: set[tuple[int, int]]) -> None:
+    until = time.monotonic() + _PATIENCE
     with _deaths_unseen():
-        while time.monotonic() < until:
-            new = [p for p in _family() if p.key not in before and p.session == session]
-            new = [process for process in new if process.is_of_the_work()]
-            if not new:
-                return
+        while (new := _new(before)) and time.monotonic() < until:
             for process in new:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(process.pid, signal.SIGKILL)
@@ -132,10 +161,6 @@ def _deaths_unseen() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL if before is None else before)
-
-
-def _descendants() -> set[tuple[int, int]]:
-    return {process.key for process in _family()}
 
 
 def _family() -> list[_Process]:

@@ -1,6 +1,7 @@
 """Trials that learn, fail and die on cue: functions for `trial: {function: ...}`."""
 
 import ctypes
+import multiprocessing
 import os
 import random
 import subprocess
@@ -21,6 +22,7 @@ __all__ = [
     "hangs",
     "hangs_in_c",
     "hangs_when_stopped",
+    "keeps_a_pool",
     "learns",
     "leaves",
     "meets_a_full_disk",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 Config = dict[str, Any]
+_POOLS: list[Any] = []
 
 
 def learns(config: Config, trial: FunctionTrial) -> None:
@@ -190,6 +193,13 @@ def mistypes(config: Config, trial: FunctionTrial) -> None:
 
 def says_nothing(config: Config, trial: FunctionTrial) -> None:
     time.sleep(config.get("seconds", 0.0))
+
+
+def keeps_a_pool(config: Config, trial: FunctionTrial) -> None:
+    """Made by the first trial of a process, for all of them."""
+    if not _POOLS:
+        _POOLS.append(multiprocessing.get_context("fork").Pool(1))
+    trial.report(1, loss=float(sum(_POOLS[0].map(abs, [1, 2]))))
 
 
 def shares_memory(config: Config, trial: FunctionTrial) -> None:

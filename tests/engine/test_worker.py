@@ -116,6 +116,13 @@ def test_the_processes_of_python_itself_are_kept(tmp_path: Path) -> None:
     os.kill(tracker, 0)
 
 
+def test_a_pool_that_is_kept_is_closed_and_hangs_nobody(tmp_path: Path) -> None:
+    first, second = (told(assign(n, tmp_path, "keeps_a_pool", 1)) for n in range(2))
+    assert first == [(1, {"loss": 3.0})]
+    [failure] = second
+    assert failure.message.startswith("ValueError: Pool not running")
+
+
 def test_a_directory_changed_by_an_import_is_that_of_the_calls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
