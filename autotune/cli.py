@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
+from autotune.engine.interrupt import Interrupts, exit_code
 from autotune.errors import AutotuneError, Hanging, InvalidInput, MachineFault
 
 if TYPE_CHECKING:
@@ -19,7 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise typer.Exit(exit_code(stop)) from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="autotune",
     help="Hyperparameter auto-tuning for deep learning: one study file, one command.",
     no_args_is_help=True,
@@ -153,9 +165,9 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
 
             starting = partial(view.starting, "Ray" if engine == "ray" else "training")
             history, notes = drive(spec, runs, [view.record], engine, address, starting)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         typer.echo(f"interrupted; go on with: autotune resume {spec.name}{option}", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(stop)) from None
     except (MachineFault, Hanging) as fault:
         begun = (runs / spec.name / "study.yaml").exists()
         again = f"go on with: autotune resume {spec.name}{option}" if begun else "run it again"
@@ -381,13 +393,15 @@ def _answer(value: Callable[[], Any], text: Callable[[], Any], json: bool) -> No
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """The entry point: exits with 0, 1 (it could not be done), 2 (yours to mend) or 130 (Ctrl-C).
+    """The entry point: exits with 0, 1 (it could not be done), 2 (yours to mend) or, stopped by
+    signal n, 128 + n: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 
     What a user can act on is a message, never a traceback: also a full disk or a folder that may
     not be written to.
     """
     try:
-        app(arguments, prog_name="autotune")
+        with Interrupts():
+            app(arguments, prog_name="autotune")
     except AutotuneError as error:
         _leave(str(error), error.exit_code)
     except OSError as error:

@@ -42,7 +42,7 @@ def train_alone(path: Path, out: Path | None) -> Iterator[str]:
         with closing(work(assignment, Watch(assignment))) as replies:
             for reply in replies:
                 if interrupts.pending:
-                    raise KeyboardInterrupt
+                    raise interrupts.pending
                 if isinstance(reply, Failure):
                     raise AutotuneError(f"the training failed ({reply.reason}): {reply.message}")
                 if isinstance(reply, Fault):

@@ -21,9 +21,10 @@ _POLL = 0.05
 def run(study: "Study") -> None:
     """Run `study` to its end.
 
-    Raises KeyboardInterrupt after Ctrl-C, with all written: the study's own calls are never cut
-    in half, and what was running is left as it is for a resume. Raises Hanging, with all written,
-    where a trial at its time limit hangs in a call that cannot be interrupted here.
+    Raises KeyboardInterrupt after Ctrl-C and other signals to stop, with all written: the study's
+    own calls are never cut in half, and what was running is left as it is for a resume. Raises
+    Hanging, with all written, where a trial at its time limit hangs in a call that cannot be
+    interrupted here.
     """
     study.slots = 1
     with Interrupts() as interrupts:
@@ -53,7 +54,7 @@ def _carry_out(study: "Study", assignment: Assignment, interrupts: Interrupts) -
     with closing(work(assignment, Watch(assignment))) as replies:
         for reply in replies:
             if interrupts.pending:
-                raise KeyboardInterrupt  # the work makes a failure of it, as of the user's own
+                raise interrupts.pending  # the work makes a failure of it, as of the user's own
             if not isinstance(reply, Report):
                 ending = reply
                 break

@@ -2,14 +2,13 @@
 
 import logging
 import os
-import shutil
-import tempfile
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from typing import Any
 
-__all__ = ["environment", "silence", "temporary_folder"]
+__all__ = ["environment", "hushed", "settings", "silence"]
 
 
 @contextmanager
@@ -41,10 +40,30 @@ def silence(package: str) -> Iterator[None]:
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Its path is short: Ray keeps sockets in it, whose paths may not exceed 107 characters."""
-    folder = Path(tempfile.mkdtemp(prefix="autotune-"))
+def hushed() -> Iterator[None]:
+    """What code in C++ writes to stderr goes nowhere; what Python writes there, too."""
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        yield folder
+        os.dup2(nowhere, 2)
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextmanager
+def settings(owner: object, values: Mapping[str, Any]) -> Iterator[None]:
+    """Sets attributes of a module or a class for what its library has no public setting; nothing
+    where another version lacks them."""
+    before = {name: vars(owner)[name] for name in values if name in vars(owner)}
+    for name in before:
+        setattr(owner, name, values[name])
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(owner, name, value)

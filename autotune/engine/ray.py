@@ -8,101 +8,91 @@ What Ray would do otherwise, and is avoided here:
 - A result with `done: True` never reaches the scheduler, so the worker never sends one.
 - It never asks again after FINISHED, so `suggest` answers None until the study is Done.
 - It keeps only one idle actor and lets the others die (3 s each to start again): see `_keep_warm`.
-- It starts new processes for its actors beside those that stand ready: see `_ready_processes`.
+- It starts new processes for its actors beside those that stand ready: see cluster.py, where all
+  is that has to do with beginning, joining, watching and ending Ray.
 - An exception in a worker costs its process and hides the reason: failures come as results.
 - An exception in the scheduler comes back as text in a TuneError: ours wait in `_Link.error`.
 """
 
 import json
-import logging
 import os
 import signal
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
 from ray import tune
-from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
+from autotune.engine.cluster import Cluster, connection
 from autotune.engine.interrupt import Interrupts
 from autotune.engine.leftovers import hide_sockets
-from autotune.engine.quiet import environment, silence, temporary_folder
+from autotune.engine.quiet import environment
 from autotune.engine.watch import Watch
 from autotune.engine.worker import warm_up, work
-from autotune.errors import Hanging, InvalidInput, Problem, UserError, echo
+from autotune.errors import Hanging, InvalidInput, Problem
 from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
 
 if TYPE_CHECKING:
     from autotune.study import Study
 
-__all__ = ["connection", "run"]
+__all__ = ["run"]
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
 
 _POLL = 0.05
 """Seconds between two questions while nothing runs and the study has nothing to hand out."""
-
 _RESET = 120.0
 """Seconds until a worker that cannot end its work by itself is ended."""
-
-_WORKER_ENVIRONMENT = {
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean to the user
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about its future
-    "PL_DISABLE_FORK": "1",  # Tune's own for its actors: see `_ready_processes`
-}
-_ENVIRONMENT = {
-    **_WORKER_ENVIRONMENT,
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_RESULT_BUFFER_LENGTH": "1",
-    "TUNE_WARN_THRESHOLD_S": "1e9",
-}
-"""Set for the time of a run."""
+_GRACE = 1.0
+"""Seconds in which the death of Ray follows on what it has broken."""
 
 
 def run(study: "Study", address: str | None = None) -> None:
     """Run `study` to its end on this machine's cores, or on the running cluster at `address`.
 
     A Ray that the caller has initialised is used and left running. Raises KeyboardInterrupt after
-    Ctrl-C, with all written and Ray shut down; what was running is left as it is for a resume.
+    Ctrl-C and other signals to stop, with all written and Ray shut down, and RayLost where Ray has
+    died (MachineFault where it was not ours); what was running is left as it is for a resume.
     """
-    with Interrupts() as interrupts, connection(address) as owned, temporary_folder() as folder:
+    with Interrupts() as interrupts, connection(address, _last_words(study)) as cluster:
         try:
             with interrupts.deferred():
-                study.slots = _slots(study)
-                _tune(study, _Link(study, interrupts, owned), folder)
+                _drive(_Link(study, interrupts, cluster))
         except KeyboardInterrupt:
             study.stop()
             raise
 
 
-@contextmanager
-def connection(address: str | None = None) -> Iterator[bool]:
-    """A silent Ray, ended on leaving where it was begun here; yields whether it was."""
-    with ExitStack() as stack:
-        # Nothing phones home unless the user's own environment says so.
-        usage = {"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}
-        stack.enter_context(environment(_ENVIRONMENT | usage))
-        stack.enter_context(silence("ray"))
-        stack.enter_context(_no_notes())
-        owned = not ray.is_initialized()
-        if owned:
-            stack.enter_context(_started(address, stack.enter_context(temporary_folder())))
-        yield owned
+def _drive(link: "_Link") -> None:
+    left = True
+    try:
+        link.study.slots = _slots(link.study)
+        _tune(link)
+        left = False
+    except (_Quit, _QuitTidily):
+        pass
+    except Exception:  # a Ray that has died makes its calls fail in whatever way
+        if not (link.error or link.cluster.probe.is_lost(_GRACE)):
+            raise
+    if link.error:
+        raise link.error
+    if left and link.cluster.probe.lost:
+        raise link.cluster.fault()
+
+
+def _last_words(study: "Study") -> str:
+    runs = study.history.folder.parent
+    option = "" if runs == Path("runs").absolute() else f" --runs {runs}"
+    return f"go on with: autotune resume {study.spec.name}{option}"
 
 
 class _Quit(BaseException):
@@ -142,14 +132,12 @@ class _Running:
 class _Link:
     """What the adapters share: the study, what runs, and why the loop must be left."""
 
-    def __init__(self, study: "Study", interrupts: Interrupts, owned: bool) -> None:
-        self.study = study
-        self.interrupts = interrupts
+    def __init__(self, study: "Study", interrupts: Interrupts, cluster: Cluster) -> None:
+        self.study, self.interrupts, self.cluster = study, interrupts, cluster
         self.running: dict[str, _Running] = {}
         """By Ray's trial id."""
         self._looked = time.monotonic()
         self.error: Exception | None = None
-        self._quit = _Quit if owned else _QuitTidily
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Ray saves the state of its loop, into files that nobody reads: not the study's."""
@@ -172,8 +160,13 @@ class _Link:
                 ray.kill(running.trial.temporary_state.ray_actor)
 
     def leave_if_needed(self) -> None:
-        if self.interrupts.pending or self.error:
-            raise self._quit
+        lost = self.cluster.probe.lost
+        if self.interrupts.pending or self.error or lost:
+            raise _Quit if self.cluster.owned or lost else _QuitTidily
+
+    def is_ending(self) -> bool:
+        """Whether a worker that has just died was the first of all that end."""
+        return bool(self.interrupts.pending) or self.cluster.probe.is_lost(_GRACE)
 
 
 class _StudySearcher(Searcher):  # type: ignore[misc]
@@ -231,7 +224,8 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, controller: Any, trial: Trial) -> None:
         killed = self._link.running[trial.trial_id].killed
-        self._finish(trial, killed or Failure(Reason.LOST, _last_words(trial)))
+        if killed or not self._link.is_ending():
+            self._finish(trial, killed or Failure(Reason.LOST, _why(trial)))
 
     def _finish(self, trial: Trial, ending: Failure | Fault | None) -> None:
         # After an exception of the study nothing more is told: a resume takes it up from there.
@@ -307,33 +301,28 @@ def _assignment(config: Mapping[str, Any]) -> Assignment:
     return Assignment(**{**fields, "purpose": Purpose(fields["purpose"])})
 
 
-def _tune(study: "Study", link: _Link, folder: Path) -> None:
-    worker = study.spec.worker
+def _tune(link: _Link) -> None:
+    study, worker = link.study, link.study.spec.worker
     # More than can be pending, so that a freed actor takes the next assignment. With Ray's own
     # figure, 1, it takes one that waits for its actor to start, and that actor is killed: a study
     # of short trials would never get its second worker.
     pending = {"TUNE_MAX_PENDING_TRIALS_PG": str(study.slots + 1)}
-    try:
-        with environment(pending):
-            tune.run(
-                _Worker,
-                name="study",
-                search_alg=_StudySearcher(link),
-                scheduler=_StudyScheduler(link),
-                stop=_SafePoint(link),
-                num_samples=-1,
-                resources_per_trial={"cpu": worker.cpus, "gpu": worker.gpus},
-                storage_path=str(folder),
-                trial_dirname_creator=lambda trial: trial.trial_id,
-                reuse_actors=True,
-                max_failures=0,
-                raise_on_failed_trial=False,
-                verbose=0,
-            )
-    except (_Quit, _QuitTidily):
-        pass
-    if link.error:
-        raise link.error
+    with environment(pending):
+        tune.run(
+            _Worker,
+            name="study",
+            search_alg=_StudySearcher(link),
+            scheduler=_StudyScheduler(link),
+            stop=_SafePoint(link),
+            num_samples=-1,
+            resources_per_trial={"cpu": worker.cpus, "gpu": worker.gpus},
+            storage_path=str(link.cluster.folder),
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            reuse_actors=True,
+            max_failures=0,
+            raise_on_failed_trial=False,
+            verbose=0,
+        )
 
 
 def _keep_warm(controller: Any, trial: Trial, slots: int) -> bool:
@@ -346,7 +335,7 @@ def _keep_warm(controller: Any, trial: Trial, slots: int) -> bool:
     return True
 
 
-def _last_words(trial: Trial) -> str:
+def _why(trial: Trial) -> str:
     error = trial.get_error()
     lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
     return f"its worker died: {lines[0][:200]}" if lines else "its worker died"
@@ -377,62 +366,3 @@ def _fits(resources: Mapping[str, float], wanted: Mapping[str, float]) -> int:
     # Ray counts in ten-thousandths; 3 * 0.1 must fit in 0.3.
     shares = [resources.get(name, 0) / share for name, share in wanted.items() if share]
     return int(min(shares) + 1e-6)
-
-
-@contextmanager
-def _started(address: str | None, folder: Path) -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    quiet = {"logging_level": logging.CRITICAL, "log_to_driver": False}
-    if address:
-        _knock(address)
-    with ExitStack() as stack:
-        stack.callback(_shut_down, before)
-        if address:
-            ray.init(address, runtime_env={"env_vars": _WORKER_ENVIRONMENT}, **quiet)
-        else:
-            ray.init("local", include_dashboard=False, _temp_dir=str(folder), **quiet)
-            stack.enter_context(_ready_processes())
-        yield
-
-
-def _knock(address: str) -> None:
-    """Raises UserError at once where Ray would try for two minutes, and talk about it."""
-    host, _, port = address.rpartition(":")
-    try:
-        if not host or "/" in host or not port.isdecimal():
-            raise ValueError("is not host:port")
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, ValueError, OverflowError) as error:
-        law = "--address must be the host:port of a running Ray cluster's head"
-        raise UserError(f"{law}, but {echo(address)}: {error}") from None
-
-
-def _shut_down(sigterm: Any) -> None:
-    ray.shutdown()
-    with suppress(ValueError):  # not in the main thread: Ray has set none either
-        signal.signal(signal.SIGTERM, sigterm)
-
-
-def _ready_processes() -> AbstractContextManager[None]:
-    """Let actors be made of the processes that Ray has started ahead, which saves a second.
-
-    Tune asks for environment variables of its own for its actors, and for those Ray starts
-    new processes. Here they are in the environment already, which every process inherits.
-    """
-    return _settings(class_cache, {"DEFAULT_ENV_VARS": {}, "ENV_VARS_TO_PROPAGATE": set()})
-
-
-def _no_notes() -> AbstractContextManager[None]:
-    """Ray prints a paragraph to stdout whenever a worker dies, `log_to_driver` or not."""
-    return _settings(ray._private.worker, {"_worker_logs_enabled": False})
-
-
-@contextmanager
-def _settings(module: ModuleType, values: Mapping[str, Any]) -> Iterator[None]:
-    """Sets what Ray has no public setting for; nothing where another version lacks it."""
-    before = {name: vars(module)[name] for name in values if name in vars(module)}
-    vars(module).update({name: values[name] for name in before})
-    try:
-        yield
-    finally:
-        vars(module).update(before)

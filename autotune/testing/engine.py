@@ -72,7 +72,11 @@ class ScriptedStudy:
 
     @property
     def spec(self) -> Any:
-        return SimpleNamespace(worker=SimpleNamespace(**self.worker))
+        return SimpleNamespace(name="scripted", worker=SimpleNamespace(**self.worker))
+
+    @property
+    def history(self) -> Any:
+        return SimpleNamespace(folder=Path("runs/scripted").absolute())
 
     def next(self) -> Assignment | Wait | Done:
         if not self.running and (self.stopped or not self.queue):

@@ -1,0 +1,87 @@
+"""A folder that lives as long as its process, with the processes that work in it."""
+
+import os
+import shutil
+import signal
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from autotune.files import FileLock
+
+__all__ = ["end_processes", "scratch_folder"]
+
+_PREFIX, _LOCK = "autotune-", "session.lock"
+_LONGEST = 23
+"""Characters of the folder for temporary files: paths of Ray's sockets, below, may have 107."""
+_PATIENCE = 5.0
+"""Seconds after which what does not die, in a system call that never returns, is left."""
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder that only this user can enter. On leaving, the processes that have files of it open
+    are ended and it is removed; after a kill, the next one that is made does both."""
+    root = Path(tempfile.gettempdir())
+    if len(str(root)) > _LONGEST:
+        root = Path("/tmp")
+    _sweep(root)
+    outer = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+    with FileLock(outer / _LOCK) as lock:
+        lock.note(str(os.getsid(0)))
+        inner = outer / "r"  # Ray opens its folder to everyone; the outer one stays closed
+        inner.mkdir()
+        try:
+            yield inner
+        finally:
+            end_processes(inner)
+            shutil.rmtree(outer, ignore_errors=True)
+
+
+def end_processes(folder: Path, session: int | None = None) -> None:
+    """Kills all that has a file of `folder` open, but this process and what has left the `session`
+    (this one's by default), which was meant to go on.
+
+    Where there is no /proc (macOS), nothing is found.
+    """
+    session, until = session or os.getsid(0), time.monotonic() + _PATIENCE
+    while (found := _at_work(folder, session)) and time.monotonic() < until:
+        for process in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _at_work(folder: Path, session: int) -> list[int]:
+    others = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
+    return [pid for pid in others if pid != os.getpid() and _works_in(pid, folder, session)]
+
+
+def _works_in(pid: int, folder: Path, session: int) -> bool:
+    try:
+        if os.getsid(pid) != session:
+            return False
+        opened = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+    except OSError:  # it has ended, or is another user's
+        return False
+    return any(path.startswith(f"{folder}/") for path in opened)
+
+
+def _sweep(root: Path) -> None:
+    """Ends and removes what killed processes have left."""
+    for path in root.glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError, ValueError):
+            about = os.lstat(path.parent)
+            if about.st_uid != os.geteuid() or not stat.S_ISDIR(about.st_mode):
+                continue
+            lock = FileLock(path)
+            session = int(lock.holder)  # written by who holds the lock, so that it is no newborn's
+            if lock.acquire(blocking=False):
+                try:
+                    end_processes(path.parent, session)
+                    shutil.rmtree(path.parent, ignore_errors=True)
+                finally:
+                    lock.release()
