@@ -89,7 +89,7 @@ class TableData(SplitConfig):
 class CustomData(SplitConfig):
     """Your own function: it answers a mapping of arrays or tensors, keyed as in an .npz file.
 
-    It is called once in each worker.
+    It is called once in each worker, and once before a study starts, to look at what it gives.
     """
 
     name: Literal["custom"] = "custom"
