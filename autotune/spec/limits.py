@@ -18,7 +18,7 @@ _LIMITS = {
     "search.population": 10_000,
     "schedule.population": 10_000,
     "trial.epochs": 1_000_000,
-    "worker.cpus": 10_000,
+    "worker.cpus": 1_000,
     "worker.gpus": 10_000,
 }
 _CURES = {"budget.trials": ": for as many as there is time for, leave it out and set `time`"}

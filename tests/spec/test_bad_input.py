@@ -137,7 +137,7 @@ EDITS = [
         11,
         ["`high` must be at most 10,000,000"],
     ),
-    ("cpus: 1", "cpus: 1000000", 15, ["`worker.cpus` must be at most 10,000, got 1e+06"]),
+    ("cpus: 1", "cpus: 1000000", 15, ["`worker.cpus` must be at most 1,000, got 1e+06"]),
     ("gpus: 0", "gpus: 1000000", 15, ["`worker.gpus` must be at most 10,000"]),
     ("gpus: 0", f"max: {10**24}", 15, ["`worker.max` must be at most 10,000,000"]),
     (
