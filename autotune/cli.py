@@ -341,6 +341,21 @@ def sync(name: Name, runs: Runs = RUNS) -> None:
 
 
 @app.command()
+def repair(name: Name, runs: Runs = RUNS) -> None:
+    """Mend a study whose journal is damaged; the damaged file is set aside.
+
+    What is whole of the journal stays. A trial that lost records goes on or is run again, with the
+    configuration it had.
+
+    Example: autotune repair quickstart
+    """
+    from autotune.repair import repair as mend
+
+    for line in mend(name, runs):
+        typer.echo(line)
+
+
+@app.command()
 def delete(
     name: Name,
     runs: Runs = RUNS,

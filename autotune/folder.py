@@ -12,7 +12,7 @@ from autotune.history import History, find
 from autotune.journal import Run, forget, keep_aside, open_storage
 from autotune.trial import Purpose, State
 
-__all__ = ["Folder", "Nowhere", "delete", "set_aside", "take_lock"]
+__all__ = ["Folder", "Nowhere", "delete", "next_number", "set_aside", "take_lock"]
 
 
 def take_lock(folder: Path) -> FileLock:
@@ -59,7 +59,7 @@ def set_aside(history: History) -> Path:
     that has done less, never one whose journal is gone.
     """
     folder, spec = history.folder, history.spec
-    kept = folder / "earlier" / str(_next_number(folder / "earlier"))
+    kept = folder / "earlier" / str(next_number(folder / "earlier"))
     kept.mkdir(parents=True)
     shutil.copy(folder / "study.yaml", kept)
     for part in ("trials", "confirm", "figures", "uid", "journal.log"):
@@ -70,10 +70,10 @@ def set_aside(history: History) -> Path:
     return kept
 
 
-def _next_number(folder: Path) -> int:
-    """The first number after those that entries of `folder` bear."""
-    taken = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
-    return max(taken, default=0) + 1
+def next_number(folder: Path, prefix: str = "") -> int:
+    """The first number that no entry of `folder` bears behind `prefix`, nor a higher one."""
+    ends = (path.name.removeprefix(prefix) for path in folder.glob(f"{prefix}*"))
+    return max((int(end) for end in ends if end.isdecimal()), default=0) + 1
 
 
 class Folder:

@@ -32,7 +32,17 @@ from autotune.spec import StudySpec
 from autotune.spec.objectives import Aims
 from autotune.trial import Goal, Purpose, Reason, Report, Scalar, State, Trial
 
-__all__ = ["Journal", "Run", "Unwritten", "forget", "keep_aside", "open_journal", "open_storage"]
+__all__ = [
+    "Journal",
+    "Run",
+    "Unwritten",
+    "forget",
+    "keep_aside",
+    "mark",
+    "open_journal",
+    "open_storage",
+    "traces",
+]
 
 _UID = "uid"
 """The file in a study's folder that shows that its journal has begun."""
@@ -354,7 +364,7 @@ def open_journal(spec: StudySpec, folder: Path, create: bool = False) -> Journal
     Raises JournalDamaged, also where records are gone: what else the folder holds shows that they
     were there. Raises StudyNotFound where nothing was.
     """
-    uid, begun = _traces(folder)  # before the journal is read, for a driver writes that first
+    uid, begun = traces(folder)  # before the journal is read, for a driver writes that first
     fresh = not uid and not begun
     try:
         storage = open_storage(spec.storage_address, folder, create and fresh)
@@ -369,17 +379,22 @@ def open_journal(spec: StudySpec, folder: Path, create: bool = False) -> Journal
         wrong = f"ends before trial {begun - 1} begins, of which the study has files"
         raise journal.damaged(wrong)
     if create and not uid:
-        write_atomically(folder / _UID, journal.uid)
+        mark(folder, journal.uid)
     return journal
 
 
-def _traces(folder: Path) -> tuple[str, int]:
+def traces(folder: Path) -> tuple[str, int]:
     """What shows that a study has begun: its uid, or "", and how many trials it began at least."""
     files = (folder / "trials").glob("*.yaml")
     numbers = [int(file.stem) for file in files if file.stem.isdecimal()]
     marker = folder / _UID
     uid = marker.read_text(errors="replace").strip() if marker.exists() else ""
     return uid, max(numbers, default=-1) + 1
+
+
+def mark(folder: Path, uid: str) -> None:
+    """Leaves the trace that the study has begun, as `uid`, in its folder."""
+    write_atomically(folder / _UID, uid)
 
 
 def _lost(spec: StudySpec, folder: Path) -> JournalDamaged:

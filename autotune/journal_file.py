@@ -22,7 +22,7 @@ from optuna.storages.journal import BaseJournalBackend
 from autotune.errors import JournalDamaged, echo
 from autotune.files import FileLock
 
-__all__ = ["CheckedStorage", "Line", "Record", "damaged", "encode", "lines", "repair_command"]
+__all__ = ["CheckedStorage", "Line", "Record", "command", "damaged", "encode", "lines"]
 
 Record = dict[str, Any]
 
@@ -135,16 +135,18 @@ def _parse(raw: bytes) -> tuple[Record | None, str]:
 def damaged(path: Path, wrong: str, line: int | None = None) -> JournalDamaged:
     """The error that says where the journal at `path` is damaged, what is wrong, and the cure."""
     where = f"{path}:{line}" if line else str(path)
+    cure = command("repair", path.parent)
     return JournalDamaged(
         f"{where} {wrong}: the journal is damaged.\n"
-        f"Keep what is whole of it, and set the damaged file aside: {repair_command(path.parent)}"
+        f"Keep what is whole of it, and set the damaged file aside: {cure}"
     )
 
 
-def repair_command(folder: Path) -> str:
+def command(verb: str, folder: Path) -> str:
+    """The command that does `verb` with the study in `folder`."""
     runs = folder.absolute().parent
-    option = "" if runs == Path("runs").absolute() else f" --runs {folder.parent}"
-    return f"autotune repair {folder.name}{option}"
+    option = "" if runs == Path("runs").absolute() else f" --runs {runs}"
+    return f"autotune {verb} {folder.name}{option}"
 
 
 class _JournalFile(BaseJournalBackend):

@@ -23,6 +23,7 @@ OPTIONS = {
     "train": ["--out", "-o"],
     "ui": ["--runs", "--port"],
     "sync": ["--runs"],
+    "repair": ["--runs"],
     "delete": ["--runs", "--yes", "-y"],
     "schema": [],
 }
