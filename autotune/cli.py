@@ -342,10 +342,10 @@ def sync(name: Name, runs: Runs = RUNS) -> None:
 
 @app.command()
 def repair(name: Name, runs: Runs = RUNS) -> None:
-    """Mend a study whose journal is damaged; the damaged file is set aside.
+    """Mend a study whose journal is damaged.
 
-    What is whole of the journal stays. A trial that lost records goes on or is run again, with the
-    configuration it had.
+    The damaged file is set aside; what is whole of it stays in the journal. A trial that lost
+    records goes on or is run again, with the configuration it had.
 
     Example: autotune repair quickstart
     """
