@@ -5,7 +5,6 @@ Heavy modules are imported inside the commands, so that `autotune --help` answer
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -53,6 +52,10 @@ Sets = Annotated[
 Engine = Annotated[
     Literal["ray", "inline"],
     typer.Option("--engine", help="inline: in this process, one trial at a time; pdb works."),
+]
+Standby = Annotated[
+    bool,
+    typer.Option("--standby", help="Wait while another process runs it, and take over then."),
 ]
 Address = Annotated[
     str | None, typer.Option("--address", help="A running Ray cluster to join, host:port.")
@@ -116,6 +119,7 @@ def run(
     runs: Runs = RUNS,
     engine: Engine = "ray",
     address: Address = None,
+    standby: Standby = False,
 ) -> None:
     """Run a study to its end, or go on where it stopped.
 
@@ -128,7 +132,7 @@ def run(
 
     spec = specs.load(specs.find(study), set_ or ())
     specs.check(spec)
-    _drive(spec, runs, engine, address)
+    _drive(spec, runs, engine, address, standby)
 
 
 @app.command()
@@ -137,6 +141,7 @@ def resume(
     runs: Runs = RUNS,
     engine: Engine = "ray",
     address: Address = None,
+    standby: Standby = False,
 ) -> None:
     """Go on with a study that was interrupted.
 
@@ -146,10 +151,12 @@ def resume(
     from autotune import spec as specs
 
     folder = history.find(name, runs)
-    _drive(specs.load(folder / "study.yaml"), runs, engine, address)
+    _drive(specs.load(folder / "study.yaml"), runs, engine, address, standby)
 
 
-def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -> None:
+def _drive(
+    spec: "StudySpec", runs: Path, engine: Engine, address: str | None, standby: bool
+) -> None:
     from rich.console import Console
 
     from autotune.report import live, tables
@@ -163,8 +170,7 @@ def _drive(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -
         with live.view(spec, console) as view:
             from autotune.engine.drive import drive
 
-            starting = partial(view.starting, "Ray" if engine == "ray" else "training")
-            history, notes = drive(spec, runs, [view.record], engine, address, starting)
+            history, notes = drive(spec, runs, [view.record], engine, address, standby)
     except KeyboardInterrupt as stop:
         typer.echo(f"interrupted; go on with: autotune resume {spec.name}{option}", err=True)
         raise typer.Exit(exit_code(stop)) from None

@@ -109,7 +109,12 @@ class StudyNotFound(UserError):
 
 
 class StudyBusy(UserError):
-    pass
+    """`who` says who drives the study; the message adds what one can do."""
+
+    def __init__(self, study: str, holder: str) -> None:
+        """`holder`, such as "process 12 on host"; "": someone who has just ended."""
+        self.who = f"study {study!r} is being run by {holder or 'another process'}"
+        super().__init__(f"{self.who}. Wait for it with --standby, or stop it with Ctrl-C there.")
 
 
 class StudyChanged(UserError):

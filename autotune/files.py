@@ -2,13 +2,23 @@
 
 import fcntl
 import os
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-__all__ = ["FileLock", "create_file", "naming", "write_atomically"]
+__all__ = [
+    "FileLock",
+    "create_file",
+    "held_by",
+    "naming",
+    "take",
+    "this_process",
+    "write_atomically",
+]
 
 
 @contextmanager
@@ -97,3 +107,35 @@ class FileLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def this_process() -> str:
+    """As others are told who holds a lock."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def take(path: Path) -> FileLock | None:
+    """The lock, held, with our name in it; None while another process holds it."""
+    lock = FileLock(path)
+    for _ in range(10):  # a reader holds it for an instant to see whether anyone does
+        if lock.acquire(blocking=False):
+            try:
+                lock.note(this_process())
+            except BaseException:
+                lock.release()
+                raise
+            return lock
+        time.sleep(0.05)
+    return None
+
+
+def held_by(path: Path) -> str:
+    """Who holds the lock; "" when nobody does."""
+    if not path.exists():
+        return ""
+    lock = FileLock(path)
+    if lock.acquire(blocking=False):
+        lock.release()
+        return ""
+    holder = lock.holder
+    return f"process {holder}" if holder.isdecimal() else holder or "another process"

@@ -1,36 +1,62 @@
 """What a study leaves on disk beside its journal: its lock, its trials' configs and checkpoints."""
 
-import os
 import shutil
-import time
 from pathlib import Path
 
+from optuna.storages import BaseStorage
+
+from autotune import database
 from autotune import spec as specs
+from autotune.database import Claimed
 from autotune.errors import StudyBusy
-from autotune.files import FileLock, write_atomically
+from autotune.files import FileLock, held_by, take, write_atomically
 from autotune.history import History, find
-from autotune.journal import Run, forget, keep_aside, open_storage
+from autotune.journal import Run, forget, keep_aside
+from autotune.spec import StudySpec
 from autotune.trial import Purpose, State
 
-__all__ = ["Folder", "Nowhere", "delete", "next_number", "set_aside", "take_lock"]
+__all__ = ["Claim", "Folder", "Nowhere", "claim", "delete", "next_number", "set_aside", "take_lock"]
+
+
+class Claim:
+    """The right to drive a study, until `release`: nobody else writes its journal meanwhile."""
+
+    def __init__(self, lock: FileLock, database: Claimed | None) -> None:
+        self._lock, self._database = lock, database
+
+    @property
+    def storage(self) -> BaseStorage | None:
+        """The only one to write the journal through; None: it is a file in the study's folder."""
+        return self._database.storage if self._database else None
+
+    def release(self) -> None:
+        if self._database:
+            self._database.release()
+        self._lock.release()
 
 
 def take_lock(folder: Path) -> FileLock:
-    """The driver's lock of the study in `folder`, held. Raises StudyBusy, naming who holds it."""
-    lock = FileLock(folder / "driver.lock")
-    for _ in range(10):  # a reader holds it for an instant to see whether anyone drives
-        if lock.acquire(blocking=False):
-            try:
-                lock.note(str(os.getpid()))
-            except BaseException:
-                lock.release()
-                raise
-            return lock
-        time.sleep(0.05)
-    raise StudyBusy(
-        f"study {folder.name!r} is being run by process {lock.holder or '?'}. "
-        "Wait for it, or stop it with Ctrl-C there."
-    )
+    """The lock in the study's folder alone, held. Raises StudyBusy, naming who holds it."""
+    path = folder / "driver.lock"
+    lock = take(path)
+    if lock is None:
+        raise StudyBusy(folder.name, held_by(path))
+    return lock
+
+
+def claim(spec: StudySpec, folder: Path) -> Claim:
+    """The right to drive the study `spec` in `folder`: by a lock there, and by one in the database
+    where that is the journal, for other folders and machines may share it.
+
+    Raises StudyBusy, naming who drives it.
+    """
+    lock = take_lock(folder)
+    try:
+        address = spec.storage_address
+        return Claim(lock, database.claim(address, spec.name) if address else None)
+    except BaseException:
+        lock.release()
+        raise
 
 
 def delete(name: str, runs: Path) -> Path:
@@ -41,32 +67,32 @@ def delete(name: str, runs: Path) -> Path:
     """
     folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
-    lock = take_lock(folder)
+    claimed = claim(spec, folder)
     try:
-        if spec.storage is not None:
-            forget(open_storage(spec.storage_address, folder), spec.name)
+        if claimed.storage is not None:
+            forget(claimed.storage, spec.name)
         shutil.rmtree(folder)
     finally:
-        lock.release()
+        claimed.release()
     return folder
 
 
-def set_aside(history: History) -> Path:
+def set_aside(history: History, storage: BaseStorage | None) -> Path:
     """Keeps all that the study has written, and its spec, as `earlier/<n>` in its folder, which is
-    then as good as new. For the holder of its lock.
+    then as good as new. For the holder of its lock, whose `storage` is that of the claim.
 
     What shows that the study has begun goes before its journal: a crash in between leaves a study
     that has done less, never one whose journal is gone.
     """
-    folder, spec = history.folder, history.spec
+    folder = history.folder
     kept = folder / "earlier" / str(next_number(folder / "earlier"))
     kept.mkdir(parents=True)
     shutil.copy(folder / "study.yaml", kept)
     for part in ("trials", "confirm", "figures", "uid", "journal.log"):
         if (folder / part).exists():
             (folder / part).rename(kept / part)
-    if spec.storage is not None and history.uid:
-        keep_aside(open_storage(spec.storage_address, folder), spec.name, int(kept.name))
+    if storage is not None and history.uid:
+        keep_aside(storage, history.spec.name, int(kept.name))
     return kept
 
 
@@ -79,12 +105,12 @@ def next_number(folder: Path, prefix: str = "") -> int:
 class Folder:
     """The folder of a study whose lock is held; `release` lets the next driver in."""
 
-    def __init__(self, history: History, lock: FileLock) -> None:
-        self._history, self._lock = history, lock
+    def __init__(self, history: History, claim: Claim) -> None:
+        self._history, self._claim = history, claim
         self._kept: set[int] = set()
 
     def release(self) -> None:
-        self._lock.release()
+        self._claim.release()
 
     def begin(self, run: Run) -> None:
         """`autotune train` on the file that is written here reruns `run` alone."""

@@ -5,13 +5,15 @@ Everything here is derived. `load` opens a study that another process may be dri
 
 import statistics
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autotune import database
 from autotune import spec as specs
 from autotune.errors import StudyNotFound, nearest
-from autotune.files import FileLock
+from autotune.files import held_by
 from autotune.journal import Journal, Run, open_journal
 from autotune.search.auto import Turns
 from autotune.spec import StudySpec
@@ -329,20 +331,19 @@ def load(name: str, runs: Path) -> History:
     """The study as its journal stands now. Raises StudyNotFound and JournalDamaged."""
     folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
-    journal = open_journal(spec, folder)
-    history = History(spec, folder, journal.uid)
-    history.driven = _is_driven(folder)
-    history.recall(journal)
-    for run in journal.runs():
-        if run.state == State.RUNNING and not history.driven:
-            run.state = State.WAITING
-        history.add(run)
+    with closing(open_journal(spec, folder)) as journal:
+        history = History(spec, folder, journal.uid)
+        history.driven = _is_driven(spec, folder)
+        history.recall(journal)
+        for run in journal.runs():
+            if run.state == State.RUNNING and not history.driven:
+                run.state = State.WAITING
+            history.add(run)
     return history
 
 
-def _is_driven(folder: Path) -> bool:
-    lock = FileLock(folder / "driver.lock")
-    if not lock.acquire(blocking=False):
+def _is_driven(spec: StudySpec, folder: Path) -> bool:
+    if held_by(folder / "driver.lock"):
         return True
-    lock.release()
-    return False
+    address = spec.storage_address
+    return bool(address and database.driver_of(address, spec.name))

@@ -20,12 +20,13 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from autotune.address import Address
-from autotune.errors import JournalDamaged, StudyNotFound, UserError
+from autotune.database import disconnect, open_database
+from autotune.errors import JournalDamaged, StudyNotFound
 from autotune.files import create_file, write_atomically
 from autotune.journal_file import CheckedStorage, damaged
 from autotune.spec import StudySpec
@@ -199,6 +200,10 @@ class Journal:
         """How many records carry no checksum where records carry one."""
         return self._storage.unchecked if isinstance(self._storage, CheckedStorage) else 0
 
+    def close(self) -> None:
+        """Ends a reader's connection to a database; a driver's ends with its claim."""
+        disconnect(self._storage)
+
     def note(self, key: str) -> Any:
         """What `write_note` wrote last under `key`; None when it never did."""
         return self._storage.get_study_user_attrs(self._trials).get(key)
@@ -357,30 +362,38 @@ def _tail(key: str) -> int:
     return int(key.rpartition("/")[2])
 
 
-def open_journal(spec: StudySpec, folder: Path, create: bool = False) -> Journal:
+def open_journal(
+    spec: StudySpec, folder: Path, create: bool = False, storage: BaseStorage | None = None
+) -> Journal:
     """The journal of the study in `folder`; `create`, under the driver's lock, begins it where the
-    study has not begun.
+    study has not begun. `storage` is the driver's own, where the journal is a database.
 
     Raises JournalDamaged, also where records are gone: what else the folder holds shows that they
     were there. Raises StudyNotFound where nothing was.
     """
     uid, begun = traces(folder)  # before the journal is read, for a driver writes that first
-    fresh = not uid and not begun
+    fresh, own = not uid and not begun, storage
     try:
-        storage = open_storage(spec.storage_address, folder, create and fresh)
-        journal = Journal(storage, spec.name, spec.aims.goals, create and fresh)
-    except StudyNotFound:
-        if fresh:
-            raise
-        raise _lost(spec, folder) from None
+        own = storage or open_storage(spec.storage_address, folder, create and fresh)
+        journal = Journal(own, spec.name, spec.aims.goals, create and fresh)
+        _verify(journal, uid, begun)
+    except BaseException as error:
+        if own is not None and storage is None:
+            disconnect(own)
+        if isinstance(error, StudyNotFound) and not fresh:
+            raise _lost(spec, folder) from None
+        raise
+    if create and not uid:
+        mark(folder, journal.uid)
+    return journal
+
+
+def _verify(journal: Journal, uid: str, begun: int) -> None:
     if uid not in ("", journal.uid):
         raise journal.damaged(f"is another study's: its uid is {journal.uid}, not {uid}")
     if journal.begun < begun:
         wrong = f"ends before trial {begun - 1} begins, of which the study has files"
         raise journal.damaged(wrong)
-    if create and not uid:
-        mark(folder, journal.uid)
-    return journal
 
 
 def traces(folder: Path) -> tuple[str, int]:
@@ -413,33 +426,13 @@ def open_storage(address: Address | None, folder: Path, create: bool = True) -> 
     """The journal file in `folder`, or the database at `address` (PostgreSQL or SQLite)."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if address is not None:
-        return _open_database(address)
+        return open_database(address)
     path = folder / "journal.log"
     if not create and not path.exists():
         raise StudyNotFound(f"{path} does not exist: the study was never started.")
     if not path.exists():
         create_file(path)
     return CheckedStorage(path)
-
-
-def _absolute(url: str) -> str:
-    """A database file is opened again and again, whatever the working directory is by then."""
-    prefix, separator, path = url.partition("sqlite:///")
-    return f"sqlite:///{Path(path).absolute()}" if separator and not prefix else url
-
-
-def _open_database(address: Address) -> BaseStorage:
-    url = _absolute(address.reveal())
-    try:
-        return RDBStorage(url)
-    except ImportError as error:
-        raise UserError(
-            f"storage: {address} needs a database driver ({error}). "
-            "For PostgreSQL: pip install 'autotune[postgresql]'."
-        ) from None
-    except Exception as error:
-        line = address.scrub(str(error).strip().splitlines()[0])
-        raise UserError(f"storage: {address} cannot be opened: {line[:200]}") from None
 
 
 def keep_aside(storage: BaseStorage, name: str, number: int) -> None:

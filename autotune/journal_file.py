@@ -20,7 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 from autotune.errors import JournalDamaged, echo
-from autotune.files import FileLock
+from autotune.files import FileLock, naming
 
 __all__ = ["CheckedStorage", "Line", "Record", "command", "damaged", "encode", "lines"]
 
@@ -200,7 +200,7 @@ class _JournalFile(BaseJournalBackend):
 
     def append_logs(self, logs: list[Record]) -> None:
         """On disk when it returns."""
-        with self._lock:
+        with self._lock, naming(self.path):
             if not self.path.exists():
                 raise damaged(self.path, "is gone")
             _drop_torn_tail(self.path)

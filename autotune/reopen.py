@@ -6,6 +6,8 @@ worth nothing to a corrected study: they are kept aside, and it begins anew.
 
 from pathlib import Path
 
+from optuna.storages import BaseStorage
+
 from autotune import confirm, failures
 from autotune import spec as specs
 from autotune.errors import StudyNotFound
@@ -17,27 +19,46 @@ from autotune.spec import StudySpec
 
 __all__ = ["reopen"]
 
+_SPEC = "spec"
+"""The note, in a database, of all that may not change: other folders may share it."""
 _UNCHECKED = "unchecked"
 """The note that says of how many records it was told that they carry no checksum."""
 
 
-def reopen(spec: StudySpec, folder: Path) -> tuple[Journal, list[str]]:
+def reopen(spec: StudySpec, folder: Path, storage: BaseStorage | None) -> tuple[Journal, list[str]]:
     """The journal to write on, and what people are to be told, a line each.
 
-    For the holder of the study's lock. Raises StudyChanged for what may not change any more.
+    For the holder of the study's lock, whose `storage` is that of the claim. Raises StudyChanged
+    for what may not change any more.
     """
     stored, notes = folder / "study.yaml", list[str]()
     if stored.exists():
-        notes += _make_way(specs.load(stored), spec, folder)
+        notes += _make_way(specs.load(stored), spec, folder, storage)
+    if storage is not None:
+        _refuse_changes(spec, storage)
     write_atomically(stored, specs.dump(spec), mode=0o600 if specs.exposed(spec) else 0o644)
-    journal = open_journal(spec, folder, create=True)
+    journal = open_journal(spec, folder, create=True, storage=storage)
+    if storage is not None:
+        journal.write_note(_SPEC, specs.frozen(spec))
     return journal, notes + _unchecked(journal, folder)
 
 
-def _make_way(old: StudySpec, new: StudySpec, folder: Path) -> list[str]:
+def _refuse_changes(spec: StudySpec, storage: BaseStorage) -> None:
+    """The study may have begun in another folder, or on another machine."""
+    try:
+        journal = Journal(storage, spec.name, spec.aims.goals, create=False)
+    except StudyNotFound:
+        return
+    if old := journal.note(_SPEC):
+        specs.refuse_changes(old, spec)
+
+
+def _make_way(
+    old: StudySpec, new: StudySpec, folder: Path, storage: BaseStorage | None
+) -> list[str]:
     """Sets aside what is there, if the study is to begin anew, and says so."""
     try:
-        former = _read(old, open_journal(new, folder), folder)
+        former = _read(old, open_journal(new, folder, storage=storage), folder)
     except StudyNotFound:
         former = History(old, folder, "")
     if former.has_value:
@@ -45,7 +66,7 @@ def _make_way(old: StudySpec, new: StudySpec, folder: Path) -> list[str]:
         return []
     if not specs.differences(old, new) and not _ended(former):
         return []
-    kept = set_aside(former)
+    kept = set_aside(former, storage)
     if not former.trials:
         return []
     count = len(former.trials)

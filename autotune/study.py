@@ -14,7 +14,7 @@ from typing import Any
 from autotune import chosen, confirm, earlier, events, failures
 from autotune.clock import Clock, WallClock
 from autotune.errors import AutotuneError, MachineFault
-from autotune.folder import Folder, Nowhere, delete, take_lock
+from autotune.folder import Folder, Nowhere, claim, delete, take_lock
 from autotune.history import RULES, History
 from autotune.journal import Journal, Run, Unwritten
 from autotune.race import Race
@@ -41,6 +41,7 @@ __all__ = [
     "Listener",
     "Study",
     "Wait",
+    "claim",
     "delete",
     "in_memory",
     "start",
@@ -70,17 +71,17 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
     folder = (runs / spec.name).absolute()  # a user's code may change the working directory
     new = not (folder / "study.yaml").exists()
     read = earlier.reader(spec, earlier.under(runs), at_once=new)
-    lock = take_lock(folder)
+    claimed = claim(spec, folder)
     try:
-        journal, notes = reopen(spec, folder)
+        journal, notes = reopen(spec, folder, claimed.storage)
         history = History(spec, folder, journal.uid)
         for note in notes:
             for listener in listeners:
                 listener(Noted(note))
         past = earlier.recall(spec, journal, read)
-        return Study(history, journal, Folder(history, lock), listeners, past)
+        return Study(history, journal, Folder(history, claimed), listeners, past)
     except BaseException:
-        lock.release()
+        claimed.release()
         raise
 
 

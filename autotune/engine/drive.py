@@ -1,6 +1,7 @@
 """A whole study from its spec: the tracker, the state machine and the engine brought together."""
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -10,18 +11,27 @@ from typing import Literal
 from autotune import confirm, events, history, study
 from autotune import spec as specs
 from autotune.address import Address
-from autotune.errors import AutotuneError, Passing, StudyBusy, StudyNotFound, UserError
+from autotune.errors import (
+    AutotuneError,
+    MachineFault,
+    Passing,
+    StudyBusy,
+    StudyNotFound,
+    UserError,
+)
 from autotune.faults import as_machine_faults
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
 from autotune.study import Listener
 from autotune.tracking.base import (
+    EngineStarting,
     Event,
     FaultPassing,
     HandedOver,
     RunFinished,
     RunReported,
     RunStarted,
+    StandingBy,
     Tracker,
 )
 from autotune.tracking.memory import MemoryTracker
@@ -31,6 +41,11 @@ __all__ = ["Engine", "artifacts", "drive", "is_finished", "store_of", "sync", "t
 
 Engine = Literal["ray", "inline"]
 
+_TURN = 1.0
+"""Seconds between two questions whether a study is still driven by another process."""
+_PATIENCE = 60.0
+"""Seconds that a database which does not answer such questions is waited for."""
+
 
 def drive(
     spec: StudySpec,
@@ -38,31 +53,44 @@ def drive(
     listeners: Sequence[Listener] = (),
     engine: Engine = "ray",
     address: str | None = None,
-    starting: Callable[[], None] = lambda: None,
+    standby: bool = False,
 ) -> tuple[History, list[str]]:
     """Runs `spec`, or goes on with it, to its end; the history and notes, such as on what the
     tracker did not write.
 
-    `starting` is called before the engine starts, which takes Ray seconds; again after a fault that
-    passes. A finished study is returned as it is. Raises KeyboardInterrupt after Ctrl-C with all
-    written, MachineFault for what stopped it until that is mended, and AutotuneError for what ended
-    the study.
+    `standby` waits while another process drives the study, and takes over when that ends. A
+    finished study is returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written,
+    StudyBusy, MachineFault for what stopped it until that is mended, and AutotuneError for what
+    ended the study.
     """
     runs = runs.absolute()  # a user's code may change the working directory
-    tracker = tracker_for(spec, runs)
+    tracker = _LateTracker(spec, runs)
     told = [_Once(listener) for listener in (tracker.record, *listeners)]
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    def run(driven: study.Study) -> None:
+        tell(EngineStarting("Ray" if engine == "ray" else "training"))
+        _run(driven, engine, address)
+
     faults: Counter[type[Passing]] = Counter()
     try:
         while True:
             try:
-                driven = _session(spec, runs, told, partial(_run, engine, address, starting))
+                driven = _session(spec, runs, told, run)
                 break
+            except StudyBusy as busy:
+                if not standby:
+                    raise
+                tell(StandingBy(f"{busy.who}; standing by until that ends"))
+                _stand_by(spec, runs)
             except Passing as fault:
                 faults[type(fault)] += 1
                 if faults[type(fault)] > fault.most:
                     raise
-                for listener in listeners:
-                    listener(FaultPassing(f"{fault}; {fault.cure}"))
+                tell(FaultPassing(f"{fault}; {fault.cure}"))
                 fault.wait()
     finally:
         unwritten = tracker.close()
@@ -85,6 +113,36 @@ def _session(
         finally:
             driven.close()
     return driven
+
+
+def _stand_by(spec: StudySpec, runs: Path) -> None:
+    """Returns once nobody drives the study. Raises MachineFault for a database that stays away."""
+    answered = time.monotonic()
+    while True:
+        time.sleep(_TURN)
+        try:
+            study.claim(spec, runs / spec.name).release()
+            return
+        except StudyBusy:
+            answered = time.monotonic()
+        except MachineFault:
+            if time.monotonic() - answered > _PATIENCE:
+                raise
+
+
+class _LateTracker:
+    """The study's tracker, begun with the first event: whoever waits for a turn begins none."""
+
+    def __init__(self, spec: StudySpec, runs: Path) -> None:
+        self._begin = partial(tracker_for, spec, runs)
+        self._tracker: Tracker | None = None
+
+    def record(self, event: Event) -> None:
+        self._tracker = self._tracker or self._begin()
+        self._tracker.record(event)
+
+    def close(self) -> str:
+        return self._tracker.close() if self._tracker else ""
 
 
 class _Once:
@@ -111,10 +169,7 @@ def _key(event: Event) -> tuple[type[Event], str, int] | None:
     return None
 
 
-def _run(
-    engine: Engine, address: str | None, starting: Callable[[], None], driven: study.Study
-) -> None:
-    starting()
+def _run(driven: study.Study, engine: Engine, address: str | None) -> None:
     if engine == "inline":
         from autotune.engine import inline
 
@@ -172,12 +227,13 @@ def sync(name: str, runs: Path) -> list[str]:
     """Tells the tracker the whole study again; notes. Raises AutotuneError for what it did not
     write, and StudyBusy while the study runs: it tells its tracker itself.
     """
-    lock = study.take_lock(history.find(name, runs))  # two writers could double a run
+    spec = specs.load(history.find(name, runs) / "study.yaml")
+    claimed = study.claim(spec, runs / name)  # two writers could double a run
     try:
         told = history.load(name, runs)
         unwritten = _tell(told, runs, events.retold(told), timeout=600)
     finally:
-        lock.release()
+        claimed.release()
     if unwritten:
         raise AutotuneError(unwritten)
     return [note for note in (specs.exposed(told.spec),) if note]
@@ -197,7 +253,7 @@ def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str
     for file in figures:
         shutil.copy(file, folder)
     try:
-        lock = study.take_lock(told.folder)
+        claimed = study.claim(told.spec, told.folder)
     except StudyBusy:
         return []
     try:
@@ -205,7 +261,7 @@ def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str
     except UserError as error:  # a variable of its address is not set
         unwritten = str(error)
     finally:
-        lock.release()
+        claimed.release()
     return [unwritten] if unwritten else []
 
 

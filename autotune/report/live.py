@@ -13,6 +13,7 @@ from autotune.pareto import front
 from autotune.report.tables import params, score
 from autotune.spec import StudySpec
 from autotune.tracking.base import (
+    EngineStarting,
     Event,
     FaultPassing,
     HandedOver,
@@ -20,6 +21,8 @@ from autotune.tracking.base import (
     RunFinished,
     RunReported,
     RunStarted,
+    StandingBy,
+    StudyOpened,
 )
 from autotune.train.config import pace
 from autotune.trial import Purpose, Report, State
@@ -55,7 +58,7 @@ class View:
         self.earlier = 0
         self.retrained: dict[Purpose, int] = {}
         """How many retrainings of a purpose have ended."""
-        self._begun = False
+        self._begun = self._waited = False
         self.began: dict[Purpose, float] = {}
         """When the first run of a purpose began before the view's eyes."""
         self.told: dict[Purpose, int] = {}
@@ -91,10 +94,15 @@ class View:
             self.console.print(f"resumed: {self.earlier}{total} trials done", highlight=False)
 
     def record(self, event: Event) -> None:
-        if isinstance(event, HandedOver | FaultPassing):
+        if isinstance(event, HandedOver | StandingBy | FaultPassing):
             self.console.print(event.why, soft_wrap=True, highlight=False)
+            self._waited = isinstance(event, StandingBy)
         elif isinstance(event, Noted):
             self.console.print(f"note: {event.text}", soft_wrap=True, highlight=False)
+        elif isinstance(event, EngineStarting):
+            self.starting(event.what)
+        elif isinstance(event, StudyOpened) and self._waited:
+            self.born, self._waited = time.time(), False  # what the other process did is history
         elif isinstance(event, RunStarted):
             self.running[event.label] = event
             self.began.setdefault(event.purpose, max(event.at, self.born))

@@ -28,6 +28,7 @@ __all__ = [
     "dump",
     "dump_config",
     "dump_shown",
+    "frozen",
     "load",
     "load_config",
     "plain",
@@ -136,9 +137,9 @@ def dump_config(config: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
     return "".join(f"# {line}\n" for line in lines) + write(config)
 
 
-def differences(old: StudySpec, new: StudySpec) -> list[str]:
+def differences(old: StudySpec | Mapping[str, Any], new: StudySpec) -> list[str]:
     """What `new` changes of that which a started study may not change, a line each."""
-    before, after = (dict(_leaves(_frozen(spec), "")) for spec in (old, new))
+    before, after = (dict(_leaves(frozen(spec), "")) for spec in (old, new))
     lines = []
     for path in {**before, **after}:
         if path not in after:
@@ -150,8 +151,9 @@ def differences(old: StudySpec, new: StudySpec) -> list[str]:
     return lines
 
 
-def refuse_changes(old: StudySpec, new: StudySpec) -> None:
-    """Raises StudyChanged, naming the differences and the ways out."""
+def refuse_changes(old: StudySpec | Mapping[str, Any], new: StudySpec) -> None:
+    """Raises StudyChanged, naming the differences and the ways out; `old` may be what `frozen`
+    says of it."""
     if changes := differences(old, new):
         lines = "\n".join(f"  {line}" for line in changes)
         raise StudyChanged(
@@ -240,8 +242,11 @@ def in_order(problems: Sequence[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=place)
 
 
-def _frozen(spec: StudySpec) -> dict[str, Any]:
-    """Not the time limit: a trial that is cut off by it hangs, or must be given more."""
+def frozen(spec: StudySpec | Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a study that has a value may not change, as plain values. Not the time limit: a trial
+    that is cut off by it hangs, or must be given more."""
+    if isinstance(spec, Mapping):
+        return spec
     values = spec.model_dump(mode="json")
     values["trial"].pop("timeout", None)
     return {key: values[key] for key in _FROZEN}

@@ -156,7 +156,8 @@ class StudySpec(Config):
     """sqlite:// or postgresql:// URL of the journal. None: a file beside the study. A password is
     given as "postgresql://user:${NAME}@host/database": the variable NAME of the environment is
     asked for when the connection is made, and its value is never stored. Without it ~/.pgpass and
-    PGPASSWORD work."""
+    PGPASSWORD work. One process drives a study, by a lock that its session holds: a pooler such as
+    PgBouncer must pool by session."""
 
     @field_validator("storage")
     @classmethod

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from autotune.trial import Purpose, Reason, Report, Scalar, State
 
 __all__ = [
+    "EngineStarting",
     "Event",
     "FaultPassing",
     "HandedOver",
@@ -18,6 +19,7 @@ __all__ = [
     "RunFinished",
     "RunReported",
     "RunStarted",
+    "StandingBy",
     "StudyFinished",
     "StudyOpened",
     "Tracker",
@@ -100,6 +102,23 @@ class HandedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingBy:
+    """Another process drives the study, and is waited for: for people, never for trackers."""
+
+    why: str
+    """One line: who drives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStarting:
+    """Something that takes seconds, and shows nothing by itself, begins; again after a fault that
+    passes: for people, never for trackers."""
+
+    what: str
+    """Such as Ray."""
+
+
+@dataclass(frozen=True, slots=True)
 class FaultPassing:
     """A fault of the machine that the study gets over by itself: for people, never for trackers."""
 
@@ -119,6 +138,8 @@ Event = (
     StudyOpened
     | HandedOver
     | Noted
+    | StandingBy
+    | EngineStarting
     | FaultPassing
     | RunStarted
     | RunReported
