@@ -43,6 +43,9 @@ _WORKER_ENVIRONMENT = {
 _ENVIRONMENT = {
     **_WORKER_ENVIRONMENT,
     "RAY_AIR_NEW_OUTPUT": "0",
+    # A worker that is killed takes its process group along, but no process with its own session.
+    "RAY_process_group_cleanup_enabled": "1",
+    "RAY_kill_child_processes_on_worker_exit": "0",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "1000000",  # after which the driver would abort
     "RAY_kill_child_processes_on_worker_exit": "false",  # we do, but for sessions of their own
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
