@@ -47,7 +47,6 @@ _ENVIRONMENT = {
     "RAY_process_group_cleanup_enabled": "1",
     "RAY_kill_child_processes_on_worker_exit": "0",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "1000000",  # after which the driver would abort
-    "RAY_kill_child_processes_on_worker_exit": "false",  # we do, but for sessions of their own
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
