@@ -12,7 +12,14 @@ import typer
 from typer.core import TyperGroup
 
 from autotune.engine.interrupt import Interrupts, exit_code
-from autotune.errors import AutotuneError, Hanging, InvalidInput, MachineFault
+from autotune.errors import (
+    AutotuneError,
+    Hanging,
+    InvalidInput,
+    MachineFault,
+    StudyBusy,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from autotune.history import History
@@ -159,9 +166,10 @@ def _drive(
 ) -> None:
     from rich.console import Console
 
+    from autotune import history as histories
     from autotune.report import live, tables
 
-    option = "" if runs == RUNS else f" --runs {runs}"
+    option = histories.option(runs)
     for note in _preflight(spec, runs, engine, address):
         typer.echo(f"note: {note}", err=True)
     console = Console()
@@ -328,22 +336,47 @@ def ui(
         return
     typer.echo("starting the MLflow UI ...", err=True)
     with serve_ui(store, artifacts(runs), port=port) as server:
+        for note in server.notes():
+            typer.echo(f"note: {note}", err=True)
         typer.echo(page(server.address, uid) if uid else server.address)
         typer.echo("Ctrl-C stops it", err=True)
         server.wait()
 
 
 @app.command()
-def sync(name: Name, runs: Runs = RUNS) -> None:
+def sync(
+    name: Annotated[str | None, typer.Argument(metavar="STUDY", help="The study's name.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every study under the runs folder.")] = False,
+    runs: Runs = RUNS,
+) -> None:
     """Write a study's whole journal to MLflow again; nothing doubles.
 
-    Example: autotune sync quickstart
+    \b
+    Example:
+      autotune sync quickstart
+      autotune sync --all
     """
+    from autotune import history
+    from autotune.engine.drive import Untracked
     from autotune.engine.drive import sync as tell_again
 
-    for note in tell_again(name, runs):
-        typer.echo(f"note: {note}", err=True)
-    typer.echo(f"study {name} is in MLflow: autotune ui {name}")
+    if (name is None) == (not all_):
+        raise UserError("name one study, or give --all")
+    code = 0
+    for study in [name] if name is not None else history.names(runs):
+        try:
+            notes = tell_again(study, runs)
+        except AutotuneError as error:
+            if name is not None:
+                raise
+            notes = [str(error)]
+            code = code if isinstance(error, StudyBusy | Untracked) else 1
+        else:
+            page = f"autotune ui {study}{history.option(runs)}"
+            typer.echo(f"study {study} is in MLflow: {page}")
+        for note in notes:
+            typer.echo(f"note: {note}", err=True)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -22,7 +22,7 @@ from autotune.train.config import apply, pace
 from autotune.trial import Purpose, State, Trials
 from autotune.winner import Best, Confirmed, selection_bias
 
-__all__ = ["Best", "Confirmed", "History", "find", "load", "names"]
+__all__ = ["Best", "Confirmed", "History", "find", "load", "names", "option"]
 
 FIRST_RULES, RULES = 1, 2
 """A study keeps the rules that it began with, so that a finished one stays finished. Its journal
@@ -311,6 +311,11 @@ def _groups(runs: list[Run]) -> Iterator[Confirmed]:
         own = tuple(run for run in runs if run.trial == trial)
         if all(run.state.finished for run in own):
             yield Confirmed(trial, own)
+
+
+def option(runs: Path) -> str:
+    """What a command line needs to find the studies under the runs folder."""
+    return "" if runs.absolute() == Path("runs").absolute() else f" --runs {runs}"
 
 
 def names(runs: Path) -> list[str]:

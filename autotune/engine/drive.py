@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ from autotune.faults import as_machine_faults
 from autotune.history import History
 from autotune.spec import StudySpec, Tracking
 from autotune.study import Listener
+from autotune.tracking.background import Retell
 from autotune.tracking.base import (
     EngineStarting,
     Event,
@@ -33,11 +34,21 @@ from autotune.tracking.base import (
     RunStarted,
     StandingBy,
     Tracker,
+    identity,
 )
 from autotune.tracking.memory import MemoryTracker
 from autotune.tracking.mlflow import MlflowTracker
 
-__all__ = ["Engine", "artifacts", "drive", "is_finished", "store_of", "sync", "tell_figures"]
+__all__ = [
+    "Engine",
+    "Untracked",
+    "artifacts",
+    "drive",
+    "is_finished",
+    "store_of",
+    "sync",
+    "tell_figures",
+]
 
 Engine = Literal["ray", "inline"]
 
@@ -45,6 +56,10 @@ _TURN = 1.0
 """Seconds between two questions whether a study is still driven by another process."""
 _PATIENCE = 60.0
 """Seconds that a database which does not answer such questions is waited for."""
+
+
+class Untracked(UserError):
+    """The study's spec asks for no tracking."""
 
 
 def drive(
@@ -95,7 +110,7 @@ def drive(
     finally:
         unwritten = tracker.close()
     driven.raise_error()
-    return driven.history, [note for note in (unwritten, specs.exposed(spec)) if note]
+    return driven.history, _notes(tracker, unwritten, spec)
 
 
 def _session(
@@ -134,7 +149,8 @@ class _LateTracker:
     """The study's tracker, begun with the first event: whoever waits for a turn begins none."""
 
     def __init__(self, spec: StudySpec, runs: Path) -> None:
-        self._begin = partial(tracker_for, spec, runs)
+        retell = partial(_journaled, spec.name, runs)
+        self._begin = partial(tracker_for, spec, runs, retell)
         self._tracker: Tracker | None = None
 
     def record(self, event: Event) -> None:
@@ -144,29 +160,24 @@ class _LateTracker:
     def close(self) -> str:
         return self._tracker.close() if self._tracker else ""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._tracker.notes if self._tracker else ()
+
 
 class _Once:
     """Passes on each event of a run once: a study that is started again tells all of them again."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._told: set[tuple[type[Event], str, int]] = set()
+        self._told: set[Hashable] = set()
 
     def __call__(self, event: Event) -> None:
-        if key := _key(event):
-            if key in self._told:
+        if isinstance(event, HandedOver | RunStarted | RunReported | RunFinished):
+            if identity(event) in self._told:
                 return
-            self._told.add(key)
+            self._told.add(identity(event))
         self._listener(event)
-
-
-def _key(event: Event) -> tuple[type[Event], str, int] | None:
-    match event:
-        case RunStarted(label=name) | RunFinished(label=name) | HandedOver(why=name):
-            return type(event), name, 0
-        case RunReported(label=name, report=report):
-            return type(event), name, report.step
-    return None
 
 
 def _run(driven: study.Study, engine: Engine, address: str | None) -> None:
@@ -191,12 +202,25 @@ def is_finished(spec: StudySpec, runs: Path) -> bool:
     return told.best() is not None and confirm.is_over(told, told.elapsed())
 
 
-def tracker_for(spec: StudySpec, runs: Path) -> Tracker:
+def _journaled(name: str, runs: Path) -> Iterator[Event]:
+    """All that the study's journal holds by now."""
+    told = history.load(name, runs)
+    yield events.opening(told)
+    yield from events.retold(told)
+
+
+def _notes(tracker: Tracker | _LateTracker, unwritten: str, spec: StudySpec) -> list[str]:
+    return [note for note in (*tracker.notes, unwritten, specs.exposed(spec)) if note]
+
+
+def tracker_for(spec: StudySpec, runs: Path, retell: Retell) -> Tracker:
     """`uri: none` remembers nothing; the default store lies in `runs`."""
     address = store(spec, runs)
     if address is None:
         return MemoryTracker()
-    return MlflowTracker(address, artifacts(runs), runs / spec.name / "tracking.spool")
+    spool = runs / spec.name / "tracking.spool"
+    again = f"autotune sync{history.option(runs)}"
+    return MlflowTracker(address, artifacts(runs), spool, retell, again)
 
 
 def store(spec: StudySpec, runs: Path) -> Address | None:
@@ -213,10 +237,14 @@ def store_of(name: str | None, runs: Path) -> tuple[Address, str]:
     if name is None:
         return _default(runs), ""
     told = history.load(name, runs)
-    address = store(told.spec, runs)
-    if address is None:
-        raise UserError(f"study {name!r} is not tracked: its spec says `tracking: {{uri: none}}`")
-    return address, told.uid
+    return _tracked(told, runs), told.uid
+
+
+def _tracked(told: History, runs: Path) -> Address:
+    if address := store(told.spec, runs):
+        return address
+    name = told.spec.name
+    raise Untracked(f"study {name!r} is not tracked: its spec says `tracking: {{uri: none}}`")
 
 
 def artifacts(runs: Path) -> Path:
@@ -225,18 +253,20 @@ def artifacts(runs: Path) -> Path:
 
 def sync(name: str, runs: Path) -> list[str]:
     """Tells the tracker the whole study again; notes. Raises AutotuneError for what it did not
-    write, and StudyBusy while the study runs: it tells its tracker itself.
+    write, UserError where the study is not tracked, and StudyBusy while it runs: it tells its
+    tracker itself.
     """
     spec = specs.load(history.find(name, runs) / "study.yaml")
     claimed = study.claim(spec, runs / name)  # two writers could double a run
     try:
         told = history.load(name, runs)
-        unwritten = _tell(told, runs, events.retold(told), timeout=600)
+        _tracked(told, runs)
+        notes, unwritten = _tell(told, runs, events.retold(told), timeout=600)
     finally:
         claimed.release()
     if unwritten:
-        raise AutotuneError(unwritten)
-    return [note for note in (specs.exposed(told.spec),) if note]
+        raise AutotuneError("\n".join([*notes, unwritten]))
+    return notes
 
 
 def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str]:
@@ -257,17 +287,21 @@ def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str
     except StudyBusy:
         return []
     try:
-        unwritten = _tell(told, runs, ())
+        notes, unwritten = _tell(told, runs, ())
     except UserError as error:  # a variable of its address is not set
-        unwritten = str(error)
+        return [str(error)]
     finally:
         claimed.release()
-    return [unwritten] if unwritten else []
+    return [*notes, unwritten] if unwritten else notes
 
 
-def _tell(told: History, runs: Path, between: Iterable[Event], timeout: float = 30.0) -> str:
-    tracker = tracker_for(told.spec, runs)
+def _tell(
+    told: History, runs: Path, between: Iterable[Event], timeout: float = 30.0
+) -> tuple[list[str], str]:
+    """Notes, and what was not written."""
+    tracker = tracker_for(told.spec, runs, partial(events.retold, told))
     over = confirm.is_over(told, told.elapsed())
     for event in (events.opening(told), *between, events.closing(told, over)):
         tracker.record(event)
-    return tracker.close(timeout)
+    unwritten = tracker.close(timeout)
+    return _notes(tracker, "", told.spec), unwritten

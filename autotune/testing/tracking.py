@@ -48,12 +48,16 @@ class Picture:
 
 
 def study_events(trials: int = 4, uid: str = "uid-0", name: str = "small") -> list[Event]:
-    """A study of `trials` trials that end in every way, then a confirmation, all of it told."""
+    """A study of `trials` trials that end in every way, then a confirmation whose test split is
+    read, all of it told."""
     opened = StudyOpened(name, uid, "name: small\n", {"objective": "maximize val_accuracy"}, 1e9)
     events: list[Event] = [opened]
     for number in range(trials):
         events += _trial_events(number)
-    events += _run_events("confirm-0000-s1", Purpose.CONFIRM, 0, State.COMPLETE)
+    confirmed = "confirm-0000-s1"
+    events += _run_events(confirmed, Purpose.CONFIRM, 0, State.COMPLETE)
+    reading = {"test/accuracy": 0.4}
+    events.append(RunFinished(confirmed, State.COMPLETE, None, "", reading, 1e9 + 50))
     summary, files = {"confirmed/mean": 0.5, "confirmed/std": 0.01}, {"best.yaml": "epochs: 3\n"}
     return [*events, StudyFinished(True, summary, files, 1e9 + 100 * trials)]
 

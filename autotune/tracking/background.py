@@ -2,35 +2,56 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from autotune.tracking.base import Event, StudyOpened
+from autotune.errors import AutotuneError, StudyNotFound
+from autotune.tracking.base import Event, Kept, StudyOpened
+from autotune.tracking.outbox import Outbox
 from autotune.tracking.spool import Spool
 
-__all__ = ["BackgroundTracker", "Store"]
+__all__ = ["BackgroundTracker", "Retell", "Store", "StoreLost"]
 
 _INTERVAL = 1.5
 """Seconds between two flushes: what comes in between is written together."""
 _LONGEST_WAIT = 30.0
 """Seconds between two attempts while the store is away."""
 
+Retell = Callable[[], Iterable[Event]]
+"""All that the study's journal holds, told from its beginning."""
+
+
+class StoreLost(Exception):
+    """The store can no longer be written to, but may be opened anew at once."""
+
 
 class Store(Protocol):
-    """Used by one thread only."""
+    """Used by one thread only, but for `name`, `url` and `notes`."""
 
+    name: str
+    """What messages call it."""
     url: str
+    notes: list[str]
 
     def prepare(self) -> None:
         """Do what takes long and needs no event. Raises when the store is away."""
         ...
 
+    def open(self, study: StudyOpened) -> bool:
+        """Before each `write`. False: the store knows nothing of the study yet, or any more."""
+        ...
+
     def write(self, events: list[Event]) -> list[str]:
-        """Write `events`, of which any may have been written before. Raises when the store is away.
+        """Write `events`, of which any may have been written before. Raises when the store is away,
+        StoreLost for one that is broken or has been replaced.
 
         Returns what the store refuses for good, a line each.
         """
+        ...
+
+    def scrub(self, text: str) -> str:
+        """An error's text without secrets."""
         ...
 
 
@@ -38,19 +59,16 @@ class BackgroundTracker:
     """Queues events in memory; while the store is away they also lie in the file `spool`.
 
     They leave memory and file when the store has them all. What a crash leaves in the file is sent
-    by the next tracker with the same file.
+    by the next tracker with the same file. A store that knows nothing of the study, such as a new
+    database, is told all that `retell` says. `sync` is the command that tells everything again.
     """
 
     def __init__(
-        self, store: Store, spool: Path, name: str, scrub: Callable[[str], str] = str
+        self, store: Store, spool: Path, retell: Retell = tuple, sync: str = "autotune sync"
     ) -> None:
-        """`scrub` takes secrets out of the store's errors."""
-        self._store, self._spool, self._name = store, Spool(spool), name
-        self._scrub = scrub
+        self._store, self._retell, self._sync = store, retell, sync
+        self._outbox = Outbox(Spool(spool))
         self._queue: deque[Event] = deque()
-        self._waiting: list[Event] = []
-        self._spooled = 0
-        self._opened: StudyOpened | None = None
         self._trouble = ""
         self._refused: list[str] = []
         self._lock = threading.Lock()
@@ -59,7 +77,8 @@ class BackgroundTracker:
         self._thread.start()
 
     def record(self, event: Event) -> None:
-        self._queue.append(event)
+        if isinstance(event, Kept):
+            self._queue.append(event)
 
     def close(self, timeout: float = 30.0) -> str:
         self._closing.set()
@@ -72,21 +91,21 @@ class BackgroundTracker:
         return self._verdict()
 
     @property
+    def notes(self) -> Sequence[str]:
+        return tuple(self._store.notes)
+
+    @property
     def url(self) -> str:
         return self._store.url
 
     def _work(self) -> None:
-        self._read_spool()
+        with self._lock:
+            self._outbox.read_spool()
         self._prepare()
         delay, closing = _INTERVAL, False
         while not closing:
             closing = self._closing.wait(delay)
             delay = _INTERVAL if self._flush() else min(2 * delay, _LONGEST_WAIT)
-
-    def _read_spool(self) -> None:
-        with self._lock:
-            self._waiting = self._spool.read()
-            self._spooled = len(self._waiting)
 
     def _prepare(self) -> None:
         try:
@@ -97,64 +116,63 @@ class BackgroundTracker:
     def _flush(self) -> bool:
         with self._lock:
             self._collect()
-        if self._opened is None or not self._waiting:
-            return True
         try:
-            self._refused += map(self._scrub, self._store.write(self._waiting))
+            try:
+                self._write()
+            except StoreLost:
+                self._write()
         except Exception as error:
             with self._lock:
                 self._trouble = self._one_line(error)
                 self._keep()
             return False
-        with self._lock:
-            self._forget()
         return True
 
-    def _collect(self) -> None:
-        """Queue -> waiting. What another study of the same name left in the spool is dropped."""
-        while self._queue:
-            event = self._queue.popleft()
-            if isinstance(event, StudyOpened):
-                self._drop_stranger(event)
-                self._opened = event
-            self._waiting.append(event)
+    def _write(self) -> None:
+        events, study = self._outbox.events(), self._outbox.opened
+        if study is None or not events:
+            return
+        if not self._store.open(study):
+            events = self._all_of_it()
+        self._refused += map(self._store.scrub, self._store.write(events))
+        with self._lock:
+            self._outbox.forget(events)
+            self._trouble = ""
 
-    def _drop_stranger(self, opened: StudyOpened) -> None:
-        left = {e.uid for e in self._waiting if isinstance(e, StudyOpened)}
-        if left and opened.uid not in left:
-            self._forget()
+    def _all_of_it(self) -> list[Event]:
+        """What the journal holds, and then what waits."""
+        told: list[Event] = []
+        try:
+            told += self._retell()
+        except StudyNotFound:  # it begins: all of it comes by `record`
+            pass
+        with self._lock:
+            self._outbox.add_before(told)
+            return self._outbox.events()
+
+    def _collect(self) -> None:
+        while self._queue:
+            self._outbox.add(self._queue.popleft())
 
     def _keep(self) -> None:
-        """Append to the spool what is not yet in it; each spool begins with its study."""
-        new = self._waiting[self._spooled :]
-        if not new:
-            return
-        if self._spooled == 0 and self._opened is not None and self._opened not in new:
-            new = [self._opened, *new]
         try:
-            self._spool.append(new)
+            self._outbox.keep()
         except OSError as error:
             self._trouble += f"; nor can they be kept: {self._one_line(error)}"
-        else:
-            self._spooled = len(self._waiting)
-
-    def _forget(self) -> None:
-        self._waiting, self._trouble = [], ""
-        if self._spooled:
-            self._spool.clear()
-            self._spooled = 0
 
     def _verdict(self) -> str:
-        name = self._opened.name if self._opened else "NAME"
-        cure = f"`autotune sync {name}` sends them."
-        if self._waiting:
+        opened, name = self._outbox.opened, self._store.name
+        cure = f"`{self._sync} {opened.name if opened else 'NAME'}` sends them."
+        if self._outbox:
             why = self._trouble or "there was no time"
-            return f"{self._name} has not got {len(self._waiting)} events ({why}); {cure}"
+            return f"{name} has not got {len(self._outbox)} events ({why}); {cure}"
         if self._refused:
             first = self._refused[0]
-            return f"{self._name} refused {len(self._refused)} writes (such as: {first}); {cure}"
+            return f"{name} refused {len(self._refused)} writes (such as: {first}); {cure}"
         return ""
 
     def _one_line(self, error: Exception) -> str:
-        text = self._scrub(" ".join(str(error).split())) or type(error).__name__
+        text = self._store.scrub(" ".join(str(error).split())) or type(error).__name__
+        if isinstance(error, AutotuneError):  # it says what to do
+            return text
         return text if len(text) <= 160 else f"{text[:157]}..."

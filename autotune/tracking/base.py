@@ -4,7 +4,7 @@ A tracker is a view: everything in it can be told again from the journal (`autot
 `record` is idempotent: the same event twice leaves the same picture.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ __all__ = [
     "Event",
     "FaultPassing",
     "HandedOver",
+    "Kept",
     "Noted",
     "RunFinished",
     "RunReported",
@@ -23,6 +24,7 @@ __all__ = [
     "StudyFinished",
     "StudyOpened",
     "Tracker",
+    "identity",
 ]
 
 
@@ -148,6 +150,25 @@ Event = (
 )
 
 
+Kept = StudyOpened | RunStarted | RunReported | RunFinished | StudyFinished
+"""What trackers keep; the rest is for people."""
+
+
+def identity(event: Event) -> Hashable:
+    """Events of one identity say the same; where they differ, the later one knows better."""
+    match event:
+        case RunStarted(label=label):
+            return RunStarted, label
+        case RunReported(label=label, report=report):
+            return RunReported, label, report.step
+        case RunFinished(label=label, summary=summary):
+            # A training ends, and then the reading of its test split, under one label.
+            return RunFinished, label, frozenset(summary)
+        case StudyOpened() | StudyFinished():
+            return (type(event),)
+    return event
+
+
 class Tracker(Protocol):
     def record(self, event: Event) -> None:
         """Remember `event`. Never blocks on the tracker's store and never raises for it."""
@@ -158,6 +179,11 @@ class Tracker(Protocol):
 
         Returns "" or one line that says what is not written, why, and how to send it later.
         """
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What its user should know beside that, a line each."""
         ...
 
     @property

@@ -32,6 +32,8 @@ class RunChange:
     started: RunStarted | None = None
     reports: dict[int, RunReported] = field(default_factory=dict)
     finished: RunFinished | None = None
+    """How the training ended; what the reading of its test split adds is in `summary`."""
+    _summary: dict[str, Point] = field(default_factory=dict)
 
     def points(self) -> list[Point]:
         """One a reported value, and the working time of each step as `step_seconds`."""
@@ -42,10 +44,13 @@ class RunChange:
         return found
 
     def summary(self) -> list[Point]:
-        if self.finished is None:
-            return []
-        at = self.finished.at
-        return [Point(key, 0, value, at) for key, value in self.finished.summary.items()]
+        return list(self._summary.values())
+
+    def end(self, event: RunFinished) -> None:
+        self.finished = self.finished or event
+        self._summary |= {
+            key: Point(key, 0, value, event.at) for key, value in event.summary.items()
+        }
 
 
 @dataclass(slots=True)
@@ -78,7 +83,7 @@ class StudyChange:
             case RunReported(label=label, report=report):
                 self._run(label).reports.setdefault(report.step, event)
             case RunFinished(label=label, best=best):
-                self._run(label).finished = event
+                self._run(label).end(event)
                 if best is not None:
                     self.best.append(Point("best_so_far", event.finished, best, event.at))
 

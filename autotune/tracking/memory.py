@@ -8,6 +8,7 @@ __all__ = ["MemoryTracker"]
 class MemoryTracker:
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.notes: list[str] = []
 
     def record(self, event: Event) -> None:
         self.events.append(event)

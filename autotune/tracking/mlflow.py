@@ -1,16 +1,13 @@
 """The study in MLflow: one experiment a study, parent run = study, child runs = trials.
 
-The only file that imports mlflow, and only inside its writer thread: the import takes 1-2 s.
+This file and database.py alone import mlflow, and only inside their functions: it takes 1-2 s.
 Runs are written by explicit ids and found by their tags, so that nothing doubles when the same
 events are told again; times are those of the events, so that a sync gives the same picture.
 """
 
 import getpass
-import logging
 import math
 import os
-import sqlite3
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.address import Address, without_login
-from autotune.errors import without_secrets
-from autotune.files import FileLock
-from autotune.tracking.background import BackgroundTracker
+from autotune.tracking.background import BackgroundTracker, Retell, StoreLost
 from autotune.tracking.base import Event, StudyOpened
+from autotune.tracking.database import import_quietly, is_damage, make_ready
 from autotune.tracking.gather import Point, RunChange, StudyChange, gather
 from autotune.tracking.mlflow_formatting import child_tags, end_of, metric_key, param_text, tag_text
 from autotune.tracking.ui import run_page
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-__all__ = ["LABEL", "STUDY", "MlflowTracker", "connect", "find_runs"]
+__all__ = ["LABEL", "STUDY", "MlflowTracker", "connect", "database_note", "find_runs"]
 
 LABEL, STUDY = "autotune.run", "study"
 """The tag that names a run: the label of a child, `study` for the parent."""
@@ -48,55 +44,77 @@ _PAGE = 10_000
 
 
 class MlflowTracker(BackgroundTracker):
-    """Writes to the MLflow store at `uri`: sqlite:///path, postgresql://..., http(s)://server.
+    """Writes to the MLflow store at `address`: sqlite:///path, postgresql://..., http(s)://server.
 
     `artifacts` is the folder of the study's artifacts (a server keeps them by itself); `spool` is
     the file where events wait while the store is away. The database is made ready at once.
-    Raises UserError where a variable of the address is not set.
+    Raises UserError where a variable of the address is not set. `retell` and `sync`: see
+    BackgroundTracker.
     """
 
-    def __init__(self, address: Address, artifacts: Path, spool: Path) -> None:
-        uri = _absolute(address.reveal())
-        shown = str(address) if address.variables else without_secrets(uri)
-        store = _MlflowStore(uri, artifacts)
-        super().__init__(store, spool, f"MLflow at {shown}", address.scrub)
+    def __init__(
+        self,
+        address: Address,
+        artifacts: Path,
+        spool: Path,
+        retell: Retell = tuple,
+        sync: str = "autotune sync",
+    ) -> None:
+        super().__init__(_MlflowStore(address, artifacts), spool, retell, sync)
 
 
-def _absolute(uri: str) -> str:
-    """`sqlite:///runs/mlflow.db` depends on the working folder; the answer does not."""
+def connect(uri: str) -> "MlflowClient":
+    """A client of a store that is ready."""
+    database_note(uri)
+    return _client_of(uri)
+
+
+def database_note(uri: str, doubted: bool = False) -> str:
+    """Makes a database in a file ready, as `make_ready` says."""
     path = _database(uri)
-    return f"sqlite:///{path}" if path else uri
+    return make_ready(path, doubted) if path else ""
+
+
+def _client_of(uri: str) -> "MlflowClient":
+    """A client that is silent, and fails within seconds instead of minutes when nobody answers."""
+    import_quietly()
+    if uri.startswith("http"):
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    from mlflow.tracking import MlflowClient
+
+    path = _database(uri)
+    return MlflowClient(_spelling(path) if path else uri)
 
 
 def _database(uri: str) -> Path | None:
+    """The file of a database; `sqlite:///runs/mlflow.db` depends on the working folder, it does
+    not."""
     prefix = "sqlite:///"
     return Path(uri.removeprefix(prefix)).absolute() if uri.startswith(prefix) else None
 
 
-def connect(uri: str) -> "MlflowClient":
-    """A client that is silent, and fails within seconds instead of minutes when nobody answers."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    if uri.startswith("http"):
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
-    # What MLflow does that its own libraries find old-fashioned is no news for our users.
-    warnings.filterwarnings("ignore", module=r"mlflow\b")
-    from mlflow.tracking import MlflowClient
+_SPELLINGS: dict[Path, tuple[int, int]] = {}
+"""Of a database's path: the file that it named last, and how many it named before."""
 
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    path = _database(uri)
-    if path is None:
-        return MlflowClient(uri)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # MLflow would try for an hour to open a file that cannot be opened.
-    sqlite3.connect(path).close()
-    # Two processes that create the same database at once fail.
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-        return client
+
+def _is_replaced(path: Path) -> bool:
+    with suppress(OSError):
+        return path.stat().st_ino != _SPELLINGS[path][0]
+    return True
+
+
+def _spelling(path: Path) -> str:
+    """The URI of the file that is there now.
+
+    MLflow keeps connections by the URI, also to a file that another one has replaced since: the
+    next file at a path gets another spelling of it.
+    """
+    file = path.stat().st_ino
+    last, before = _SPELLINGS.get(path, (file, 0))
+    before += file != last
+    _SPELLINGS[path] = (file, before)
+    return f"sqlite:///{path.parent}/{'./' * before}{path.name}"
 
 
 @dataclass(slots=True)
@@ -190,51 +208,74 @@ class _Run:
 
 
 class _MlflowStore:
-    def __init__(self, uri: str, artifacts: Path) -> None:
-        self._uri, self._artifacts = uri, artifacts.absolute()
-        self._served = uri.startswith("http")
+    def __init__(self, address: Address, artifacts: Path) -> None:
+        self._uri, self._artifacts = address.reveal(), artifacts.absolute()
+        self._path = _database(self._uri)
+        self._served = self._uri.startswith("http")
         self._made: MlflowClient | None = None
+        self._damage = False
         self._opened: StudyOpened | None = None
         self._experiment = ""
         self._parent: _Run | None = None
         self._runs: dict[str, _Run] = {}
+        plain = self._path is not None and not address.variables
+        self.name = f"MLflow at {f'sqlite:///{self._path}' if plain else address}"
+        self.scrub = address.scrub
         self.url = ""
+        self.notes: list[str] = []
 
     def prepare(self) -> None:
         assert self._client
 
+    def open(self, study: StudyOpened) -> bool:
+        self._opened = study
+        return self._parent is not None or self._find(study)
+
     def write(self, events: list[Event]) -> list[str]:
         change = gather(events)
-        self._opened = change.opened or self._opened
-        assert self._opened is not None, "the first event of a study is StudyOpened"
+        parent = self._parent
+        assert parent is not None, "`open` comes first"
         try:
-            parent = self._parent or self._open(self._opened)
             self._write_artifacts(parent, change)
             refused = [self._write_run(parent, label, run) for label, run in change.runs.items()]
             self._write_parent(parent, change)
-        except BaseException:
+        except BaseException as error:
             # What is known of the store may be wrong now, such as a run created whose answer was
             # lost: look it up again.
             self._parent = None
+            if self._lost(error):
+                raise StoreLost(str(error)) from error
             raise
         return [line for line in refused if line]
+
+    def _lost(self, error: BaseException) -> bool:
+        """The database is broken, or another file than it was: `open` makes it whole."""
+        if self._path is None:
+            return False
+        self._made, self._damage = None, is_damage(error)
+        return self._damage or _is_replaced(self._path)
 
     @property
     def _client(self) -> "MlflowClient":
         if self._made is None:
-            self._made = connect(self._uri)
+            if note := database_note(self._uri, self._damage):
+                self.notes.append(note)
+            self._damage = False
+            self._made = _client_of(self._uri)
         return self._made
 
-    def _open(self, opened: StudyOpened) -> _Run:
-        location = None if self._served else (self._artifacts / opened.name).as_uri()
-        self._experiment = _experiment(self._client, opened, location)
-        self._runs = _known_runs(self._client, self._experiment, opened.uid)
-        self._parent = self._runs.pop(STUDY, None) or self._create(
-            STUDY, opened.name, opened.at, {**opened.tags, "state": "running"}
+    def _find(self, study: StudyOpened) -> bool:
+        """The experiment and the runs of `study`; False where they had to be begun."""
+        location = None if self._served else (self._artifacts / study.name).as_uri()
+        self._experiment = _experiment(self._client, study, location)
+        self._runs = _known_runs(self._client, self._experiment, study.uid)
+        found = self._runs.pop(STUDY, None)
+        self._parent = found or self._create(
+            STUDY, study.name, study.at, {**study.tags, "state": "running"}
         )
         if self._served:
             self.url = run_page(without_login(self._uri), self._experiment, self._parent.id)
-        return self._parent
+        return found is not None
 
     def _write_artifacts(self, parent: _Run, change: StudyChange) -> None:
         texts = {"study.yaml": change.opened.spec} if change.opened else {}

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from autotune.files import write_atomically
 from autotune.tracking.base import (
     Event,
     RunFinished,
@@ -51,6 +52,10 @@ class Spool:
         except OSError:
             return []
         return [event for line in lines if (event := _whole(line)) is not None]
+
+    def replace(self, events: Iterable[Event]) -> None:
+        """On disk when it returns; a crash leaves the old file or the new one."""
+        write_atomically(self.path, "".join(f"{encode(event)}\n" for event in events))
 
     def append(self, events: Iterable[Event]) -> None:
         """On disk when it returns. The leading newline keeps a torn line from swallowing ours."""

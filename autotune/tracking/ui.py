@@ -28,6 +28,7 @@ __all__ = ["Server", "page", "run_page", "serve_ui"]
 
 _SLOWEST_START = 90.0
 """Seconds; a cold start takes 5 to 10."""
+_NOTE = "autotune: "
 _VIEW = "autotune"
 _MOST_PARAMS = 8
 """Columns of parameters shown; all are a click away."""
@@ -58,9 +59,16 @@ class Server:
 
     def last_line(self) -> str:
         """Of what it printed: why it ended."""
-        self._output.seek(0)
-        lines = self._output.read().decode(errors="replace").strip().splitlines()
+        lines = self._printed()
         return lines[-1].strip() if lines else f"exit code {self.process.poll()}"
+
+    def notes(self) -> list[str]:
+        """What was done to its database to make it whole, a line each."""
+        return [line.removeprefix(_NOTE) for line in self._printed() if line.startswith(_NOTE)]
+
+    def _printed(self) -> list[str]:
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace").strip().splitlines()
 
     def __enter__(self) -> Self:
         return self
@@ -214,11 +222,24 @@ def _serve_until_parent_ends() -> None:
     """stdin is a pipe that nobody writes to: it closes when the parent ends, however it ends."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1):  # a thread in sys.stdin.read would keep Python from ending
+            pass
         os.killpg(0, signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
+    _make_ready(os.environ["MLFLOW_BACKEND_STORE_URI"])
     runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
+
+
+def _make_ready(store: str) -> None:
+    """MLflow would make a database in its place, where a kill leaves half of it."""
+    from autotune.tracking.mlflow import database_note
+
+    try:
+        if note := database_note(store):
+            print(f"{_NOTE}{note}", flush=True)
+    except AutotuneError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

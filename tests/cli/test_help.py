@@ -22,7 +22,7 @@ OPTIONS = {
     "export": ["--out", "-o", "--runs", "--force"],
     "train": ["--out", "-o"],
     "ui": ["--runs", "--port"],
-    "sync": ["--runs"],
+    "sync": ["--all", "--runs"],
     "repair": ["--runs"],
     "delete": ["--runs", "--yes", "-y"],
     "schema": [],

@@ -13,7 +13,8 @@ from autotune.address import Address
 from autotune.testing.tracking import read_mlflow, study_events, told
 from autotune.tracking.base import Event, RunReported, StudyFinished, StudyOpened
 from autotune.tracking.mlflow import MlflowTracker, connect, find_runs
-from autotune.tracking.spool import Spool
+from autotune.tracking.outbox import Outbox
+from autotune.tracking.spool import Spool, encode
 from autotune.tracking.ui import serve_ui
 from autotune.trial import Report
 
@@ -30,7 +31,7 @@ def test_a_store_that_cannot_be_written_never_raises(tmp_path: Path) -> None:
     events = study_events()
     unwritten = track(f"sqlite:///{tmp_path}/file/mlflow.db", tmp_path, events)
     assert unwritten.startswith(
-        f"MLflow at sqlite:///{tmp_path}/file/mlflow.db has not got 27 events"
+        f"MLflow at sqlite:///{tmp_path}/file/mlflow.db has not got 28 events"
     )
     assert unwritten.endswith("`autotune sync small` sends them.")
     assert "\n" not in unwritten
@@ -77,6 +78,60 @@ def test_a_torn_spool_gives_its_whole_lines(tmp_path: Path) -> None:
     assert spool.read() == events[:3]
     spool.append(events[3:])
     assert spool.read() == events
+
+
+def test_a_study_that_goes_on_spools_nothing_twice(tmp_path: Path) -> None:
+    """Each time it tells all of it again, and a little more."""
+    (tmp_path / "file").write_text("in the way")
+    spool, events = Spool(tmp_path / "unsent.jsonl"), study_events()
+    for until in (9, 15, len(events), len(events)):
+        stopped = [StudyFinished(False, at=1e9 + until)] if until < len(events) else []
+        assert track(f"sqlite:///{tmp_path}/file/mlflow.db", tmp_path, events[:until] + stopped)
+        lines = spool.path.read_text().split("\n")
+        assert sorted(filter(None, lines)) == sorted(map(encode, events[:until] + stopped))
+
+
+def test_a_spool_of_before_is_made_small(
+    tmp_path: Path, new_database: Callable[[Path], str]
+) -> None:
+    """Up to 820179d each resume put all events into it once more."""
+    (tmp_path / "file").write_text("in the way")
+    spool, events = Spool(tmp_path / "unsent.jsonl"), study_events()
+    for _ in range(3):
+        spool.append(events[:-1])
+    assert track(f"sqlite:///{tmp_path}/file/mlflow.db", tmp_path, events)
+    assert len(spool.read()) == len(events)
+    uri = new_database(tmp_path / "store")
+    assert track(uri, tmp_path, [events[0]]) == ""
+    assert read_mlflow(uri, "uid-0") == told([*events, events[0]])
+
+
+def test_what_is_recorded_while_a_write_lasts_is_kept(tmp_path: Path) -> None:
+    outbox, events = Outbox(Spool(tmp_path / "spool")), study_events(1)
+    for event in events[:3]:
+        outbox.add(event)
+    outbox.keep()
+    written = outbox.events()
+    for event in events[3:6]:
+        outbox.add(event)
+    outbox.forget(written)
+    outbox.keep()
+    assert Spool(tmp_path / "spool").read() == [events[0], *events[3:6]]
+    outbox.forget(outbox.events())
+    assert not (tmp_path / "spool").exists()
+
+
+def test_a_store_that_knows_nothing_is_told_all(
+    tmp_path: Path, new_database: Callable[[Path], str]
+) -> None:
+    """As after its database was removed: its end alone would be a study without trials."""
+    uri, events = new_database(tmp_path), study_events()
+    address, spool = Address(uri), tmp_path / "unsent.jsonl"
+    tracker = MlflowTracker(address, tmp_path / "mlartifacts", spool, lambda: events)
+    tracker.record(events[0])
+    tracker.record(events[-1])
+    assert tracker.close(60) == ""
+    assert read_mlflow(uri, "uid-0") == told(events)
 
 
 def test_two_studies_of_one_name_do_not_mix(

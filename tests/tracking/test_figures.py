@@ -10,6 +10,7 @@ from autotune.engine.drive import drive, sync, tell_figures
 from autotune.export.bundle import export
 from autotune.files import FileLock
 from autotune.history import load
+from autotune.testing.tracking import read_mlflow
 from autotune.tracking.mlflow import LABEL, STUDY, connect
 
 SMALL = ("budget.trials=2", "trial.epochs=2", "confirm.top=1", "confirm.seeds=1")
@@ -39,10 +40,17 @@ def test_the_figures_of_an_export_are_in_mlflow(
     for _ in range(2):
         assert tell_figures(history, runs, written.figures) == []
         assert parent(uri) == (before, FIGURES)
+    live = read_mlflow(uri, history.uid)
     (runs / "mlflow.db").unlink()
     uri = new_database(runs)
     assert sync("quickstart", runs) == []
     assert parent(uri)[1] == FIGURES
+    assert read_mlflow(uri, history.uid) == live, "the readings of the test split, too"
+    assert any("test/accuracy" in run.metrics for run in live.values() if run.parent)
+    (runs / "mlflow.db").unlink()
+    uri = new_database(runs)
+    assert tell_figures(history, runs, written.figures) == []
+    assert read_mlflow(uri, history.uid) == live, "a new database is told all"
 
 
 def test_a_study_that_runs_tells_its_figures_itself(

@@ -1,8 +1,11 @@
+import os
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,17 @@ server.wait()
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(AutotuneError, match=r"did not start: .+"):
         serve_ui(Address("nonsense://x"), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_broken_database_is_set_aside_and_said(tmp_path: Path) -> None:
+    database = tmp_path / "mlflow.db"
+    database.write_bytes(b"nonsense" * 9_000)
+    os.utime(database, (1e9, 1e9))
+    with serve_ui(Address(f"sqlite:///{database}"), tmp_path) as server:
+        (note,) = server.notes()
+        assert note.startswith(f"{database} was broken (file is not a database): it is kept as")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    with pytest.raises(AutotuneError, match="did not start: .* written by an MLflow newer than"):
+        serve_ui(Address(f"sqlite:///{database}"), tmp_path)
