@@ -103,7 +103,7 @@ def check(
 
     Example: autotune check studies/quickstart.yaml
     """
-    from autotune import earlier
+    from autotune import budget, earlier
     from autotune import spec as specs
     from autotune.engine.preflight import preflight
     from autotune.report.tables import headline
@@ -111,6 +111,7 @@ def check(
     spec = specs.load(specs.find(study), set_ or ())
     notes = specs.check(spec)
     notes += preflight(spec, address=address, offline=True, waiting=_waiting)
+    notes += filter(None, [budget.share_of(spec)])
     notes += map(str, earlier.gather(spec, earlier.under(runs)))
     count = spec.space.count()
     size = f"; {count:,} combinations" if count is not None else ""

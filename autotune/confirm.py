@@ -6,16 +6,18 @@ is retrained once more, on seeds that did not choose it, and is scored by those 
 split is read once, for these last trainings.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autotune.history import FIRST_RULES, History
+from autotune.history import FIRST_RULES, SPENT, History
 from autotune.journal import Run
 from autotune.search.base import derive
 from autotune.trial import Purpose, Scalar, State
+from autotune.winner import Plan
 
-__all__ = ["Todo", "is_over", "outstanding"]
+__all__ = ["Todo", "left", "outstanding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +42,44 @@ class Todo:
 def outstanding(history: History) -> Todo | None:
     """The next retraining or test reading to begin, given that the search has ended.
 
-    None when there is none, or none before the runs under way have finished.
+    None when there is none, or none before the runs under way have finished. Where the budget is
+    spent only the test split is still read.
     """
-    if todo := _choose(history):
+    spent = history.noted(SPENT) is not None
+    if not spent and (todo := _choose(history)):
         return todo
     if not all(run.state.finished for run in history.confirms):
         return None
-    if todo := _verify(history):
+    if not spent and (todo := _verify(history)):
         return todo
     if not all(run.state.finished for run in history.verifies):
         return None
     return _read(history)
 
 
-def is_over(history: History, elapsed: float) -> bool:
-    """Nothing is left to do within the budget, `elapsed` seconds into the study."""
-    idle = all(run.state.finished for run in history.runs())
-    return idle and not history.searching(elapsed) and outstanding(history) is None
+def left(history: History, plan: Plan) -> tuple[int, int]:
+    """How many retrainings of `plan` are not done: to choose the winner, and of the winner."""
+    trials = history.standings.top(plan.top)
+    done = Counter(run.trial for run in history.confirms if run.state.finished and not run.cut)
+    choose = sum(max(plan.seeds - done[trial.trial], 0) for trial in trials)
+    winner = next(iter(history.confirmed()), None)
+    if choose or not winner:
+        return choose, plan.verify
+    again = sum(r.trial == winner.trial and not r.cut for r in history.verifies)
+    return 0, max(plan.verify - again, 0)
 
 
 def _choose(history: History) -> Todo | None:
     """Seed by seed, so that all candidates have as many, should time run out; under the first rules
     candidate by candidate."""
-    begun = {run.label for run in history.confirms}
-    seeds = range(1, history.spec.confirm.seeds + 1)
-    pairs = [(nth, trial) for nth in seeds for trial in history.candidates()]
+    candidates, seeds = history.candidates(), range(history.plan.seeds)
+    pairs = [(trial, nth) for nth in seeds for trial in candidates]
     if history.rules == FIRST_RULES:
-        pairs = [(nth, trial) for trial in history.candidates() for nth in seeds]
-    for nth, trial in pairs:
-        label = f"confirm-{trial.trial:04d}-s{nth}"
-        if label not in begun:
-            seed = derive(history.spec.seed, trial.trial, nth)
-            return Todo(label, Purpose.CONFIRM, trial.trial, seed, trial.params)
-    return None
+        pairs = [(trial, nth) for trial in candidates for nth in seeds]
+    # What the budget ended does not count: should the budget grow, another seed takes its place.
+    begun = Counter(run.trial for run in history.confirms if not run.cut)
+    trial = next((trial for trial, nth in pairs if begun[trial.trial] <= nth), None)
+    return _again(history, trial, Purpose.CONFIRM) if trial else None
 
 
 def _verify(history: History) -> Todo | None:
@@ -80,21 +87,17 @@ def _verify(history: History) -> Todo | None:
     if history.among() < 2:
         return None
     winner = history.trials[history.confirmed()[0].trial]
-    begun = {run.label for run in history.verifies}
-    for nth in range(1, verifications(history) + 1):
-        label = f"verify-{winner.trial:04d}-s{nth}"
-        if label not in begun:
-            seed = derive(history.spec.seed, winner.trial, nth, 1)
-            return Todo(label, Purpose.VERIFY, winner.trial, seed, winner.params)
-    return None
+    begun = sum(run.trial == winner.trial and not run.cut for run in history.verifies)
+    return _again(history, winner, Purpose.VERIFY) if begun < history.plan.verify else None
 
 
-def verifications(history: History) -> int:
-    """How often the winner is to be trained on seeds that did not choose it."""
-    asked = history.spec.confirm.verify
-    if asked is not None:
-        return asked
-    return 0 if history.rules == FIRST_RULES else history.spec.confirm.seeds
+def _again(history: History, trial: Run, purpose: Purpose) -> Todo:
+    """The trial on the next of the seeds for `purpose`."""
+    runs = history.confirms if purpose == Purpose.CONFIRM else history.verifies
+    nth = 1 + sum(run.trial == trial.trial for run in runs)
+    parts = (trial.trial, nth) if purpose == Purpose.CONFIRM else (trial.trial, nth, 1)
+    label, seed = f"{purpose}-{trial.trial:04d}-s{nth}", derive(history.spec.seed, *parts)
+    return Todo(label, purpose, trial.trial, seed, trial.params)
 
 
 def _read(history: History) -> Todo | None:

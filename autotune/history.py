@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from autotune.spec import StudySpec
 from autotune.standings import Standings
 from autotune.train.config import apply, pace
 from autotune.trial import Purpose, State, Trials
-from autotune.winner import Best, Confirmed, selection_bias
+from autotune.winner import Best, Confirmed, Plan, selection_bias
 
 __all__ = ["Best", "Confirmed", "History", "find", "load", "names", "option"]
 
 FIRST_RULES, RULES = 1, 2
 """A study keeps the rules that it began with, so that a finished one stays finished. Its journal
-names them; the first had no name. RULES are those of new studies: who is retrained."""
+names them; the first had no name. RULES are those of new studies: who is retrained, how the winner
+is scored, and that the budget bounds its confirmation as well."""
+ENDED, SPENT, FITTED = "search ended", "budget spent", "confirmation"
+"""What is noted of the budget: see budget.py."""
 
 
 @dataclass(slots=True)
@@ -49,6 +53,8 @@ class History:
     """A process is running the study now."""
     turns: Turns = Turns()
     """Who proposes where the study leaves that to `auto`."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What was decided by the budget, and by which one: see `noted`."""
     standings: Standings = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +65,17 @@ class History:
         self.exhausted = bool(journal.note("exhausted"))
         self.rules = journal.note("rules") or FIRST_RULES
         self.turns = Turns(**(journal.note("turns") or {}))
+        self.notes = {key: note for key in (ENDED, SPENT, FITTED) if (note := journal.note(key))}
+
+    def noted(self, key: str) -> Mapping[str, Any] | None:
+        """What was decided under the budget of now; None: nothing, or under another one."""
+        note = self.notes.get(key)
+        return note if note and note["for"] == self.limits(key) else None
+
+    def limits(self, key: str) -> dict[str, Any]:
+        """The settings that a decision holds for."""
+        sections = ["budget", "confirm"] if key == FITTED else ["budget"]
+        return {name: getattr(self.spec, name).model_dump(mode="json") for name in sections}
 
     def add(self, run: Run) -> None:
         """A run begins, or is read from the journal."""
@@ -81,7 +98,8 @@ class History:
 
     def elapsed(self) -> float:
         """Seconds the study has run, over all its sessions, by its last record."""
-        return max((float(record["elapsed"]) for record in self._records()), default=0.0)
+        records = chain(self._records(), self.notes.values())
+        return max((float(record["elapsed"]) for record in records), default=0.0)
 
     def ended_at(self) -> float:
         """When its last record was written, in seconds since 1970; 0 where there is none."""
@@ -102,8 +120,11 @@ class History:
         return self.affordable(elapsed)
 
     def affordable(self, elapsed: float) -> bool:
-        """Whether the budget's time and GPU hours are not spent, `elapsed` seconds into it."""
+        """Whether the search's share of the budget's time and GPU hours is not spent, `elapsed`
+        seconds into the study."""
         budget = self.spec.budget
+        if self.noted(ENDED):
+            return False
         if budget.time is not None and elapsed >= budget.time:
             return False
         spent = self.standings.seconds * self.spec.worker.gpus
@@ -193,10 +214,26 @@ class History:
         """The k best trials, as `Standings.top`."""
         return self.standings.top(k)
 
+    @property
+    def asked(self) -> Plan:
+        """How the winner is to be confirmed."""
+        asked, verify = self.spec.confirm, self.spec.confirm.verify
+        if verify is None:
+            verify = 0 if self.rules == FIRST_RULES else asked.seeds
+        chooses = asked.top > 1 and len(self.spec.objectives) == 1
+        return Plan(asked.top, asked.seeds, verify if chooses else 0)
+
+    @property
+    def plan(self) -> Plan:
+        """How it is confirmed: as asked, or what of that fits into the budget."""
+        if note := self.noted(FITTED):
+            return Plan(note["top"], note["seeds"], note["verify"])
+        return self.asked
+
     def candidates(self) -> list[Run]:
         """The trials to retrain, the best ones: stopped ones too, by what they are known to reach.
         Under the first rules complete ones alone, or, where there are none, stopped ones."""
-        k = self.spec.confirm.top
+        k = self.plan.top
         if self.rules > FIRST_RULES:
             return self.standings.top(k)
         first, every = self.standings.first, len(self.trials)
@@ -224,7 +261,7 @@ class History:
                 return f"{reached}, interrupted"
             case State.PAUSED:
                 return f"paused at {reached}"
-        return f"stopped at {reached}"
+        return f"stopped at {reached}" + " by the budget" * run.cut
 
     def values(self, run: Run) -> dict[str, float]:
         """By metric: one an objective; empty where nothing was reported."""

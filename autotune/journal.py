@@ -34,6 +34,7 @@ from autotune.spec.objectives import Aims
 from autotune.trial import Goal, Purpose, Reason, Report, Scalar, State, Trial
 
 __all__ = [
+    "BUDGET",
     "Journal",
     "Run",
     "Unwritten",
@@ -44,6 +45,9 @@ __all__ = [
     "open_storage",
     "traces",
 ]
+
+BUDGET = "budget"
+"""`why` in the outcome of a run that the budget ended before its time."""
 
 _UID = "uid"
 """The file in a study's folder that shows that its journal has begun."""
@@ -81,6 +85,11 @@ class Run:
     value: float | None = None
     outcome: Mapping[str, Any] = field(default_factory=dict)
     """Empty while unfinished; else state, value, reason, message, worker, at, elapsed."""
+
+    @property
+    def cut(self) -> bool:
+        """The budget ended it before its time."""
+        return bool(self.outcome.get("why") == BUDGET)
 
     @property
     def seconds(self) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage
 
-from autotune import confirm, failures
+from autotune import budget, failures
 from autotune import spec as specs
 from autotune.errors import StudyNotFound
 from autotune.files import write_atomically
@@ -84,7 +84,7 @@ def _read(spec: StudySpec, journal: Journal, folder: Path) -> History:
 
 def _ended(history: History) -> bool:
     """It would do nothing more: it stopped itself, or all that its budget allows has failed."""
-    over = bool(history.trials) and confirm.is_over(history, history.elapsed())
+    over = bool(history.trials) and budget.is_over(history, history.elapsed())
     return over or failures.hopeless(history) is not None
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autotune import chosen, confirm, earlier, events, failures
+from autotune import budget, chosen, confirm, earlier, events, failures
 from autotune.clock import Clock, WallClock
 from autotune.errors import AutotuneError, MachineFault
 from autotune.folder import Folder, Nowhere, claim, delete, take_lock
-from autotune.history import RULES, History
-from autotune.journal import Journal, Run, Unwritten
+from autotune.history import ENDED, FITTED, RULES, SPENT, History
+from autotune.journal import BUDGET, Journal, Run, Unwritten
 from autotune.race import Race
 from autotune.reopen import reopen
 from autotune.schedule.state import Clone, NewTrial, Resume, WaitForRunning
@@ -175,7 +175,11 @@ class Study:
             return Decision.STOP
         if report.step not in run.reports:
             self._record(run, report, {"assignment": assignment.number, "worker": worker})
+        self._mind_budget()
         verdict = self._race.verdict(run, report.step)
+        if verdict in (None, State.PAUSED) and self._is_cut(run):
+            self._end(run, State.PRUNED, worker=worker, why=BUDGET)
+            return Decision.STOP
         if verdict is None:
             return Decision.CONTINUE
         self._part(run, verdict, assignment.number, worker)
@@ -215,7 +219,7 @@ class Study:
     @property
     def complete(self) -> bool:
         """Nothing is left to do within the budget."""
-        return not self._error and confirm.is_over(self.history, self.elapsed())
+        return not self._error and budget.is_over(self.history, self.elapsed())
 
     @property
     def running(self) -> list[Run]:
@@ -233,14 +237,41 @@ class Study:
     # What comes next
 
     def _next_assignment(self) -> Assignment | None:
-        if self._queue:
-            return self._hand_out_again(*self._queue.popleft())
+        self._mind_budget()
+        while self._queue:
+            run, why = self._queue.popleft()
+            if not self._is_cut(run):
+                return self._hand_out_again(run, why)
+            self._end(run, State.PRUNED, why=BUDGET)
+            self._folder.tidy(run)
         if assignment := self._search():
             return assignment
         if self.history.searched:
+            self._fit_confirmation()
             if todo := confirm.outstanding(self.history):
                 return self._begin(todo.about(), todo.params)
         return None
+
+    def _mind_budget(self) -> None:
+        """Notes what the budget ends now: the search, or all but the reading of the test split."""
+        for key, note in budget.due(self.history, self.elapsed(), self.slots):
+            self._note(key, note)
+            if key == ENDED:
+                self._tell(lambda: Noted(budget.ended(self.history)))
+
+    def _fit_confirmation(self) -> None:
+        if not self.history.noted(FITTED):
+            if fitted := budget.fit(self.history, self.elapsed(), self.slots):
+                self._note(FITTED, fitted)
+
+    def _note(self, key: str, note: Mapping[str, Any]) -> None:
+        self.history.notes[key] = {**note, "for": self.history.limits(key)}
+        self._journal.write_note(key, self.history.notes[key])
+
+    def _is_cut(self, run: Run) -> bool:
+        """Whether the budget ends the run where it stands."""
+        ended = self.history.noted(ENDED if run.purpose == Purpose.SEARCH else SPENT)
+        return ended is not None and run.purpose != Purpose.TEST
 
     def _search(self) -> Assignment | None:
         """The scheduler says whether a paused trial goes on, or a clone or a new one begins. Those
@@ -259,8 +290,9 @@ class Study:
                 case WaitForRunning() if self._race.idle and not closing:
                     self._exhausted()
         if self._race.idle:
+            why = BUDGET if self.history.noted(ENDED) else ""
             for number in self._race.paused:
-                self._end(self.history.trials[number], State.PRUNED)
+                self._end(self.history.trials[number], State.PRUNED, why=why)
                 self._folder.tidy(self.history.trials[number])
         return None
 
@@ -369,8 +401,14 @@ class Study:
             self._end(run, State.FAILED, failure)
 
     def _end(
-        self, run: Run, state: State, failure: Failure | None = None, worker: str = ""
+        self,
+        run: Run,
+        state: State,
+        failure: Failure | None = None,
+        worker: str = "",
+        why: str = "",
     ) -> None:
+        """`why`: what ended it but itself and the scheduler, which is the budget."""
         values = () if state == State.FAILED else self.spec.aims.values(run.reports)
         value = values[0] if values else None
         record: dict[str, Any] = {"worker": worker, **self._stamp()}
@@ -378,6 +416,8 @@ class Study:
             record["values"] = list(values)
         if failure:
             record |= {"reason": failure.reason, "message": failure.message}
+        if why:
+            record |= {"why": why, "message": budget.why(self.history)}
         searched = run.purpose == Purpose.SEARCH
         if searched:
             feasible = not self.spec.aims.violation(run.reports)

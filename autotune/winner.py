@@ -10,7 +10,19 @@ from autotune.intervals import expected_best, std_bias, t_interval
 from autotune.journal import Run
 from autotune.trial import State
 
-__all__ = ["Best", "Confirmed", "selection_bias"]
+__all__ = ["Best", "Confirmed", "Plan", "selection_bias"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the winner is confirmed."""
+
+    top: int
+    """Trials that are retrained."""
+    seeds: int
+    """How often each."""
+    verify: int
+    """How often the winner again. 0: its retrainings do not choose it, or it is not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

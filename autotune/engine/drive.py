@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from autotune import confirm, events, history, study
+from autotune import budget, events, history, study
 from autotune import spec as specs
 from autotune.address import Address
 from autotune.errors import (
@@ -199,7 +199,7 @@ def is_finished(spec: StudySpec, runs: Path) -> bool:
     except StudyNotFound:
         return False
     told.spec = spec  # its budget may have grown
-    return told.best() is not None and confirm.is_over(told, told.elapsed())
+    return told.best() is not None and budget.is_over(told, told.elapsed())
 
 
 def _journaled(name: str, runs: Path) -> Iterator[Event]:
@@ -300,7 +300,7 @@ def _tell(
 ) -> tuple[list[str], str]:
     """Notes, and what was not written."""
     tracker = tracker_for(told.spec, runs, partial(events.retold, told))
-    over = confirm.is_over(told, told.elapsed())
+    over = budget.is_over(told, told.elapsed())
     for event in (events.opening(told), *between, events.closing(told, over)):
         tracker.record(event)
     unwritten = tracker.close(timeout)

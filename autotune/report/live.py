@@ -198,6 +198,8 @@ class View:
         if self.spec.objective.at == "best" and "best/step" in event.summary:
             line.append(f" at {self.pace.unit} {event.summary['best/step']:.0f}")
         line.append(f", {event.summary.get('run/seconds', 0):.1f} s")
+        if event.message:  # what ended it before its time
+            line.append(f"; {event.message}")
         several = len(self.spec.objectives) > 1
         mark = "  <- in the Pareto set so far" if several else "  <- best so far"
         return line.append(mark if improved else "")

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from autotune import budget
 from autotune import spec as specs
 from autotune.history import History
 from autotune.report import views
@@ -119,6 +120,7 @@ def study(history: History, most: int | None = None) -> RenderableType:
         )
     if view["confirmations"]:
         parts += [Text(""), _confirmations(view["confirmations"])]
+    parts += [Text(line) for line in view["cut"]]
     if view["state"] == "interrupted":
         parts.append(Text(f"go on with: autotune resume {view['study']}{_where(history)}"))
     return Group(*parts)
@@ -137,7 +139,8 @@ def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | Non
         return place, value is None, history.better(value) if value is not None else 0.0
 
     for row in sorted(rows, key=rank)[:most]:
-        word = f"failed({row['reason']})" if row["reason"] else str(row["state"])
+        reason = row["reason"] or row.get("why")
+        word = f"{row['state']}({reason})" if reason else str(row["state"])
         table.add_row(
             str(row["number"]),
             Text(word, style=_STYLE.get(row["state"], "")),
@@ -162,7 +165,8 @@ def _confirmations(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = _table("retrained trial", "to", "seed", "value", "test")
     for row in rows:
         to = "choose" if row["purpose"] == Purpose.CONFIRM else "verify"
-        scores = score(row["value"]), score(row["test"])
+        whole = row["state"] == State.COMPLETE  # that of one that was cut says nothing
+        scores = score(row["value"] if whole else None), score(row["test"])
         table.add_row(str(row["trial"]), to, str(row["seed"]), *scores)
     return table
 
@@ -200,6 +204,7 @@ def best(history: History) -> RenderableType:
     found = views.winner(history)
     lines = [*_broken(found), *_scores(history, found)]
     lines.append(f"  {params(found.params)}")
+    lines += budget.cut(history)
     if (state := views.state(history)) != "finished":
         lines.append(f"the study is {state}: this is the best so far")
     lines.append(f"export it: autotune export {history.spec.name}{_where(history)} -o best/")

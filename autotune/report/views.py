@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from autotune import confirm
+from autotune import budget
 from autotune import spec as specs
 from autotune.errors import AutotuneError, JournalDamaged, UserError
 from autotune.history import History, load, names
-from autotune.journal import Run
+from autotune.journal import BUDGET, Run
 from autotune.trial import State
 from autotune.winner import Best
 
@@ -52,7 +52,7 @@ def state(history: History) -> str:
     """running, finished or interrupted."""
     if history.driven:
         return "running"
-    return "finished" if confirm.is_over(history, history.elapsed()) else "interrupted"
+    return "finished" if budget.is_over(history, history.elapsed()) else "interrupted"
 
 
 def study(history: History) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def study(history: History) -> dict[str, Any]:
         "state": state(history),
         "spec": specs.plain(history.spec),
         "handed_over": history.turns.why or None,
+        "cut": budget.cut(history),
         "trials": [_trial(run, history) for run in history.trials],
         "confirmations": [
             {
@@ -83,6 +84,7 @@ def _trial(run: Run, history: History) -> dict[str, Any]:
         "state": known.state,
         "reason": known.reason,
         "value": known.value,
+        **({"why": BUDGET} if run.cut else {}),
         **({} if known.state.finished else {"so_far": history.value(run)}),
         **_more(run, history),
         "steps": len(known.reports),
@@ -156,6 +158,7 @@ def best(history: History) -> dict[str, Any]:
         "seeds": list(found.seeds),
         "interval": list(found.interval) if found.interval else None,
         "chosen": _chosen(found),
+        "cut": budget.cut(history),
         "test": found.test,
         "test_std": found.test_std,
         **more,

@@ -194,7 +194,10 @@ class _Mirror(InMemoryStorage):
         return theirs
 
     def _translate(self, trial: Trial) -> FrozenTrial:
-        frozen = _frozen(trial.number, _STATES.get(trial.state, TrialState.RUNNING))
+        state = _STATES.get(trial.state, TrialState.RUNNING)
+        if trial.state == State.PRUNED and not trial.curve:
+            state = TrialState.FAIL  # ended before it said anything; Optuna would rank it last
+        frozen = _frozen(trial.number, state)
         frozen.params = dict(trial.params)
         frozen.distributions = {name: self._known[name] for name in trial.params}
         for place, violation in enumerate(trial.violations):

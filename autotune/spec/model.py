@@ -44,14 +44,17 @@ def _fits(written: str, kind: re.Pattern[str]) -> bool:
 
 
 class Budget(Section):
-    """When the search ends: whichever comes first."""
+    """What the study may take: the first limit that is reached ends the search."""
 
     trials: Annotated[int, Field(ge=1)] | None = None
     """Trials in all, failed ones included."""
     time: Duration | None = None
-    """Running time of the whole study, such as 90s, 5m or 1h30m; a number is seconds."""
+    """Running time of the whole study, its confirmation included, such as 90s, 5m or 1h30m; a
+    number is seconds. What retraining is expected to take, at most a third, is kept for it. At the
+    limit nothing new begins, and what runs is stopped at its next report."""
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
-    """Working time of the trials times the GPUs of one."""
+    """Working time of the trials and retrainings, times the GPUs of one. Confirmation has its share
+    of it as of `time`."""
 
 
 class Worker(Section):
@@ -145,7 +148,7 @@ class StudySpec(Config):
     schedule: SchedulerConfig = AutoSchedule()
     """Who stops a trial early."""
     budget: Budget
-    """When the search ends."""
+    """What the study may take."""
     worker: Worker = Worker()
     """The share of the machine that one trial gets."""
     confirm: Confirm = Confirm()
