@@ -1,6 +1,6 @@
 """What an augmentation costs beside the training step that it feeds.
 
-    python benchmarks/augment.py [--rounds 30] [--peers]
+    python benchmarks/augment.py [--rounds 30] [--batch 128] [--peers]
 
 The step: forward, backward and AdamW of a small CNN (3 blocks, 32 channels) on a batch of 128
 images of 3 x 32 x 32, and of 1 x 28 x 28, on one thread. In every round each policy and mix is
@@ -16,12 +16,13 @@ import argparse
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn.functional import cross_entropy, one_hot
 
 from autotune.testing.augment import images
+from autotune.train.augment import pipeline
 from autotune.train.augment.config import (
     AugMix,
     Basic,
@@ -35,7 +36,6 @@ from autotune.train.data.base import Dataset
 from autotune.train.models.build import build as build_model
 from autotune.train.models.config import CnnModel
 
-BATCH = 128
 SHAPES = ((3, 32, 32), (1, 28, 28))
 POLICIES = {
     "basic: crop_pad": Basic(),
@@ -64,10 +64,10 @@ def calls(data: Dataset) -> dict[str, Call]:
     draws = torch.Generator().manual_seed(0)
     found: dict[str, Call] = {}
     for name, config in POLICIES.items():
-        policy = config.build(data)
+        policy = pipeline.build_policy(config, data)
         found[name] = lambda policy=policy: policy(x, draws)  # type: ignore[misc]
     for name, mixing in MIXES.items():
-        mix = mixing.build()
+        mix = pipeline.build_mix(mixing)
         found[name] = lambda mix=mix: mix(x, target, draws)  # type: ignore[misc]
     return found
 
@@ -126,6 +126,7 @@ def seconds(call: Call) -> float:
 
 
 def measure(data: Dataset, contenders: dict[str, Call], rounds: int) -> None:
+    samples = len(data.train.x)
     everything = {**contenders, "step": step_of(data)}
     names = list(everything)
     for name in names * 2:
@@ -135,7 +136,9 @@ def measure(data: Dataset, contenders: dict[str, Call], rounds: int) -> None:
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             taken[name].append(seconds(everything[name]))
-    print(f"\n{BATCH} x {data.shape}: a step takes {1e3 * statistics.median(taken['step']):.1f} ms")
+    print(
+        f"\n{samples} x {data.shape}: a step takes {1e3 * statistics.median(taken['step']):.1f} ms"
+    )
     for name in contenders:
         ratios = [100 * a / b for a, b in zip(taken[name], taken["step"], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
@@ -143,14 +146,15 @@ def measure(data: Dataset, contenders: dict[str, Call], rounds: int) -> None:
         print(f"{name:42} {own:7.2f} ms  {middle:6.2f} %  ({low:.2f} to {high:.2f})")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--peers", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     for shape in SHAPES:
-        data = images(shape, samples=BATCH)
+        data = images(shape, samples=options.batch)
         measure(data, calls(data) | (peers(data) if options.peers else {}), options.rounds)
     print(f"\nn = {options.rounds} rounds, 1 thread, torch {torch.__version__}, ", end="")
     print(f"Python {platform.python_version()}, {platform.machine()}")

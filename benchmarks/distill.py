@@ -1,6 +1,6 @@
 """Whether a teacher helps a small student on few labels, and whether the temperature matters.
 
-    python benchmarks/distill.py [--seeds 10] [--out benchmarks/distill.json]
+    python benchmarks/distill.py [--seeds 10] [--epochs 60] [--out benchmarks/distill.json]
 
 216 labelled digits, 862 to validate, 719 to test. A small perceptron learns from the labels alone,
 and taught by a convolutional network that was trained on the same 216; both with the same seed,
@@ -33,13 +33,11 @@ TEMPERATURES = (1.0, 2.0, 4.0, 8.0, 16.0)
 TEACHER = {
     "name": "trained",
     "model": {"name": "cnn", "channels": 32, "blocks": 3},
-    "epochs": 60,
     "optimizer": {"name": "adamw", "lr": 3e-3},
     "lr_schedule": {"name": "cosine"},
 }
 STUDENT = {
     "model": {"name": "mlp", "width": 32, "depth": 2},
-    "epochs": 60,
     "optimizer": {"name": "adamw", "lr": 5e-3},
     "lr_schedule": {"name": "cosine"},
     "monitor": {"metric": "val_accuracy", "goal": "maximize", "at": "last"},
@@ -62,18 +60,19 @@ STRATEGIES = {
 Scores = dict[str, list[dict[str, float]]]
 
 
-def score(distill: dict[str, object], seed: int) -> dict[str, float]:
+def score(distill: dict[str, object], seed: int, epochs: int) -> dict[str, float]:
     data = {"name": "digits", "seed": seed, "test_fraction": 0.4, "val_fraction": 0.8}
-    taught = distill if distill["name"] == "none" else {**distill, "teacher": TEACHER}
-    config = apply({**STUDENT, "data": data, "seed": seed, "distill": taught}, {})
+    teacher = {"teacher": {**TEACHER, "epochs": epochs}}
+    taught = distill if distill["name"] == "none" else {**distill, **teacher}
+    config = apply({**STUDENT, "epochs": epochs, "data": data, "seed": seed, "distill": taught}, {})
     assert isinstance(config, TrainConfig)
     return _trained(config)
 
 
-def teacher_score(seed: int) -> dict[str, float]:
+def teacher_score(seed: int, epochs: int) -> dict[str, float]:
     data = {"name": "digits", "seed": seed, "test_fraction": 0.4, "val_fraction": 0.8}
     own = {key: value for key, value in TEACHER.items() if key != "name"}
-    config = apply({**own, "data": data}, {})
+    config = apply({**own, "epochs": epochs, "data": data}, {})
     assert isinstance(config, TrainConfig)
     return _trained(config)
 
@@ -132,20 +131,21 @@ def report(scores: Scores, teachers: list[dict[str, float]]) -> list[str]:
     return lines
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     loop.warm_up()
     with tempfile.TemporaryDirectory() as cache:
         os.environ.setdefault("AUTOTUNE_CACHE", cache)
         scores: Scores = {name: [] for name in STRATEGIES}
         teachers = []
         for seed in range(options.seeds):
-            teachers.append(teacher_score(seed))
+            teachers.append(teacher_score(seed, options.epochs))
             for name, distill in STRATEGIES.items():
-                scores[name].append(score(distill, seed))
+                scores[name].append(score(distill, seed, options.epochs))
     lines = report(scores, teachers)
     about = f"torch {torch.__version__}, Python {platform.python_version()}, {platform.machine()}"
     lines.append(f"{about}, 1 thread, {datetime.now(UTC).date()}")

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 MB = 1024  # kB, as the kernel counts
@@ -64,11 +65,11 @@ def rollup(pid: int) -> tuple[float, float]:
     return int(fields["Rss"]) / MB, int(fields["Pss"]) / MB
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--root", default="/usr/share/datasets/fashion-mnist")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not any(Path(options.root).rglob("train-images-idx3-ubyte*")):
         print(f"skipped: Fashion-MNIST is not in {options.root} (see --root)")
         return

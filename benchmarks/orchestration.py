@@ -12,7 +12,7 @@ import os
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ def spec(trials: int) -> dict[str, Any]:
         "trial": {"function": "benchmarks.orchestration:our_trial", "epochs": REPORTS},
         "space": Space.parse(dict.fromkeys(PARAMETERS, one)),
         "search": {"name": "tpe"},
+        "schedule": {"name": "none"},
         "budget": {"trials": trials},
         "worker": {"cpus": 1, "max": 2},
         "confirm": {"top": 0},
@@ -151,7 +152,7 @@ def compare(repeats: int, trials: dict[str, int], out: Path | None) -> None:
         out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.orchestration")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--trials", type=int, default=200, help="of ours")
@@ -159,7 +160,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file; default: only print")
     parser.add_argument("--arm", choices=sorted(ARMS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.arm:
         ARMS[given.arm](given.folder, given.trials)
     else:

@@ -1,6 +1,6 @@
 """The first command of the README, as a user meets it: how long it takes, and how much memory.
 
-    python -m benchmarks.quickstart [--repeats 3] [--out FILE]
+    python -m benchmarks.quickstart [--repeats 3] [--trials 60] [--out FILE]
 
 Each run is `autotune run quickstart` in a folder of its own: 60 trials of up to 27 epochs, early
 stopping, confirmation, MLflow.
@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from autotune import history
@@ -24,7 +25,7 @@ __all__ = ["measure"]
 STUDY = "quickstart"
 
 
-def measure() -> dict[str, float]:
+def measure(trials: int) -> dict[str, float]:
     """One run: seconds, MB, the winner's scores, and the machine's load just before."""
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="quickstart-") as name:
@@ -32,7 +33,9 @@ def measure() -> dict[str, float]:
         command = [str(Path(sys.executable).with_name("autotune")), "run", STUDY]
         log = Path(name) / "log.txt"
         try:
-            watched = harness.watch_command([*command, "--runs", str(runs)], log)
+            watched = harness.watch_command(
+                [*command, "--runs", str(runs), "--set", f"budget.trials={trials}"], log
+            )
         except subprocess.CalledProcessError as error:
             raise SystemExit(f"{STUDY} failed:\n{error.output}") from None
         return {**_figures(watched, history.load(STUDY, runs)), "load_before": load}
@@ -55,14 +58,15 @@ def _figures(watched: harness.Watched, told: history.History) -> dict[str, float
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quickstart")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=60, help="the study's own number")
     parser.add_argument("--out", type=Path, help="JSON file; default: only print")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     conditions, runs = harness.conditions(), []
     for _ in range(given.repeats):
-        runs.append(measure())
+        runs.append(measure(given.trials))
         print(json.dumps(runs[-1]), flush=True)
     for key, unit in {"start_up_s": "s", "wall_s": "s", "pss_mb": "MB"}.items():
         values = [run[key] for run in runs]

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -97,14 +97,14 @@ def measure(runs: Path, arguments: tuple[str, ...]) -> tuple[float, float]:
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     from benchmarks.glue.harness import conditions
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.read_commands")
     parser.add_argument("--trials", type=int, default=2_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, help="JSON file; default: only print")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     about, runs = conditions(), {name: list[tuple[float, float]]() for name in COMMANDS}
     with tempfile.TemporaryDirectory(prefix="read-") as folder:
         build(Path(folder), given.trials)

@@ -64,12 +64,12 @@ def measure(search: str, trials: int, milliseconds: float) -> str:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.short_trials")
     parser.add_argument("--trials", type=int, default=5_000)
     parser.add_argument("--milliseconds", type=float, default=10.0)
     parser.add_argument("--searches", nargs="+", default=["auto", "mfgp"])
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     for search in given.searches:
         print(measure(search, given.trials, given.milliseconds), flush=True)
 

@@ -8,7 +8,7 @@ Trials cost nothing but virtual seconds. Printed: real seconds, and microseconds
 import argparse
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from autotune import study
@@ -59,12 +59,12 @@ def measure(trials: int, workers: int, schedule: Mapping[str, Any]) -> str:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulate_scale")
     parser.add_argument("--trials", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--workers", type=int, default=1_000)
     parser.add_argument("--schedule", default="asha")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     for trials in given.trials:
         print(measure(trials, given.workers, {"name": given.schedule}), flush=True)
 

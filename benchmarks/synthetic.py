@@ -1,6 +1,6 @@
 """Whether generated samples help on a small data set: digits, of which few are trained on.
 
-    python benchmarks/synthetic.py [--seeds 10] [--held 0.9]
+    python benchmarks/synthetic.py [--seeds 10] [--held 0.9] [--epochs 80] [--steps 3000]
 
 Each seed draws another split (145 of the digits to train on, 1,293 to be judged by, at 0.9), trains
 the generator on its train part alone, and then a small CNN without and with generated samples, on
@@ -15,6 +15,7 @@ import argparse
 import platform
 import statistics
 import tempfile
+from collections.abc import Sequence
 from math import sqrt
 from pathlib import Path
 
@@ -26,7 +27,6 @@ from autotune.train.config import TrainConfig, apply
 
 BASE = {
     "model": {"name": "cnn", "blocks": 2, "channels": 32},
-    "epochs": 80,
     "batch_size": 32,
     "optimizer": {"name": "adamw", "lr": 3e-3},
     "lr_schedule": {"name": "cosine"},
@@ -39,10 +39,13 @@ POLICIES = {
 RATIOS = (0.0, 0.25, 0.5)
 
 
-def accuracy(policy: str, ratio: float, seed: int, held: float) -> float:
-    data = {"name": "digits", "seed": seed, "val_fraction": held}
-    augment = {"policy": POLICIES[policy], "synthetic": {"ratio": ratio}}
-    config = apply({**BASE, "data": data, "augment": augment, "seed": seed}, {})
+def accuracy(policy: str, ratio: float, seed: int, options: argparse.Namespace) -> float:
+    data = {"name": "digits", "seed": seed, "val_fraction": options.held}
+    synthetic = {"ratio": ratio, "steps": options.steps}
+    augment = {"policy": POLICIES[policy], "synthetic": synthetic}
+    config = apply(
+        {**BASE, "epochs": options.epochs, "data": data, "augment": augment, "seed": seed}, {}
+    )
     assert isinstance(config, TrainConfig)
     with tempfile.TemporaryDirectory() as folder:
         reports = list(loop.train(config, Path(folder)))
@@ -55,16 +58,18 @@ def interval(values: list[float]) -> str:
     return f"{100 * mean:+.2f} ({100 * (mean - half):+.2f} to {100 * (mean + half):+.2f})"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--held", type=float, default=0.9)
-    options = parser.parse_args()
+    parser.add_argument("--epochs", type=int, default=80)
+    parser.add_argument("--steps", type=int, default=3_000, help="of the generator")
+    options = parser.parse_args(arguments)
     scores: dict[tuple[str, float], list[float]] = {}
     for seed in range(1, options.seeds + 1):
         for policy in POLICIES:
             for ratio in RATIOS:
-                score = accuracy(policy, ratio, seed, options.held)
+                score = accuracy(policy, ratio, seed, options)
                 scores.setdefault((policy, ratio), []).append(score)
         found = ", ".join(f"{100 * values[-1]:.2f}" for values in scores.values())
         print(f"seed {seed}: {found}", flush=True)

@@ -12,6 +12,7 @@ import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -65,11 +66,11 @@ def bare(config: TrainConfig) -> tuple[list[float], float]:
     return seconds, val_loss
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=10)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     loop.warm_up()
     config = apply({**BASE, "epochs": options.epochs + 1}, {})
     assert isinstance(config, TrainConfig)

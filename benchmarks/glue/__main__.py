@@ -2,12 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.glue import plan, run
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.glue", description=run.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("draw", help="write the list of trials to standard output")
@@ -16,7 +17,7 @@ def main() -> int:
     running.add_argument("--repeats", type=int, default=3)
     running.add_argument("--trials", type=int, default=24)
     running.add_argument("--out", type=Path, help="JSON file; default: only print")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.command == "draw":
         plan.write(list(plan.draw()), sys.stdout)
         return 0

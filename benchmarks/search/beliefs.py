@@ -8,7 +8,7 @@ costs at most a fifth of it.
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.search.lcbench import TASKS
@@ -24,24 +24,26 @@ SHARES = {"auto-good-prior": 0.5, "auto-fair-prior": 1.0, "auto-wrong-prior": 1.
 """Of the budget without a prior, at which no more regret is promised."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--processes", type=int, default=2)
-    args = parser.parse_args()
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    args = parser.parse_args(arguments)
     jobs = [
         Job("lcbench", task, method, seed, 4)
         for seed in range(args.seeds)
         for method in (OURS, *BELIEFS)
-        for task in TASKS
+        for task in args.tasks
     ]
-    measure(jobs, Path(os.environ["AUTOTUNE_BENCH_DATA"]), RESULTS, args.processes)
-    print(summary())
+    measure(jobs, Path(os.environ["AUTOTUNE_BENCH_DATA"]), args.out, args.processes)
+    print(summary(args.out))
 
 
-def summary() -> str:
+def summary(results: Path = RESULTS) -> str:
     """For each promise: regret in % without a prior at a budget, with it at its share of it."""
-    runs = table(list(stored(RESULTS)), (OURS, *BELIEFS))
+    runs = table(list(stored(results)), (OURS, *BELIEFS))
     head = "| | " + " | ".join(f"@{budget}" for budget in BUDGETS) + " |\n"
     lines = [head + "| --- |" + " --- |" * len(BUDGETS), _line("no prior", runs, _plain)]
     for name, share in SHARES.items():

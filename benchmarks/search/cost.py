@@ -5,6 +5,7 @@ parameters of which 2 are conditional; a third of the trials complete, the other
 second rung, 4 running. For mfgp also the largest: the one that fits the hyperparameters anew.
 """
 
+import argparse
 import random
 import time
 from collections.abc import Sequence
@@ -77,14 +78,17 @@ def cell(config: SamplerSettings, count: int, repeats: int = 5) -> str:
     return f"{1000 * float(np.median(later)):.1f} ({1000 * first:.0f})"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    sizes = parser.parse_args(arguments).sizes
     print("Milliseconds a proposal: median of 5 (the first one, which fits and reads all trials)\n")
-    print("| sampler | " + " | ".join(f"{size:,}" for size in SIZES) + " |")
-    print("| --- |" + " ---: |" * len(SIZES))
+    print("| sampler | " + " | ".join(f"{size:,}" for size in sizes) + " |")
+    print("| --- |" + " ---: |" * len(sizes))
     for config in SAMPLERS:
         name = config.name  # type: ignore[attr-defined]
         cells = []
-        for size in SIZES:
+        for size in sizes:
             slow = name == "gp" and size > 1_000
             cells.append("-" if slow else cell(config, size))
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)

@@ -141,13 +141,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS[:6])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     folder = Path(os.environ["AUTOTUNE_BENCH_DATA"]) / "lcbench"
     rows = [json.loads(line) for line in args.out.open()] if args.out.exists() else []
     done = {(r["problem"], r["task"], r["method"], r["seed"]) for r in rows}

@@ -84,20 +84,21 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     folder = Path(os.environ["AUTOTUNE_BENCH_DATA"]) / "lcbench"
     rows = [json.loads(line) for line in args.out.open()] if args.out.exists() else []
     done = {(r["task"], r["method"], r["seed"]) for r in rows}
-    tasks = {name: Lcbench(name, folder) for name in TASKS}
+    tasks = {name: Lcbench(name, folder) for name in args.tasks}
     old = cache(lambda name, seed: search(tasks[name], "tpe", 50, 1000 + seed, None))
     with args.out.open("a") as file:
         for seed in range(args.seeds):
-            for name, earlier in zip(TASKS, (*TASKS[1:], TASKS[0]), strict=True):
+            for name, earlier in zip(args.tasks, (*args.tasks[1:], args.tasks[0]), strict=True):
                 for method in args.methods:
                     if (name, method, seed) in done:
                         continue

@@ -42,10 +42,11 @@ def _inside(folder: str) -> Iterator[Process]:
 
 
 def _names(entry: Path, folder: str, command: str) -> bool:
-    if folder in command or folder.encode() in (entry / "environ").read_bytes():
+    below = f"{folder}/"
+    if below in command or below.encode() in (entry / "environ").read_bytes():
         return True
     links = [entry / "cwd", *(entry / "fd").iterdir()]
-    return any(_target(link).startswith(folder) for link in links)
+    return any(f"{_target(link)}/".startswith(below) for link in links)
 
 
 def _target(link: Path) -> str:
