@@ -11,7 +11,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from autotune import database
 from autotune import spec as specs
 from autotune.errors import StudyNotFound, nearest
 from autotune.files import held_by
@@ -388,4 +387,8 @@ def _is_driven(spec: StudySpec, folder: Path) -> bool:
     if held_by(folder / "driver.lock"):
         return True
     address = spec.storage_address
-    return bool(address and database.driver_of(address, spec.name))
+    if address is None:
+        return False
+    from autotune.database import driver_of  # which imports Optuna
+
+    return bool(driver_of(address, spec.name))

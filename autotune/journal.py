@@ -14,24 +14,24 @@ A crash between two records that belong together is mended by `repair` at the ne
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import optuna
-from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from typing import TYPE_CHECKING, Any
 
 from autotune.address import Address
-from autotune.database import disconnect, open_database
 from autotune.errors import JournalDamaged, StudyNotFound
 from autotune.files import create_file, write_atomically
-from autotune.journal_file import CheckedStorage, damaged
+from autotune.journal_file import damaged
+from autotune.journal_reader import Found, read
+from autotune.run_record import BUDGET, Run, replayed
 from autotune.spec import StudySpec
-from autotune.spec.objectives import Aims
-from autotune.trial import Goal, Purpose, Reason, Report, Scalar, State, Trial
+from autotune.trial import Goal, Purpose, Report, Scalar, State
+
+if TYPE_CHECKING:  # Optuna is imported where a journal is written: commands that read start quicker
+    from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
+    from optuna.study import StudyDirection
+
+    from autotune.checked_storage import CheckedStorage
 
 __all__ = [
     "BUDGET",
@@ -46,110 +46,27 @@ __all__ = [
     "traces",
 ]
 
-BUDGET = "budget"
-"""`why` in the outcome of a run that the budget ended before its time."""
-
 _UID = "uid"
 """The file in a study's folder that shows that its journal has begun."""
 _OPTUNA_STATE = {
-    State.COMPLETE: TrialState.COMPLETE,
-    State.PRUNED: TrialState.PRUNED,
-    State.FAILED: TrialState.FAIL,
+    State.COMPLETE: "COMPLETE",
+    State.PRUNED: "PRUNED",
+    State.FAILED: "FAIL",
 }
-
-
-@dataclass(slots=True)
-class Run:
-    """One training from its first assignment to its outcome, as journaled: a trial, a retraining
-    of one on a fresh seed (confirm), or the one reading of its test split (test)."""
-
-    id: int
-    """Optuna's trial id in the storage."""
-    label: str
-    purpose: Purpose
-    trial: int
-    seed: int
-    params: Mapping[str, Scalar]
-    started: float
-    """Seconds since the epoch."""
-    assignments: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    """By the assignment's number: why it was handed out, and from which step."""
-    reports: dict[int, Report] = field(default_factory=dict)
-    stamps: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    """Step -> who reported it and when: assignment, worker, at, elapsed."""
-    parent: int | None = None
-    """The trial that it is a clone of."""
-    start: int = 0
-    """The step of the parent's checkpoint that it began with."""
-    state: State = State.RUNNING
-    value: float | None = None
-    outcome: Mapping[str, Any] = field(default_factory=dict)
-    """Empty while unfinished; else state, value, reason, message, worker, at, elapsed."""
-
-    @property
-    def cut(self) -> bool:
-        """The budget ended it before its time."""
-        return bool(self.outcome.get("why") == BUDGET)
-
-    @property
-    def seconds(self) -> float:
-        """Working time of all its steps: what the run cost one worker."""
-        return sum(report.seconds for report in self.reports.values())
-
-    @property
-    def costs(self) -> dict[int, float]:
-        """Worker-seconds of each assignment, by its number."""
-        costs = dict.fromkeys(self.assignments, 0.0)
-        for step, report in self.reports.items():
-            costs[self.stamps[step]["assignment"]] += report.seconds
-        return costs
-
-    @property
-    def step(self) -> int:
-        """The last step journaled; before the first, that from which it started."""
-        return max(self.reports, default=self.start)
-
-    @property
-    def just_assigned(self) -> bool:
-        """Nothing was reported since it was handed out last."""
-        return bool(self.assignments[max(self.assignments)]["from"] == self.step)
-
-    @property
-    def accumulate(self) -> int:
-        """By how much out-of-memory retries have multiplied gradient accumulation."""
-        return max((int(a.get("accumulate", 1)) for a in self.assignments.values()), default=1)
-
-    def snapshot(self, aims: Aims) -> Trial:
-        reason = self.outcome.get("reason")
-        told = {} if self.state == State.FAILED else self.reports
-        return Trial(
-            number=self.trial,
-            params=self.params,
-            state=self.state,
-            reason=Reason(reason) if reason else None,
-            message=self.outcome.get("message", ""),
-            value=self.value,
-            values=aims.values(told),
-            violations=aims.violations(told),
-            reports=dict(self.reports),
-            curve=aims.curve(self.reports),
-            stages=aims.stages(self.reports),
-            seconds=self.seconds,
-            seed=self.seed,
-            parent=self.parent,
-        )
 
 
 class Journal:
     """Reads and writes the records. Holds no lock and makes no decision."""
 
     def __init__(
-        self, storage: BaseStorage, name: str, goals: Iterable[Goal], create: bool = True
+        self, storage: "BaseStorage", name: str, goals: Iterable[Goal], create: bool = True
     ) -> None:
         """Opens the study in `storage`, creating what is missing of it: one goal an objective.
 
         A reader, who holds no lock, does not create: StudyNotFound while anything is missing.
         """
+        from optuna.study import StudyDirection
+
         self._storage, self._name = storage, name
         directions = [StudyDirection[goal.name] for goal in goals] if create else None
         self._trials = self._find(name, directions)
@@ -160,7 +77,7 @@ class Journal:
             raise StudyNotFound(f"study {name!r} is being created: ask again in a moment")
         self.uid: str = storage.get_study_user_attrs(self._trials)["uid"]
 
-    def _find(self, name: str, directions: Sequence[StudyDirection] | None) -> int:
+    def _find(self, name: str, directions: "Sequence[StudyDirection] | None") -> int:
         """Optuna's id of the study; where there is none, it is created with `directions`."""
         try:
             return self._storage.get_study_id_from_name(name)
@@ -175,25 +92,29 @@ class Journal:
         Raises JournalDamaged for records that no driver writes.
         """
         both = (self._storage.get_all_trials(s, False) for s in (self._trials, self._confirms))
-        return [self._read(frozen) for trials in both for frozen in trials]
+        return [
+            self._read(frozen.number, frozen._trial_id, frozen.params, frozen.user_attrs)
+            for trials in both
+            for frozen in trials
+        ]
 
-    def _read(self, frozen: FrozenTrial) -> Run:
+    def _read(
+        self, number: int, id: int, params: Mapping[str, Scalar], attrs: Mapping[str, Any]
+    ) -> Run:
         try:
-            run = _replay(frozen)
+            run = replayed(id, params, attrs)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             wrong = f"holds a trial that no driver wrote: {type(error).__name__}: {error}"
-            raise self.damaged(f"{wrong} (trial id {frozen._trial_id})") from None
-        if run.purpose == Purpose.SEARCH and run.trial != frozen.number:
-            wrong = (
-                f"holds trial {run.trial} in place {frozen.number}: others are missing or doubled"
-            )
+            raise self.damaged(f"{wrong} (trial id {id})") from None
+        if run.purpose == Purpose.SEARCH and run.trial != number:
+            wrong = f"holds trial {run.trial} in place {number}: others are missing or doubled"
             raise self.damaged(wrong)
         return run
 
     def damaged(self, wrong: str) -> JournalDamaged:
         """The error for records that do not fit together; `wrong` follows "The journal "."""
-        if isinstance(self._storage, CheckedStorage):
-            return self._storage.damaged(wrong)
+        if checked := self._checked:
+            return checked.damaged(wrong)
         return JournalDamaged(
             f"the database that `storage` names {wrong}: restore it as it was, or give up the "
             f"study: autotune delete {self._name}"
@@ -207,10 +128,18 @@ class Journal:
     @property
     def unchecked(self) -> int:
         """How many records carry no checksum where records carry one."""
-        return self._storage.unchecked if isinstance(self._storage, CheckedStorage) else 0
+        return checked.unchecked if (checked := self._checked) else 0
+
+    @property
+    def _checked(self) -> "CheckedStorage | None":
+        from autotune.checked_storage import CheckedStorage
+
+        return self._storage if isinstance(self._storage, CheckedStorage) else None
 
     def close(self) -> None:
         """Ends a reader's connection to a database; a driver's ends with its claim."""
+        from autotune.database import disconnect
+
         disconnect(self._storage)
 
     def note(self, key: str) -> Any:
@@ -224,22 +153,25 @@ class Journal:
         self,
         run: Mapping[str, Any],
         params: Mapping[str, Scalar],
-        distributions: Mapping[str, BaseDistribution],
+        distributions: "Mapping[str, BaseDistribution]",
         assignment: tuple[int, Mapping[str, Any]],
     ) -> Run:
         """Journals a new run and its first assignment in one record: a crash leaves both or none.
 
         A search run's number is its place in the storage, so `run["trial"]` must be the next one.
         """
+        from optuna.trial import TrialState, create_trial
+
         number, record = assignment
-        template = optuna.trial.create_trial(
+        template = create_trial(
             state=TrialState.RUNNING,
             params=dict(params),
             distributions=dict(distributions),
             user_attrs={"run": dict(run), f"assignment/{number}": dict(record)},
         )
         study = self._trials if run["purpose"] == Purpose.SEARCH else self._confirms
-        return _replay(self._storage.get_trial(self._storage.create_new_trial(study, template)))
+        made = self._storage.get_trial(self._storage.create_new_trial(study, template))
+        return replayed(made._trial_id, made.params, made.user_attrs)
 
     def assign(self, run: Run, number: int, record: Mapping[str, Any]) -> None:
         self._write(run, f"assignment/{number}", record)
@@ -278,9 +210,11 @@ class Journal:
         self._storage.set_trial_intermediate_value(run.id, step, value)
 
     def _conclude(self, run: Run, state: State, outcome: Mapping[str, Any]) -> None:
+        from optuna.trial import TrialState
+
         one = None if outcome["value"] is None else [outcome["value"]]
         values = outcome.get("values", one)
-        self._storage.set_trial_state_values(run.id, _OPTUNA_STATE[state], values)
+        self._storage.set_trial_state_values(run.id, TrialState[_OPTUNA_STATE[state]], values)
 
     def repair(self, run: Run, metric: str) -> None:
         """Completes a pair of records that a crash cut in two."""
@@ -316,13 +250,13 @@ class Unwritten(Journal):
         self,
         run: Mapping[str, Any],
         params: Mapping[str, Scalar],
-        distributions: Mapping[str, BaseDistribution],
+        distributions: "Mapping[str, BaseDistribution]",
         assignment: tuple[int, Mapping[str, Any]],
     ) -> Run:
         number, record = assignment
         attrs = {"run": run, f"assignment/{number}": record}
         self._begun += 1
-        return _run(self._begun - 1, dict(params), attrs)
+        return replayed(self._begun - 1, dict(params), attrs)
 
     def _write(self, run: Run, key: str, record: Mapping[str, Any]) -> None:
         pass
@@ -334,45 +268,38 @@ class Unwritten(Journal):
         pass
 
 
-def _replay(frozen: FrozenTrial) -> Run:
-    return _run(frozen._trial_id, frozen.params, frozen.user_attrs)
+class _ReadJournal(Journal):
+    """The journal's file as it was read without Optuna, for commands that only look."""
 
+    def __init__(self, found: Found, name: str, path: Path) -> None:
+        self._search, self._retrained = found.studies[name], found.studies[f"{name}:confirm"]
+        self._path, self._found = path, found
+        self.uid = self._search.attrs["uid"]
 
-def _run(id: int, params: Mapping[str, Scalar], attrs: Mapping[str, Any]) -> Run:
-    about, outcome = attrs["run"], attrs.get("outcome", {})
-    reports, stamps = {}, {}
-    for key in sorted((k for k in attrs if k.startswith("report/")), key=_tail):
-        record = attrs[key]
-        reports[_tail(key)] = Report(_tail(key), record["metrics"], record["seconds"])
-        stamps[_tail(key)] = record
-    assignments = {_tail(k): v for k, v in attrs.items() if k.startswith("assignment/")}
-    pauses = [record["assignment"] for key, record in attrs.items() if key.startswith("pause/")]
-    unfinished = State.PAUSED if max(assignments) in pauses else State.RUNNING
-    return Run(
-        id=id,
-        label=about["label"],
-        purpose=Purpose(about["purpose"]),
-        trial=about["trial"],
-        seed=about["seed"],
-        params=params,
-        started=about["at"],
-        assignments=assignments,
-        reports=reports,
-        stamps=stamps,
-        parent=about.get("parent"),
-        start=about.get("from", 0),
-        state=State(outcome["state"]) if outcome else unfinished,
-        value=outcome.get("value"),
-        outcome=outcome,
-    )
+    def runs(self) -> list[Run]:
+        both = (*self._search.trials, *self._retrained.trials)
+        return [self._read(one.number, one.id, one.params, one.attrs) for one in both]
 
+    def note(self, key: str) -> Any:
+        return self._search.attrs.get(key)
 
-def _tail(key: str) -> int:
-    return int(key.rpartition("/")[2])
+    def damaged(self, wrong: str) -> JournalDamaged:
+        return damaged(self._path, wrong)
+
+    def close(self) -> None:
+        pass
+
+    @property
+    def begun(self) -> int:
+        return len(self._search.trials)
+
+    @property
+    def unchecked(self) -> int:
+        return self._found.unchecked
 
 
 def open_journal(
-    spec: StudySpec, folder: Path, create: bool = False, storage: BaseStorage | None = None
+    spec: StudySpec, folder: Path, create: bool = False, storage: "BaseStorage | None" = None
 ) -> Journal:
     """The journal of the study in `folder`; `create`, under the driver's lock, begins it where the
     study has not begun. `storage` is the driver's own, where the journal is a database.
@@ -382,12 +309,17 @@ def open_journal(
     """
     uid, begun = traces(folder)  # before the journal is read, for a driver writes that first
     fresh, own = not uid and not begun, storage
+    if not create and storage is None and (journal := _looked_at(spec, folder)):
+        _verify(journal, uid, begun)
+        return journal
     try:
         own = storage or open_storage(spec.storage_address, folder, create and fresh)
         journal = Journal(own, spec.name, spec.aims.goals, create and fresh)
         _verify(journal, uid, begun)
     except BaseException as error:
         if own is not None and storage is None:
+            from autotune.database import disconnect
+
             disconnect(own)
         if isinstance(error, StudyNotFound) and not fresh:
             raise _lost(spec, folder) from None
@@ -395,6 +327,17 @@ def open_journal(
     if create and not uid:
         mark(folder, journal.uid)
     return journal
+
+
+def _looked_at(spec: StudySpec, folder: Path) -> Journal | None:
+    """The journal's file read without Optuna; None where that does not do."""
+    path = folder / "journal.log"
+    if spec.storage is not None or not path.exists():
+        return None
+    try:
+        return _ReadJournal(found, spec.name, path) if (found := read(path)) else None
+    except KeyError:  # it is being created
+        return None
 
 
 def _verify(journal: Journal, uid: str, begun: int) -> None:
@@ -431,8 +374,13 @@ def _lost(spec: StudySpec, folder: Path) -> JournalDamaged:
     return damaged(path, wrong)
 
 
-def open_storage(address: Address | None, folder: Path, create: bool = True) -> BaseStorage:
+def open_storage(address: Address | None, folder: Path, create: bool = True) -> "BaseStorage":
     """The journal file in `folder`, or the database at `address` (PostgreSQL or SQLite)."""
+    import optuna
+
+    from autotune.checked_storage import CheckedStorage
+    from autotune.database import open_database
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if address is not None:
         return open_database(address)
@@ -444,8 +392,10 @@ def open_storage(address: Address | None, folder: Path, create: bool = True) -> 
     return CheckedStorage(path)
 
 
-def keep_aside(storage: BaseStorage, name: str, number: int) -> None:
+def keep_aside(storage: "BaseStorage", name: str, number: int) -> None:
     """Keeps the trials of the study as the Optuna study NAME:earlier-NUMBER, and frees its name."""
+    import optuna
+
     kept = f"{name}:earlier-{number}"
     optuna.copy_study(
         from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=kept
@@ -454,7 +404,7 @@ def keep_aside(storage: BaseStorage, name: str, number: int) -> None:
         storage.delete_study(storage.get_study_id_from_name(study))
 
 
-def forget(storage: BaseStorage, name: str) -> None:
+def forget(storage: "BaseStorage", name: str) -> None:
     """Removes all records of the study, also those that were set aside."""
     for study in storage.get_all_studies():
         if study.study_name == name or study.study_name.startswith(f"{name}:"):

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from autotune import spec as specs
+from autotune.checked_storage import CheckedStorage
 from autotune.errors import JournalDamaged, UserError
 from autotune.files import write_atomically
 from autotune.folder import next_number, take_lock
 from autotune.history import RULES, find, load
 from autotune.journal import Journal, Run, mark, traces
-from autotune.journal_file import CheckedStorage, Line, command, encode, lines
+from autotune.journal_file import Line, command, encode, lines
 from autotune.salvage import Salvage, Senseless
 from autotune.spec import StudySpec
 from autotune.trial import Purpose

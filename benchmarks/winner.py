@@ -160,11 +160,11 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.winner")
     parser.add_argument("--draws", type=int, default=4000)
     parser.add_argument("--out", type=Path, help="JSON file; default: only print")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     rows = [measure(cell, given.draws, n * given.draws) for n, cell in enumerate(CELLS)]
     print(table(rows))
     if given.out:

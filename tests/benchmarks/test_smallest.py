@@ -28,6 +28,7 @@ QUICK = {
     "simulate_scale": "--trials 20 --workers 4",
     "synthetic": "--seeds 2 --epochs 1 --steps 2",
     "train_epoch": "--pairs 2 --epochs 2",
+    "winner": "--draws 2",
 }
 """Module -> arguments."""
 SLOW = {

@@ -158,7 +158,7 @@ def _check(
         done.add("lost", ["the study was never begun"])
         return
     database = server.database if isinstance(server, MlflowServer) else scene.store
-    done.add("lost", verify.lost(scene, before if scene.journal.exists() else []))
+    done.add("lost", verify.lost(scene, before if scene.journal.exists() else [], known.outcome))
     done.add("doubled", verify.doubled(scene))
     done.add("untracked", verify.untracked(scene, database))
     left = [path.name for path in scene.temporary.iterdir() if path.name.startswith("autotune")]

@@ -13,11 +13,11 @@ from typing import Literal
 
 from tests.faults import processes
 
-__all__ = ["CONFIRMED", "NAME", "SEEDS", "STUDIES", "TRIALS", "Ended", "Engine", "Running", "Scene"]
+__all__ = ["NAME", "STUDIES", "TRIALS", "Ended", "Engine", "Running", "Scene"]
 
 Engine = Literal["inline", "ray"]
 
-NAME, TRIALS, EPOCHS, CONFIRMED, SEEDS = "small", 12, 9, 2, 2
+NAME, TRIALS, EPOCHS = "small", 12, 9
 DEADLINE: Mapping[Engine, float] = {"inline": 120.0, "ray": 240.0}
 """Seconds after which a command counts as hung; undisturbed it takes a tenth."""
 
@@ -26,7 +26,7 @@ seed: 1
 schedule: {{name: asha, grace: 1, eta: 3}}
 search: {{name: random}}
 budget: {{trials: {TRIALS}}}
-confirm: {{top: {CONFIRMED}, seeds: {SEEDS}}}
+confirm: {{top: 2, seeds: 2}}
 """
 _FUNCTION = f"""
 name: {NAME}

@@ -14,7 +14,7 @@ from typing import Any
 
 from autotune.history import History, load
 from autotune.journal import Run
-from tests.faults.scene import CONFIRMED, NAME, SEEDS, TRIALS, Scene
+from tests.faults.scene import NAME, TRIALS, Scene
 
 __all__ = ["Outcome", "doubled", "lost", "outcome", "untracked"]
 
@@ -43,14 +43,15 @@ def _curve(run: Run) -> dict[int, dict[str, float]]:
     return {step: dict(report.metrics) for step, report in run.reports.items()}
 
 
-def lost(scene: Scene, before: list[bytes]) -> list[str]:
-    """What is missing: trials, steps, retrainings, or whole lines of an earlier state (`before`) of
-    the journal's file."""
+def lost(scene: Scene, before: list[bytes], undisturbed: Outcome) -> list[str]:
+    """What is missing: trials, steps, as many retrainings as an undisturbed study makes, or whole
+    lines of an earlier state (`before`) of the journal's file."""
     history = load(NAME, scene.runs)
-    return [*_missing(history), *_cut(scene.journal, before)]
+    wanted = sum(label.startswith(("confirm", "verify")) for label in undisturbed)
+    return [*_missing(history, wanted), *_cut(scene.journal, before)]
 
 
-def _missing(history: History) -> Iterator[str]:
+def _missing(history: History, retrainings: int) -> Iterator[str]:
     if [run.trial for run in history.trials] != list(range(TRIALS)):
         yield f"trials {[run.trial for run in history.trials]}"
     for run in history.runs():
@@ -62,9 +63,13 @@ def _missing(history: History) -> Iterator[str]:
         steps = sorted(run.reports)
         if run.purpose != "test" and steps != list(range(1, len(steps) + 1)):
             yield f"{label} reported {steps}"
-    retrained = Counter(run.trial for run in history.confirms)
-    if sorted(retrained.values()) != [SEEDS] * CONFIRMED:
-        yield f"retrained {dict(retrained)}"
+    retrained = [run.label for run in _trained(history) if run.purpose != "search"]
+    if len(retrained) != retrainings:
+        yield f"retrained {retrained}"
+
+
+def _trained(history: History) -> list[Run]:
+    return [run for run in history.runs() if run.purpose != "test"]
 
 
 def _cut(journal: Path, before: list[bytes]) -> Iterator[str]:
@@ -112,7 +117,7 @@ def _runs_wrong(connection: sqlite3.Connection, history: History) -> Iterator[st
         where r.lifecycle_stage = 'active' and uid.value = ?""",
         (history.uid,),
     ).fetchall()
-    wanted = {"study", *(run.label for run in [*history.trials, *history.confirms])}
+    wanted = {"study", *(run.label for run in _trained(history))}
     held = Counter(label for label, _ in rows)
     for label in sorted(wanted | held.keys()):
         if (label in wanted) != held[label]:
@@ -127,7 +132,7 @@ def _runs_wrong(connection: sqlite3.Connection, history: History) -> Iterator[st
 
 
 def _points_wrong(connection: sqlite3.Connection, history: History) -> Iterator[str]:
-    for run in [*history.trials, *history.confirms]:
+    for run in _trained(history):
         rows = connection.execute(
             """select m.key, m.step, m.value from metrics m
             join tags t on t.run_uuid = m.run_uuid and t.key = 'autotune.run'

@@ -11,10 +11,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from autotune.checked_storage import CheckedStorage
 from autotune.cli import main
 from autotune.errors import JournalDamaged, StudyNotFound
 from autotune.history import load
-from autotune.journal_file import CheckedStorage, lines
+from autotune.journal_file import lines
 from autotune.study import start
 
 
