@@ -109,7 +109,7 @@ def check(
     from autotune.report.tables import headline
 
     spec = specs.load(specs.find(study), set_ or ())
-    notes = specs.check(spec)
+    notes = specs.check(spec, runs)
     notes += preflight(spec, address=address, offline=True, waiting=_waiting)
     notes += filter(None, [budget.share_of(spec)])
     notes += map(str, earlier.gather(spec, earlier.under(runs)))
@@ -139,7 +139,7 @@ def run(
     from autotune import spec as specs
 
     spec = specs.load(specs.find(study), set_ or ())
-    specs.check(spec)
+    specs.check(spec, runs)
     _drive(spec, runs, engine, address, standby)
 
 

@@ -87,7 +87,8 @@ def set_aside(history: History, storage: BaseStorage | None) -> Path:
     folder = history.folder
     kept = folder / "earlier" / str(next_number(folder / "earlier"))
     kept.mkdir(parents=True)
-    shutil.copy(folder / "study.yaml", kept)
+    if (folder / "study.yaml").exists():  # it may have run in another folder, on a database
+        shutil.copy(folder / "study.yaml", kept)
     for part in ("trials", "confirm", "figures", "uid", "journal.log"):
         if (folder / part).exists():
             (folder / part).rename(kept / part)

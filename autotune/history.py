@@ -355,8 +355,9 @@ def option(runs: Path) -> str:
 
 
 def names(runs: Path) -> list[str]:
-    """The studies under the runs folder, by name."""
-    return sorted(file.parent.name for file in runs.glob("*/study.yaml"))
+    """The studies under the runs folder, by name: never what all studies share."""
+    found = (file.parent.name for file in runs.glob("*/study.yaml"))
+    return sorted(name for name in found if not specs.is_shared(name))
 
 
 def find(name: str, runs: Path) -> Path:

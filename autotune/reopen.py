@@ -31,40 +31,32 @@ def reopen(spec: StudySpec, folder: Path, storage: BaseStorage | None) -> tuple[
     For the holder of the study's lock, whose `storage` is that of the claim. Raises StudyChanged
     for what may not change any more.
     """
-    stored, notes = folder / "study.yaml", list[str]()
-    if stored.exists():
-        notes += _make_way(specs.load(stored), spec, folder, storage)
-    if storage is not None:
-        _refuse_changes(spec, storage)
-    write_atomically(stored, specs.dump(spec), mode=0o600 if specs.exposed(spec) else 0o644)
+    notes = _make_way(spec, folder, storage)
+    mode = 0o600 if specs.exposed(spec) else 0o644
+    write_atomically(folder / "study.yaml", specs.dump(spec), mode=mode)
     journal = open_journal(spec, folder, create=True, storage=storage)
     if storage is not None:
         journal.write_note(_SPEC, specs.frozen(spec))
     return journal, notes + _unchecked(journal, folder)
 
 
-def _refuse_changes(spec: StudySpec, storage: BaseStorage) -> None:
-    """The study may have begun in another folder, or on another machine."""
-    try:
-        journal = Journal(storage, spec.name, spec.aims.goals, create=False)
-    except StudyNotFound:
-        return
-    if old := journal.note(_SPEC):
-        specs.refuse_changes(old, spec)
-
-
-def _make_way(
-    old: StudySpec, new: StudySpec, folder: Path, storage: BaseStorage | None
-) -> list[str]:
+def _make_way(new: StudySpec, folder: Path, storage: BaseStorage | None) -> list[str]:
     """Sets aside what is there, if the study is to begin anew, and says so."""
-    try:
-        former = _read(old, open_journal(new, folder, storage=storage), folder)
-    except StudyNotFound:
-        former = History(old, folder, "")
-    if former.has_value:
-        specs.refuse_changes(old, new)
+    stored, noted = folder / "study.yaml", None
+    old = specs.load(stored) if stored.exists() else None
+    if old is None and storage is None:
         return []
-    if not specs.differences(old, new) and not _ended(former):
+    try:
+        journal = open_journal(new, folder, storage=storage)
+        former, noted = _read(old or new, journal, folder), journal.note(_SPEC)
+    except StudyNotFound:
+        former = History(old or new, folder, "")
+    changed = [given for given in (old, noted) if given and specs.differences(given, new)]
+    if former.has_value:
+        for given in changed:
+            specs.refuse_changes(given, new)
+        return []
+    if not changed and not _ended(former):
         return []
     kept = set_aside(former, storage)
     if not former.trials:

@@ -19,7 +19,7 @@ from autotune.spec.load import (
     plain,
     refuse_changes,
 )
-from autotune.spec.model import Budget, Confirm, StudySpec, Tracking, Worker
+from autotune.spec.model import Budget, Confirm, StudySpec, Tracking, Worker, is_shared
 from autotune.spec.objectives import Aims, Constraint, Objective, Within
 from autotune.spec.schema import schema
 from autotune.spec.shipped import find, shipped
@@ -42,6 +42,7 @@ __all__ = [
     "exposed",
     "find",
     "frozen",
+    "is_shared",
     "load",
     "load_config",
     "plain",

@@ -15,6 +15,7 @@ from autotune.spec.addresses import address_problems, literal_variables, shown
 from autotune.spec.check import rules, walk
 from autotune.spec.limits import limits
 from autotune.spec.model import StudySpec
+from autotune.spec.places import meeting_problems
 from autotune.spec.reader import Node
 from autotune.spec.sources import read_file, read_study
 from autotune.spec.writer import write
@@ -67,13 +68,16 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
     return spec.read_from(root)
 
 
-def check(spec: StudySpec) -> list[str]:
+def check(spec: StudySpec, runs: Path | None = None) -> list[str]:
     """Tries every combination of names, both ends of every range and every choice.
 
     Answers what the chosen sampler makes no use of. Raises InvalidInput with all that the training
-    config rejects, for passwords in the study, and for numbers beyond all sense.
+    config rejects, for passwords in the study, and for numbers beyond all sense; where `runs`, the
+    folder of all studies, is given, also for databases that lie in a study's folder.
     """
-    if problems := _new_mistakes(spec):
+    problems = _new_mistakes(spec)
+    problems += meeting_problems(spec, runs) if runs else ()
+    if problems:
         raise InvalidInput(in_order([replace(p, where=spec.locate(p.path)) for p in problems]))
     return [*_limits(spec), *literal_variables(spec)]
 

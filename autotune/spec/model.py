@@ -25,7 +25,7 @@ from autotune.train.config import pace, timeout
 from autotune.train.duration import Duration
 from autotune.train.metrics import COSTS
 
-__all__ = ["DATABASE", "STORE", "Budget", "Confirm", "StudySpec", "Tracking", "Worker"]
+__all__ = ["DATABASE", "STORE", "Budget", "Confirm", "StudySpec", "Tracking", "Worker", "is_shared"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 STORE = re.compile(r"sqlite:///.+|(https?|(postgresql|mysql)(\+\w+)?)://[^/\s]\S*", re.ASCII)
@@ -41,6 +41,13 @@ def _fits(written: str, kind: re.Pattern[str]) -> bool:
         raise law("address", "names a variable as ${NAME}, of letters, digits and _")
     begins = written.startswith("${")
     return bool(kind.fullmatch(address.outline)) or (begins and " " not in written)
+
+
+def is_shared(name: str) -> bool:
+    """Whether an entry of the runs folder with this name is of all studies: MLflow's database, what
+    SQLite puts beside it, its artifacts, hidden files. Some file systems know no capitals."""
+    word = name.casefold()
+    return word.startswith((".", "mlflow.db")) or word == "mlartifacts"
 
 
 class Budget(Section):
@@ -128,7 +135,8 @@ class StudySpec(Config):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     name: str
-    """Letters, digits, '.', '_' and '-'; the study lives in runs/<name>."""
+    """Letters, digits, '.', '_' and '-'; the study lives in runs/<name>. Names of files that all
+    studies share, such as mlartifacts, are taken."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Draws the proposals, and through them every trial's own seed."""
     objectives: Objectives = Field(alias="objective")
@@ -175,6 +183,9 @@ class StudySpec(Config):
         if not _NAME.fullmatch(name) or name.strip(".") == "" or name[0] == "-" or len(name) > 100:
             words = "must be 1 to 100 letters, digits, '.', '_' and '-', and not begin with '-'"
             raise law("name", words)
+        if is_shared(name):
+            words = "must not begin with '.' or 'mlflow.db', nor be 'mlartifacts'"
+            raise law("name", f"{words}: such files are shared by all studies; choose another")
         return name
 
     @field_validator("budget")

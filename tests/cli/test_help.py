@@ -14,8 +14,8 @@ COMMANDS = typer.main.get_group(app).commands
 OPTIONS = {
     "init": [],
     "check": ["--set", "--runs", "--address"],
-    "run": ["--set", "--runs", "--engine", "--address"],
-    "resume": ["--runs", "--engine", "--address"],
+    "run": ["--set", "--runs", "--engine", "--address", "--standby"],
+    "resume": ["--runs", "--engine", "--address", "--standby"],
     "list": ["--runs", "--json"],
     "show": ["--runs", "--json"],
     "best": ["--runs", "--json"],

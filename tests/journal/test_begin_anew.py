@@ -85,6 +85,18 @@ def test_a_database_keeps_them_too_and_delete_removes_all(spec: Callable, tmp_pa
     assert sorted(optuna.get_all_study_names(url)) == ["other", "other:confirm"]
 
 
+def test_a_study_that_failed_in_another_folder_begins_anew(
+    spec: Callable, run_to_its_end: Callable, tmp_path: Path
+) -> None:
+    """The database is shared, and this folder has no study.yaml to compare with."""
+    url = f"storage=sqlite:///{tmp_path}/studies.db"
+    fail(start(spec(url), tmp_path / "there"))
+    assert "its 5 trials are kept" in notes(spec(url, CHANGE), tmp_path / "here")[0]
+    run_to_its_end(spec(url, CHANGE), tmp_path / "here")
+    with pytest.raises(StudyChanged, match=r"space.x.high was 2.0, now is 3.0"):
+        start(spec(url, "space.x.high=3.0"), tmp_path / "elsewhere")
+
+
 def test_an_unchanged_spec_begins_anew_where_the_study_had_stopped_itself(
     spec: Callable, run_to_its_end: Callable, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from autotune.cli import main
 from autotune.errors import JournalDamaged, StudyNotFound
 from autotune.history import load
 from autotune.journal_file import lines
+from autotune.spec import dump
 from autotune.study import start
 
 
@@ -72,6 +73,7 @@ def test_a_writer_that_wrote_in_between_does_not_break_the_chain(tmp_path: Path)
     assert [line.wrong for line in lines(path)] == [""] * 6
 
 
+FUNCTION = "autotune.testing.trials:learns"
 TRIAL_9 = b'{"op_code":7,"worker_id":"x","trial_id":99,"step":1,"intermediate_value":1}'
 DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "NUL bytes": (lambda line: line[:20] + bytes(50) + line[70:], "holds 50 NUL bytes"),
@@ -243,3 +245,24 @@ def test_a_sick_study_hides_no_other(
         assert left.value.code == 0 and "autotune repair s" in said
     states = {line["study"]: line["state"] for line in json.loads(said)}
     assert states == {"s": "damaged", "well": "finished"}
+
+
+@pytest.mark.parametrize(("source", "code"), [("well", 0), ("s", 1)])
+def test_a_warm_start_needs_its_own_sources_whole_and_no_others(
+    journal: Path,
+    spec: Callable,
+    run_to_its_end: Callable,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+    code: int,
+) -> None:
+    runs = journal.parents[1]
+    run_to_its_end(spec("name=well"), runs)
+    journal.write_bytes(journal.read_bytes().replace(b"trial-0003", b"trial-0\0\0\0"))
+    new = dump(spec("name=new", f"search={{name: tpe, warm_start: [{source}]}}"))
+    (runs.parent / "new.yaml").write_text(new.replace("tests.nowhere:run", FUNCTION))
+    with pytest.raises(SystemExit) as left:
+        main(["check", str(runs.parent / "new.yaml"), "--runs", str(runs)])
+    assert left.value.code == code
+    said = capsys.readouterr()
+    assert ("journal.log" in said.err) == (source == "s"), said

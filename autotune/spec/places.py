@@ -1,0 +1,38 @@
+"""Studies and the files that they share stand side by side under one folder, and must not meet:
+whatever deletes a study removes its folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from autotune.address import Address
+from autotune.errors import Problem, UserError
+from autotune.spec.model import StudySpec, Tracking
+
+__all__ = ["meeting_problems"]
+
+_SQLITE = "sqlite:///"
+
+
+def meeting_problems(spec: StudySpec, runs: Path) -> Iterator[Problem]:
+    """Database files of `spec` that lie where a study's folder may be, or is to be."""
+    given = spec.tracking_address if spec.tracking != Tracking() else None  # that lies well
+    for address in filter(None, (spec.storage_address, given)):
+        file = _file(address)
+        if file is None or not file.is_relative_to(runs.resolve()):
+            continue
+        parts = file.relative_to(runs.resolve()).parts
+        if len(parts) > 1 or parts == (spec.name,):
+            law = f"`{address.setting}` must not lie in a folder under {runs}/, nor be one"
+            why = "`autotune delete` removes a study with its folder"
+            cure = f"put it beside them, such as {_SQLITE}{runs}/{file.stem}.db"
+            yield Problem(f"{law}: {why}; {cure}", tuple(address.setting.split(".")))
+
+
+def _file(address: Address) -> Path | None:
+    """Of an SQLite database; None for a server, or while a variable is not set."""
+    try:
+        url = address.reveal()
+    except UserError:
+        return None
+    path = url.removeprefix(_SQLITE).partition("?")[0]
+    return Path(path).resolve() if url.startswith(_SQLITE) else None
