@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
 
+from autotune import advisory
 from autotune.address import Address
 from autotune.errors import AutotuneError, MachineFault, Passing, StudyBusy, UserError
 from autotune.faults import machine_fault
-from autotune.files import held_by, take, this_process
+from autotune.files import held_by, take
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
     from sqlalchemy.engine import ExceptionContext
 
 _T = TypeVar("_T")
@@ -34,8 +35,6 @@ __all__ = ["Claimed", "DatabaseAway", "claim", "disconnect", "driver_of", "open_
 
 _PATIENCE = 60.0
 """Seconds that a database which went away is waited for."""
-_TURNS, _PAUSE = 20, 0.1
-"""A server sees a moment late that the driver before has ended."""
 _CLIENT = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -44,27 +43,7 @@ _CLIENT = {
     "tcp_user_timeout": 30_000,
 }
 """For libpq, where the URL says nothing else: a server that is cut off is noticed in 30 s."""
-_SERVER = {
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "30000",
-    "lock_timeout": "60000",
-}
-"""For the server, where its administrator says nothing else: as long until it drops a driver."""
-_KEY = "hashtextextended('autotune/' || coalesce(current_schema(), '') || '/' || :study, 0)"
-_TAKE = f"SELECT pg_try_advisory_lock({_KEY})"
-_HOLDER = f"""
-SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-AND (l.classid::bigint << 32 | l.objid::bigint) = {_KEY}
-"""
-_SET = """
-SELECT set_config(:name, :value, false) FROM pg_settings WHERE name = :name AND source = 'default'
-"""
-_NAME = "autotune, "
-"""How our sessions name themselves to the server, before the process."""
+_COLLISIONS, _PAUSE = 20, 0.1
 _NOT_LET_IN = re.compile(
     r"authentication failed|no password supplied|no pg_hba\.conf entry|permission denied"
     r"|(database|role|user) .* does not exist|invalid connection option|unable to open database"
@@ -130,7 +109,7 @@ def driver_of(address: Address, study: str) -> str:
         if url.startswith("sqlite"):
             return held_by(_lock_file(url, study))
         with _engine(url).connect() as connection:
-            return _holder(connection, study)
+            return advisory.holder(connection, study)
 
 
 def _claim_file(address: Address, url: str, study: str) -> Claimed:
@@ -160,14 +139,20 @@ def _claim_session(address: Address, url: str, study: str) -> Claimed:
 
     connection = _engine(url).connect()
     try:
-        _take_advisory(connection, study)
+        session = advisory.take(connection, study)
         connection.detach()
         once = _Once(connection.connection.dbapi_connection, address)
         storage = _storage(address, {"creator": once, "poolclass": StaticPool})
+        advisory.hang_up_on_silence(storage.engine)
     except BaseException:
         connection.close()
         raise
-    return Claimed(storage, storage.engine.dispose)
+
+    def release() -> None:
+        storage.engine.dispose()
+        advisory.ended(session)
+
+    return Claimed(storage, release)
 
 
 class _Once:
@@ -183,28 +168,6 @@ class _Once:
         return connection
 
 
-def _take_advisory(connection: "Connection", study: str) -> None:
-    from sqlalchemy import text
-
-    for name, value in (*_SERVER.items(), ("application_name", _NAME + this_process())):
-        query = _SET if name in _SERVER else "SELECT set_config(:name, :value, false)"
-        connection.execute(text(query), {"name": name, "value": value[:63]})
-    for _ in range(_TURNS):
-        taken = connection.execute(text(_TAKE), {"study": study}).scalar()
-        connection.commit()
-        if taken:
-            return
-        time.sleep(_PAUSE)
-    raise StudyBusy(study, _holder(connection, study))
-
-
-def _holder(connection: "Connection", study: str) -> str:
-    from sqlalchemy import text
-
-    name = connection.execute(text(_HOLDER), {"study": study}).scalar()
-    return "" if name is None else str(name).removeprefix(_NAME) or "another process"
-
-
 def _storage(address: Address, options: Mapping[str, Any]) -> RDBStorage:
     from sqlalchemy import event
 
@@ -217,7 +180,7 @@ def _storage(address: Address, options: Mapping[str, Any]) -> RDBStorage:
 
 def _without_collisions(make: Callable[[], _T]) -> _T:
     """Tries again where another first start creates the same tables at the same moment."""
-    for _ in range(_TURNS):
+    for _ in range(_COLLISIONS):
         try:
             return make()
         except Exception as error:

@@ -14,12 +14,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
-from autotune import database
+from autotune import advisory, database
 from autotune import spec as specs
 from autotune.address import Address
-from autotune.database import DatabaseAway, claim, driver_of, open_database
+from autotune.database import Claimed, DatabaseAway, claim, driver_of, open_database
 from autotune.engine.drive import drive
 from autotune.errors import MachineFault, StudyBusy, StudyChanged, UserError
 from autotune.history import History, load
@@ -111,6 +112,15 @@ def study(storage: str, *changes: str) -> StudySpec:
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+def parameters(held: Claimed) -> dict[str, Any]:
+    """Of the driver's session."""
+    assert isinstance(held.storage, RDBStorage)
+    with held.storage.engine.connect() as connection:
+        info = connection.connection.driver_connection.info
+        server = connection.exec_driver_sql("SHOW tcp_keepalives_idle").scalar()
+        return {**info.get_parameters(), "pid": info.backend_pid, "server": server}
 
 
 def end_sessions(server: Postgres) -> int:
@@ -220,14 +230,38 @@ class TestLock:
         first.release()
         second.release()
 
+    def test_a_server_that_freezes_is_hung_up_on(
+        self, server: Postgres, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(advisory, "_SILENCE", 1.0)
+        monkeypatch.setattr(advisory, "_TURNS", 3)
+        held = claim(address(server), "shared")
+        study = held.storage.create_new_study([StudyDirection.MINIMIZE], "shared")
+        time.sleep(1.5)  # between statements nobody is silent
+        held.storage.set_study_user_attr(study, "note", 1)
+        session = int(parameters(held)["pid"])
+        os.kill(session, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            with pytest.raises(DatabaseAway):
+                held.storage.set_study_user_attr(study, "note", 2)
+            assert time.monotonic() - began < 30
+            held.release()
+            with pytest.raises(MachineFault, match="has not ended the lost session of process"):
+                claim(address(server), "shared")
+        finally:
+            os.kill(session, signal.SIGCONT)
+        monkeypatch.setattr(advisory, "_TURNS", 100)
+        again = claim(address(server), "shared")
+        assert again.storage.get_study_user_attrs(study) == {"note": 1}
+        again.release()
+
     def test_a_server_that_is_cut_off_is_noticed(self, server: Postgres) -> None:
         """Both sides ask, so that the lock of a machine that vanished is free after half a
         minute; what the URL says goes first."""
         held = claim(address(server), "shared")
-        with held.storage.engine.connect() as connection:  # type: ignore[attr-defined]
-            shown = connection.exec_driver_sql("SHOW tcp_keepalives_idle").scalar()
-            client = connection.connection.driver_connection.info.get_parameters()
-        assert shown in (10, "10") and client["keepalives_idle"] == "10"
+        known = parameters(held)
+        assert known["keepalives_idle"] == "10" and known["server"] in (10, "10")
         held.release()
         options = database._connect_args(url(server) + "?keepalives_idle=99&connect_timeout=2")
         assert set(options) == {"keepalives_interval", "keepalives_count", "tcp_user_timeout"}
