@@ -101,11 +101,13 @@ def _carry_out(
                 done.moments.append(str(moment))
         ended = running.end()
         before.append(verify.whole_lines(scene.journal))
-        _judge(scene, done, ended, known, kind)
+        _judge(scene, done, ended, kind)
         if not strikes and _code(ended) == 0:
             break
         if not done.moments:
             return  # over before it was struck: nothing was tried
+    if scene.begun and "autotune sync" in scene.ended[-1].text:
+        _judge(scene, done, scene.sync().end(), kind)
     _check(scene, done, before, known, server)
 
 
@@ -132,7 +134,7 @@ def _strike(
     return True
 
 
-def _judge(scene: Scene, done: Attempt, ended: Ended, known: Known, kind: Kind) -> None:
+def _judge(scene: Scene, done: Attempt, ended: Ended, kind: Kind) -> None:
     """What can be said of one command."""
     number, code = len(scene.ended), _code(ended)
     done.add("hung", [f"command {number}"] if ended.hung else [])

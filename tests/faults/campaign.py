@@ -29,7 +29,7 @@ PACKAGES = ("autotune", "mlflow", "optuna", "ray", "torch")
 
 class Campaign:
     def __init__(self, out: Path, parallel: int = 2) -> None:
-        self._out, self._parallel = out, parallel
+        self.out, self._parallel = out, parallel
         self._folder = Path(tempfile.mkdtemp(prefix="af-"))
         self._folder.chmod(0o755)  # a server may run as another user
         self._known: dict[tuple[str, Engine], Known] = {}
@@ -40,7 +40,7 @@ class Campaign:
 
         A seed whose study is over before the moment comes has tried nothing.
         """
-        done = [row for row in stored(self._out) if row["kind"] == kind and row["seed"] >= first]
+        done = [row for row in stored(self.out) if row["kind"] == kind and row["seed"] >= first]
         left = count - sum(bool(row["moments"]) for row in done)
         known = {row["seed"] for row in done}
         seeds = (seed for seed in range(first, first + 3 * count) if seed not in known)
@@ -55,24 +55,27 @@ class Campaign:
                 left -= sum(bool(one.moments) for one in new)
         return made
 
-    def close(self) -> None:
-        """Folders of attempts with a problem stay, to be looked into."""
+    def close(self, keep: bool = True) -> None:
+        """Folders of attempts with a problem stay, to be looked into, unless told otherwise."""
         for known in self._known.values():
             shutil.rmtree(known.database.parents[1])
+        if not keep:
+            shutil.rmtree(self._folder)
+            return
         if not any(self._folder.iterdir()):
             self._folder.rmdir()
 
     def _one(self, kind: str, seed: int) -> Attempt:
-        done = attempt(kind, seed, self._folder / f"{kind[:2]}{kind[-2:]}{seed}", self._learn)
-        with self._lock, self._out.open("a") as file:
+        done = attempt(kind, seed, self._folder / f"{kind[:2]}{kind[-2:]}{seed}", self.known)
+        with self._lock, self.out.open("a") as file:
             file.write(json.dumps({**asdict(done), "at": commit()}) + "\n")
         said = "; ".join(f"{name}: {found[0]}" for name, found in done.problems.items())
         when = ", ".join(done.moments) or "over before it was struck"
         print(f"{kind} {seed} ({done.study}, {done.engine}): {when}: {said or 'sound'}", flush=True)
         return done
 
-    def _learn(self, study: str, engine: Engine) -> Known:
-        """One undisturbed run each."""
+    def known(self, study: str, engine: Engine) -> Known:
+        """Of one undisturbed run, made when it is first asked for."""
         with self._lock:
             if (study, engine) not in self._known:
                 scene = Scene(self._folder / f"u{study[0]}{engine[0]}", study, engine)

@@ -187,6 +187,10 @@ class Scene:
         """The study is on disk, so that it can be resumed."""
         return (self.runs / NAME / "study.yaml").exists()
 
+    def sync(self) -> Running:
+        """What a note tells the user to do about events that MLflow has not got."""
+        return Running(self, ("sync", NAME))
+
     def start(self) -> Running:
         """The command that a user would type now: run, or resume where there is a study."""
         if self.begun:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["MlflowServer", "Postgres", "Server"]
+__all__ = ["MlflowServer", "Postgres", "Server", "postgres_is_there"]
 
 _START = 90.0  # seconds that a server may take until it answers
 
@@ -115,6 +115,10 @@ def _open_to(folder: Path, user: str) -> None:
         mode = parent.stat().st_mode
         if mode & 0o001 == 0:
             parent.chmod(mode | 0o001)
+
+
+def postgres_is_there() -> bool:
+    return any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
 def _programs() -> Path:

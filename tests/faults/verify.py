@@ -16,7 +16,7 @@ from autotune.history import History, load
 from autotune.journal import Run
 from tests.faults.scene import NAME, TRIALS, Scene
 
-__all__ = ["Outcome", "doubled", "lost", "outcome", "untracked"]
+__all__ = ["Outcome", "doubled", "lost", "outcome", "untracked", "whole_lines"]
 
 _CREATE, _ATTRIBUTE = 4, 8
 """Optuna's codes in the journal's file: a trial is created, an attribute of it is set."""
