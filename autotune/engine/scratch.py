@@ -64,7 +64,8 @@ def _works_in(pid: int, folder: Path, session: int) -> bool:
     try:
         if os.getsid(pid) != session:
             return False
-        opened = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+        with os.scandir(f"/proc/{pid}/fd") as entries:
+            opened = [os.readlink(entry.path) for entry in entries]
     except OSError:  # it has ended, or is another user's
         return False
     return any(path.startswith(f"{folder}/") for path in opened)

@@ -30,7 +30,8 @@ def _near(path: Path) -> str:
             above = above / part
             continue
         try:
-            entries = sorted(entry.name for entry in islice(os.scandir(above), MOST))
+            with os.scandir(above) as found:
+                entries = sorted(entry.name for entry in islice(found, MOST))
         except OSError:  # no folder, or one that may not be read
             return ""
         if not (name := closest(part, entries)):

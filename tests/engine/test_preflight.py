@@ -16,6 +16,14 @@ from autotune.engine import preflight
 from autotune.engine.gpus import gpus
 from autotune.errors import InvalidInput
 
+
+@pytest.fixture(autouse=True)
+def no_ray_of_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this session may have begun one."""
+    ray = type("Ray", (), {"is_initialized": staticmethod(lambda: False)})
+    monkeypatch.setitem(sys.modules, "ray", ray)
+
+
 STUDY = """\
 name: tiny
 objective: {metric: val_accuracy, goal: maximize}
