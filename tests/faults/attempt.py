@@ -71,18 +71,20 @@ def attempt(kind: str, seed: int, folder: Path, known: Callable[[str, Engine], K
     make, server = KINDS[kind].server, None
     try:
         if make:
-            server = make(folder / "other")
+            server = make(folder.with_name(f"{folder.name}-server"))
             server.start()
-        scene = Scene(folder / "s", study, engine, server.settings if server else [])
+        scene = Scene(folder, study, engine, server.settings if server else [])
         _carry_out(scene, done, random, undisturbed, server)
     finally:
-        processes.end_all(folder / "s")
+        processes.end_all(folder)
         if server:
             server.kill()
     done.codes = [_code(ended) for ended in scene.ended]
     done.seconds = round(time.monotonic() - began, 1)
     if not done.problems:
         shutil.rmtree(folder, ignore_errors=True)
+        if server:
+            shutil.rmtree(server.folder, ignore_errors=True)
     return done
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,22 @@ PACKAGES = ("autotune", "mlflow", "optuna", "ray", "torch")
 class Campaign:
     def __init__(self, out: Path, parallel: int = 2) -> None:
         self.out, self._parallel = out, parallel
-        self._folder = Path(tempfile.mkdtemp(prefix="af-"))
+        # Short, for Ray: see Scene.temporary.
+        self._folder = Path(tempfile.mkdtemp(prefix="af", dir="/tmp"))
         self._folder.chmod(0o755)  # a server may run as another user
+        self._numbers = count()
         self._known: dict[tuple[str, Engine], Known] = {}
         self._lock = threading.Lock()
 
-    def run(self, kind: str, count: int, first: int = 0) -> list[Attempt]:
-        """Attempts of seeds from `first` on, until `count` of them struck; what `out` holds counts.
+    def run(self, kind: str, strikes: int, first: int = 0) -> list[Attempt]:
+        """Attempts of seeds from `first` on, until so many `strikes`; what `out` holds counts.
 
         A seed whose study is over before the moment comes has tried nothing.
         """
         done = [row for row in stored(self.out) if row["kind"] == kind and row["seed"] >= first]
-        left = count - sum(bool(row["moments"]) for row in done)
+        left = strikes - sum(bool(row["moments"]) for row in done)
         known = {row["seed"] for row in done}
-        seeds = (seed for seed in range(first, first + 3 * count) if seed not in known)
+        seeds = (seed for seed in range(first, first + 3 * strikes) if seed not in known)
         made: list[Attempt] = []
         with ThreadPoolExecutor(self._parallel) as pool:
             while left > 0:
@@ -66,10 +69,12 @@ class Campaign:
             self._folder.rmdir()
 
     def _one(self, kind: str, seed: int) -> Attempt:
-        done = attempt(kind, seed, self._folder / f"{kind[:2]}{kind[-2:]}{seed}", self.known)
+        folder = self._folder / str(next(self._numbers))
+        done = attempt(kind, seed, folder, self.known)
         with self._lock, self.out.open("a") as file:
             file.write(json.dumps({**asdict(done), "at": commit()}) + "\n")
         said = "; ".join(f"{name}: {found[0]}" for name, found in done.problems.items())
+        said += f"; see {folder}" if said else ""
         when = ", ".join(done.moments) or "over before it was struck"
         print(f"{kind} {seed} ({done.study}, {done.engine}): {when}: {said or 'sound'}", flush=True)
         return done

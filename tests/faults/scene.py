@@ -170,7 +170,8 @@ class Scene:
 
     @property
     def temporary(self) -> Path:
-        """A short name: Ray keeps sockets there, whose paths have at most 107 characters."""
+        """At most 23 characters, so that Ray's folder lies in it: its sockets have long names, and
+        paths of sockets are short."""
         return self.folder / "t"
 
     @property

@@ -16,6 +16,7 @@ _START = 90.0  # seconds that a server may take until it answers
 
 
 class Server(Protocol):
+    folder: Path
     settings: list[str]
     """What a study needs to be told to use it, as `--set` overrides."""
 
