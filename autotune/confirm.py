@@ -9,6 +9,7 @@ split is read once, for these last trainings.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from autotune.history import FIRST_RULES, SPENT, History
@@ -92,12 +93,14 @@ def _verify(history: History) -> Todo | None:
 
 
 def _again(history: History, trial: Run, purpose: Purpose) -> Todo:
-    """The trial on the next of the seeds for `purpose`."""
+    """The trial on the next of the seeds for `purpose`: the first that it was not trained on, for
+    a repair may have lost any."""
     runs = history.confirms if purpose == Purpose.CONFIRM else history.verifies
-    nth = 1 + sum(run.trial == trial.trial for run in runs)
+    taken = {run.label for run in runs}
+    labels = (f"{purpose}-{trial.trial:04d}-s{nth}" for nth in count(1))
+    nth, label = next((n, label) for n, label in enumerate(labels, 1) if label not in taken)
     parts = (trial.trial, nth) if purpose == Purpose.CONFIRM else (trial.trial, nth, 1)
-    label, seed = f"{purpose}-{trial.trial:04d}-s{nth}", derive(history.spec.seed, *parts)
-    return Todo(label, purpose, trial.trial, seed, trial.params)
+    return Todo(label, purpose, trial.trial, derive(history.spec.seed, *parts), trial.params)
 
 
 def _read(history: History) -> Todo | None:

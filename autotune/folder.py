@@ -18,6 +18,11 @@ from autotune.trial import Purpose, State
 __all__ = ["Claim", "Folder", "Nowhere", "claim", "delete", "next_number", "set_aside", "take_lock"]
 
 
+_STAYS = {"driver.lock", "earlier", "journal.lock", "study.yaml", "tracking.spool"}
+"""What a study that begins anew keeps in its folder."""
+_LAST = ("uid", "journal.log")
+
+
 class Claim:
     """The right to drive a study, until `release`: nobody else writes its journal meanwhile."""
 
@@ -89,9 +94,9 @@ def set_aside(history: History, storage: BaseStorage | None) -> Path:
     kept.mkdir(parents=True)
     if (folder / "study.yaml").exists():  # it may have run in another folder, on a database
         shutil.copy(folder / "study.yaml", kept)
-    for part in ("trials", "confirm", "figures", "uid", "journal.log"):
-        if (folder / part).exists():
-            (folder / part).rename(kept / part)
+    written = {path.name for path in folder.iterdir()} - _STAYS
+    for name in [*sorted(written - {*_LAST}), *(name for name in _LAST if name in written)]:
+        (folder / name).rename(kept / name)
     if storage is not None and history.uid:
         keep_aside(storage, history.spec.name, int(kept.name))
     return kept

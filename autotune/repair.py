@@ -163,12 +163,18 @@ def _losses(spec: StudySpec, folder: Path, salvage: Salvage, runs: Sequence[Run]
     for run in runs:
         if steps := _steps_lost(spec, run):
             yield f"{run.label} lost its reports of steps {', '.join(map(str, steps))}"
-    begun = {f"{run.trial}-{run.label.rpartition('-')[2]}" for run in runs}
-    for file in sorted((folder / "confirm").glob("*.yaml")):
-        if file.stem not in begun:
-            yield f"the retraining confirm/{file.stem} lost its first record: it is begun again"
+    for purpose in (Purpose.CONFIRM, Purpose.VERIFY):
+        begun = {_short(run) for run in runs if run.purpose == purpose}
+        for file in sorted((folder / purpose).glob("*.yaml")):
+            if file.stem not in begun:
+                yield f"{purpose}/{file.stem} lost its first record: it is trained again"
     if salvage.left_out:
         yield f"left out: {salvage.left_out} whole records that say nothing without what is lost"
+
+
+def _short(run: Run) -> str:
+    """As the file of a retraining is called: 3-s1."""
+    return f"{run.trial}-{run.label.rpartition('-')[2]}"
 
 
 def _steps_lost(spec: StudySpec, run: Run) -> list[int]:
