@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ with their parent."""
 _FORK_SERVER = b"multiprocessing.forkserver"
 """Of the Python process, too; the processes that it forks, whose command line is the same, are
 the work's."""
+_OPEN: list[None] = []
+"""One a block that is entered."""
+_ENDING = ExitStack()
 
 
 @contextmanager
@@ -38,8 +41,22 @@ def no_processes_left() -> Iterator[None]:
     """Ends on leaving what was started in between and still runs, grandchildren included.
 
     A process that has a session of its own (setsid, `start_new_session=True`) was meant to go on,
-    and does.
+    and does. Where blocks overlap, as the simulate engine's do, all ends with the last of them: it
+    cannot be told whose a process is.
     """
+    if not _OPEN:
+        _ENDING.enter_context(_swept())
+    _OPEN.append(None)
+    try:
+        yield
+    finally:
+        _OPEN.pop()
+        if not _OPEN:
+            _ENDING.close()
+
+
+@contextmanager
+def _swept() -> Iterator[None]:
     with _adopting():
         before, pools = {process.key for process in _family()}, set(_pools())
         try:

@@ -22,15 +22,16 @@ from typing import TYPE_CHECKING, Any
 from autotune.clock import VirtualClock
 from autotune.engine import worker
 from autotune.engine.interrupt import Interrupts
+from autotune.engine.watch import Watch
 from autotune.trial import Assignment, Decision, Reply, Report
 
 if TYPE_CHECKING:
     from autotune.study import Study
 
-__all__ = ["Curve", "Work", "recorded", "run"]
+__all__ = ["Curve", "Work", "real", "recorded", "run"]
 
 Work = Callable[[Assignment], Iterator[Reply]]
-"""What `autotune.engine.worker.work` is: the reports, and a Failure or a Fault where the work ends
+"""What `real` is: the reports, and a Failure or a Fault where the work ends
 in one."""
 
 Curve = Callable[[Mapping[str, Any], int], Iterable[tuple[Mapping[str, float], float]]]
@@ -57,7 +58,12 @@ def recorded(curve: Curve) -> Work:
     return work
 
 
-def run(study: "Study", workers: int = 1, work: Work = worker.work) -> None:
+def real(assignment: Assignment) -> Iterator[Reply]:
+    """Work that is done, within the time limits of the assignment."""
+    return worker.work(assignment, Watch(assignment))
+
+
+def run(study: "Study", workers: int = 1, work: Work = real) -> None:
     """Run `study` to its end with `workers`, or fewer where `worker.max` says so.
 
     The default `work` trains in this process, one step of one worker at a time, and takes the
@@ -138,6 +144,9 @@ class _Simulation:
 
     def _put(self, job: _Job) -> None:
         seconds = job.advance()
+        if self._interrupts.pending:  # the work makes a failure of it, as of the user's own
+            job.close()
+            raise self._interrupts.pending
         heappush(self._jobs, (self._clock.seconds + seconds, next(self._order), job))
 
     def _step(self, job: _Job) -> None:

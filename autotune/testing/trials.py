@@ -23,6 +23,7 @@ __all__ = [
     "hangs_in_c",
     "hangs_when_stopped",
     "keeps_a_pool",
+    "lasts_beside_a_process",
     "learns",
     "leaves",
     "meets_a_full_disk",
@@ -193,6 +194,15 @@ def mistypes(config: Config, trial: FunctionTrial) -> None:
 
 def says_nothing(config: Config, trial: FunctionTrial) -> None:
     time.sleep(config.get("seconds", 0.0))
+
+
+def lasts_beside_a_process(config: Config, trial: FunctionTrial) -> None:
+    """Needs its process, and leaves it behind."""
+    pid = os.posix_spawnp("sleep", ["sleep", "600"], os.environ)
+    (trial.folder / "process").write_text(str(pid))
+    for epoch in range(1, config["epochs"] + 1):
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0), "it is there"
+        trial.report(epoch, loss=1.0)
 
 
 def keeps_a_pool(config: Config, trial: FunctionTrial) -> None:

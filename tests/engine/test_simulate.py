@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from autotune.errors import StudyChanged, StudyFailed
 from autotune.history import History, load
 from autotune.spec import StudySpec
 from autotune.study import Study, in_memory, start
-from autotune.testing.engine import EngineContract, ScriptedStudy, assign
+from autotune.testing.engine import EngineContract, ScriptedStudy, assign, is_alive
 from autotune.trial import Assignment, Decision, Reason, Report, State
 
 
@@ -201,3 +202,32 @@ def test_fixed_configurations_come_first_also_after_a_resume(tmp_path: Path) -> 
     assert [run.params for run in whole[:3]] == params[:3]
     with pytest.raises(StudyChanged, match="search.fixed was .* now is not given"):
         start(study_spec("search={name: tpe}", *changes[1:]), tmp_path)
+
+
+def test_ctrl_c_in_the_work_is_no_failure_of_it(tmp_path: Path) -> None:
+    study = ScriptedStudy([assign(0, tmp_path, "naps", 3, seconds=0.5)])
+    handlers = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGALRM: lambda *_: os.kill(os.getpid(), signal.SIGINT),
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            simulate.run(study)  # type: ignore[arg-type]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert study.stopped and study.ended == []
+
+
+def test_processes_of_work_that_overlaps_end_with_the_last(tmp_path: Path) -> None:
+    """The first that ends does not end those of the other."""
+    queue = [
+        assign(n, tmp_path, "lasts_beside_a_process", epochs) for n, epochs in ((0, 1), (1, 3))
+    ]
+    study = ScriptedStudy(queue, worker={"cpus": 1, "gpus": 0, "max": 2})
+    simulate.run(study, workers=2)  # type: ignore[arg-type]
+    assert not study.failures() and len(study.reports[1]) == 3
+    pids = [int((tmp_path / str(n) / "process").read_text()) for n in range(2)]
+    assert not any(is_alive(pid) for pid in pids)
