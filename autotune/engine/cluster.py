@@ -61,12 +61,14 @@ _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Ray takes 127.0.0.1 for its address, unasked on these systems, where this is 0."""
 _MODE = "RAY_AUTH_MODE"
 _QUIET = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+_ENDING = 4.0
+"""Seconds that a gcs which lives has for answering, when Ray is left."""
 _KNOCKS = 8
 """How many looks in a row a joined cluster must not answer to be lost."""
 
 
 class RayLost(Passing):
-    """A Ray of our own has died."""
+    """A Ray of our own has died, or did not start."""
 
     cure = "the study goes on with a new Ray"
 
@@ -105,7 +107,7 @@ def connection(address: str | None = None, last_words: str = "") -> Iterator[Clu
         owned = not ray.is_initialized()
         if owned:
             stack.enter_context(_joined(address) if address else _begun(folder))
-        probe.start(_look(), stand_in.start if owned and not address else _nothing)
+        probe.start(_look(), stand_in.help if owned and not address else _nothing)
         stack.callback(probe.close)
         yield Cluster(owned, owned and not address, probe, folder)
 
@@ -117,7 +119,7 @@ def _begun(folder: Path) -> Iterator[None]:
             try:
                 ray.init("local", include_dashboard=False, _temp_dir=str(folder), **_QUIET)
             except Exception as error:
-                raise MachineFault(f"Ray did not start: {_one_line(error)}") from error
+                raise RayLost(f"Ray did not start: {_one_line(error)}") from error
         _take_back_sigterm()
         with _ready_processes():
             yield
@@ -127,7 +129,7 @@ def _begun(folder: Path) -> Iterator[None]:
 def _joined(address: str) -> Iterator[None]:
     _knock(address)
     with _admitted(address), _ending():
-        with settings(ray_utils, {"set_sigterm_handler": lambda handler: None}), hushed():
+        with settings(ray_utils, {"set_sigterm_handler": _nothing}), hushed():
             try:
                 ray.init(address, runtime_env={"env_vars": _WORKER_ENVIRONMENT}, **_QUIET)
             except Exception as error:
@@ -143,7 +145,7 @@ def _ending() -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(Exception), hushed():  # of a Ray that is half begun, or dead
+        with suppress(Exception):  # of a Ray that is half begun, or dead
             ray.shutdown()
 
 
@@ -156,7 +158,15 @@ def _only_what_trials_need() -> AbstractContextManager[ExitStack]:
         unwanted["start_api_server"] = _nothing
     stack.enter_context(settings(ray_node.Node, unwanted))
     stack.enter_context(settings(ray_constants, {"ENABLE_RAY_CLUSTER": False}))
-    stack.enter_context(settings(ray_utils, {"set_sigterm_handler": _nothing}))
+    share_fate = ray_utils.set_kill_on_parent_death_linux
+
+    def apart() -> None:
+        """Signals to the driver's process group, as a terminal sends them, are the driver's."""
+        os.setpgid(0, 0)
+        share_fate()
+
+    begin = {"set_sigterm_handler": _nothing, "set_kill_on_parent_death_linux": apart}
+    stack.enter_context(settings(ray_utils, begin))
     return stack
 
 
@@ -305,20 +315,27 @@ class _Knocks:
 
 
 class _StandIn:
-    """Calls to a dead gcs may wait for it for ever. Another one in its place refuses them: they are
-    meant for the one that died."""
+    """Calls to a dead gcs may wait for it for ever, and so do those to one that is ending. Another
+    one in its place refuses them: they are meant for the one that died."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def help(self, passed: float) -> None:
+        """`passed`: seconds that the main thread has been leaving for."""
         node = ray_worker._global_node
-        if node is None or (dead := node.all_processes["gcs_server"][0].process).poll() is None:
+        if self._process or node is None:
             return
+        gcs = node.all_processes["gcs_server"][0].process
+        if gcs.poll() is None:
+            if passed < _ENDING:
+                return
+            gcs.kill()
+            gcs.wait()
         end_processes(self._folder)  # which would take it for the old one
         flag, port = "--gcs_server_port=", node.gcs_address.rpartition(":")[2]
-        command = [flag + port if word.startswith(flag) else word for word in dead.args]
+        command = [flag + port if word.startswith(flag) else word for word in gcs.args]
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -51,6 +51,9 @@ __all__ = [
 ]
 
 Engine = Literal["ray", "inline"]
+_PATIENCE, _HURRY = 30.0, 10.0
+"""Seconds that the tracker has for what it has not written yet, also when a signal stops the study:
+Slurm kills 30 s after it. The rest waits in its spool."""
 
 _TURN = 1.0
 """Seconds between two questions whether a study is still driven by another process."""
@@ -91,6 +94,7 @@ def drive(
         _run(driven, engine, address)
 
     faults: Counter[type[Passing]] = Counter()
+    patience = _PATIENCE
     try:
         while True:
             try:
@@ -107,8 +111,11 @@ def drive(
                     raise
                 tell(FaultPassing(f"{fault}; {fault.cure}"))
                 fault.wait()
+    except KeyboardInterrupt:
+        patience = _HURRY
+        raise
     finally:
-        unwritten = tracker.close()
+        unwritten = tracker.close(patience)
     driven.raise_error()
     return driven.history, _notes(tracker, unwritten, spec)
 
@@ -157,8 +164,8 @@ class _LateTracker:
         self._tracker = self._tracker or self._begin()
         self._tracker.record(event)
 
-    def close(self) -> str:
-        return self._tracker.close() if self._tracker else ""
+    def close(self, timeout: float) -> str:
+        return self._tracker.close(timeout) if self._tracker else ""
 
     @property
     def notes(self) -> Sequence[str]:

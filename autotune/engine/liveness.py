@@ -10,8 +10,8 @@ __all__ = ["LivenessProbe"]
 
 _INTERVAL = 0.5
 """Seconds between two looks."""
-_GIVE_UP = 60.0
-"""Seconds that the main thread has for leaving."""
+_SLOW, _GIVE_UP = 2.0, 60.0
+"""Seconds that the main thread has for leaving, before it is helped and before it is ended."""
 
 
 class LivenessProbe:
@@ -27,12 +27,13 @@ class LivenessProbe:
         """What died; "" while all lives."""
         self._last_words = last_words
         self._look: Callable[[], str] = lambda: ""
-        self._help: Callable[[], None] = lambda: None
+        self._help: Callable[[float], None] = lambda passed: None
         self._closing, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._watch, name="liveness", daemon=True)
 
-    def start(self, look: Callable[[], str], help: Callable[[], None]) -> None:
-        """`look` says what has died, or ""; `help` makes calls return that wait for the dead."""
+    def start(self, look: Callable[[], str], help: Callable[[float], None]) -> None:
+        """`look` says what has died, or "". `help` makes calls return that wait for the dead; it is
+        called again and again until the main thread has left."""
         self._look, self._help = look, help
         self._thread.start()
 
@@ -58,10 +59,13 @@ class LivenessProbe:
     def _watch(self) -> None:
         while not self._closing.wait(_INTERVAL) and not self.is_lost():
             pass
-        if self.lost and not self._ended.is_set():
-            self._help()
-        if not self._ended.wait(_GIVE_UP) and self._last_words:
-            why = self.lost or "Ray does not end"
-            with suppress(OSError):
-                os.write(2, f"stopped: {why}; {self._last_words}\n".encode())
-            os._exit(1)
+        since = time.monotonic()
+        while not self._ended.wait(_INTERVAL):
+            passed = time.monotonic() - since
+            if self.lost or passed > _SLOW:
+                self._help(passed)
+            if passed > _GIVE_UP and self._last_words:
+                why = self.lost or "Ray does not end"
+                with suppress(OSError):
+                    os.write(2, f"stopped: {why}; {self._last_words}\n".encode())
+                os._exit(1)
