@@ -26,7 +26,7 @@ from autotune.engine import simulate
 from autotune.space import Space
 from autotune.spec import StudySpec
 
-__all__ = ["build"]
+__all__ = ["NAME", "build", "measure"]
 
 NAME, EPOCHS = "large", 9
 COMMANDS = {"show": ("show", NAME), "show --json": ("show", NAME, "--json"), "best": ("best", NAME)}
@@ -52,9 +52,9 @@ SPACE = {
 }
 
 
-def build(runs: Path, trials: int) -> None:
-    """Journals a study of `trials` under `runs`, as a run of it would."""
-    driven = study.start(spec(trials), runs)
+def build(runs: Path, trials: int, tracking: str = "none") -> None:
+    """Journals a study of `trials` under `runs`, as a run of it would; tells no tracker."""
+    driven = study.start(spec(trials, tracking), runs)
     with mock.patch("os.fsync"):  # it is not what is measured
         try:
             simulate.run(driven, 1, simulate.recorded(curve))
@@ -62,7 +62,7 @@ def build(runs: Path, trials: int) -> None:
             driven.close()
 
 
-def spec(trials: int) -> StudySpec:
+def spec(trials: int, tracking: str) -> StudySpec:
     return StudySpec.model_validate(
         {
             "name": NAME,
@@ -73,7 +73,7 @@ def spec(trials: int) -> StudySpec:
             "schedule": {"name": "none"},
             "budget": {"trials": trials},
             "confirm": {"top": 3, "seeds": 3},
-            "tracking": {"uri": "none"},
+            "tracking": {"uri": tracking},
         }
     )
 
@@ -87,9 +87,9 @@ def curve(config: Mapping[str, Any], seed: int) -> Iterator[tuple[dict[str, floa
         yield {**losses, **scores}, 0.5
 
 
-def measure(runs: Path, arguments: tuple[str, ...]) -> tuple[float, float]:
-    """Wall and processor seconds of one command."""
-    script = "from autotune.cli import main; main()"
+def measure(runs: Path, arguments: tuple[str, ...], first: str = "") -> tuple[float, float]:
+    """Wall and processor seconds of one command, in a process that does `first`."""
+    script = f"{first}from autotune.cli import main; main()"
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command = [sys.executable, "-c", script, *arguments, "--runs", str(runs)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -268,7 +268,7 @@ def sync(name: str, runs: Path) -> list[str]:
     try:
         told = history.load(name, runs)
         _tracked(told, runs)
-        notes, unwritten = _tell(told, runs, events.retold(told), timeout=600)
+        notes, unwritten = _tell(told, runs, list(events.retold(told)), timeout=600)
     finally:
         claimed.release()
     if unwritten:
@@ -303,10 +303,14 @@ def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str
 
 
 def _tell(
-    told: History, runs: Path, between: Iterable[Event], timeout: float = 30.0
+    told: History, runs: Path, between: Sequence[Event], timeout: float = 30.0
 ) -> tuple[list[str], str]:
-    """Notes, and what was not written."""
-    tracker = tracker_for(told.spec, runs, partial(events.retold, told))
+    """Notes, and what was not written. `between`: all that the journal holds, or nothing."""
+
+    def retell() -> Iterable[Event]:
+        return between or events.retold(told)
+
+    tracker = tracker_for(told.spec, runs, retell)
     over = budget.is_over(told, told.elapsed())
     for event in (events.opening(told), *between, events.closing(told, over)):
         tracker.record(event)

@@ -8,6 +8,7 @@ events are told again; times are those of the events, so that a sync gives the s
 import getpass
 import math
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from autotune.address import Address, without_login
 from autotune.tracking.background import BackgroundTracker, Retell, StoreLost
 from autotune.tracking.base import Event, StudyOpened
+from autotune.tracking.bulk import NewRun, ms, write_runs
 from autotune.tracking.database import import_quietly, is_damage, make_ready
 from autotune.tracking.gather import Point, RunChange, StudyChange, gather
 from autotune.tracking.mlflow_formatting import child_tags, end_of, metric_key, param_text, tag_text
@@ -41,6 +43,8 @@ _REFUSALS = {
 """Error codes that another attempt will not mend, such as for a run deleted in the UI."""
 _PAGE = 10_000
 """Runs an answer."""
+_MANY = 25
+"""New runs from which on they are written at once: not those of a study that runs."""
 
 
 class MlflowTracker(BackgroundTracker):
@@ -117,6 +121,15 @@ def _spelling(path: Path) -> str:
     return f"sqlite:///{path.parent}/{'./' * before}{path.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What is to be written of a run, in MLflow's words."""
+
+    tags: dict[str, str]
+    params: dict[str, str]
+    points: list[Point]
+
+
 @dataclass(slots=True)
 class _Run:
     """One run, and what the store is known to hold of it: only what is missing is written."""
@@ -145,27 +158,39 @@ class _Run:
         reports: Iterable[Point] = (),
         summary: Iterable[Point] = (),
     ) -> None:
-        """One batch, or none. Params cannot change; a summary is written again where it differs."""
+        """One batch. Params cannot change; a summary is written again where it differs."""
         from mlflow.entities import Metric, Param, RunTag
 
-        told = {metric_key(key): param_text(value) for key, value in (params or {}).items()}
-        words = {key: word for key, word in told.items() if self.params.get(key) != word}
-        marks = {key: tag_text(tag) for key, tag in tags.items()}
-        marks = {key: tag for key, tag in marks.items() if self.tags.get(key, "") != tag}
-        points = [*self._new(reports), *self._changed(summary)]
+        news = self.news(tags, params, reports, summary)
         self.client.log_batch(
             self.id,
-            [Metric(metric_key(p.key), float(p.value), _ms(p.at), p.step) for p in points],
-            [Param(key, word) for key, word in words.items()],
-            [RunTag(key, tag) for key, tag in marks.items()],
+            [Metric(p.key, p.value, ms(p.at), p.step) for p in news.points],
+            [Param(key, word) for key, word in news.params.items()],
+            [RunTag(key, tag) for key, tag in news.tags.items()],
         )
-        self.params |= words
-        self.tags |= marks
+        self.params |= news.params
+        self.tags |= news.tags
+
+    def news(
+        self,
+        tags: Mapping[str, str],
+        params: Mapping[str, Scalar] | None,
+        reports: Iterable[Point],
+        summary: Iterable[Point],
+    ) -> _News:
+        """What the store lacks, in MLflow's words."""
+        told = {metric_key(key): param_text(value) for key, value in (params or {}).items()}
+        marks = {key: tag_text(tag) for key, tag in tags.items()}
+        return _News(
+            {key: tag for key, tag in marks.items() if self.tags.get(key, "") != tag},
+            {key: word for key, word in told.items() if self.params.get(key) != word},
+            [*self._new(reports), *self._changed(summary)],
+        )
 
     def end(self, status: str, at: float) -> None:
         """The last write of a run: one that has ended holds all that was told before."""
         if self.status != status:
-            self.client.set_terminated(self.id, status, _ms(at) or None)
+            self.client.set_terminated(self.id, status, ms(at) or None)
             self.status = status
 
     def reopen(self) -> None:
@@ -185,10 +210,11 @@ class _Run:
         for point in reports:
             if self._holds(point.step):
                 continue
-            steps = self._history(metric_key(point.key))
+            key = metric_key(point.key)
+            steps = self._history(key)
             if point.step not in steps:
                 steps.add(point.step)
-                yield point
+                yield Point(key, point.step, float(point.value), point.at)
 
     def _holds(self, step: int) -> bool:
         return self.status in ("FINISHED", "FAILED") and step <= int(self.tags.get("steps", 0))
@@ -204,7 +230,7 @@ class _Run:
             key, value = metric_key(point.key), float(point.value)
             if not _equal(self.latest.get(key), value):
                 self.latest[key] = value
-                yield point
+                yield Point(key, point.step, value, point.at)
 
 
 class _MlflowStore:
@@ -237,7 +263,12 @@ class _MlflowStore:
         assert parent is not None, "`open` comes first"
         try:
             self._write_artifacts(parent, change)
-            refused = [self._write_run(parent, label, run) for label, run in change.runs.items()]
+            many = self._write_many(parent, change)
+            refused = [
+                self._write_run(parent, label, run)
+                for label, run in change.runs.items()
+                if label not in many
+            ]
             self._write_parent(parent, change)
         except BaseException as error:
             # What is known of the store may be wrong now, such as a run created whose answer was
@@ -321,23 +352,59 @@ class _MlflowStore:
             return f"{label}: {' '.join(error.message.split())[:120]}"
         return ""
 
+    def _write_many(self, parent: _Run, change: StudyChange) -> set[str]:
+        """Writes the runs that the store does not know at once where that can be done; their
+        labels."""
+        new = {
+            label: run
+            for label, run in change.runs.items()
+            if label not in self._runs and run.started is not None and run.started.at > 0
+        }
+        if self._path is None or len(new) < _MANY:
+            return set()
+        made = {label: self._made_of(parent, label, run) for label, run in new.items()}
+        named = {label: both for label, both in made.items() if "" not in both[1].names}
+        if not write_runs(self._path, self._experiment, [run for _, run in named.values()]):
+            return set()
+        self._runs |= {label: run for label, (run, _) in named.items()}
+        return set(named)
+
+    def _made_of(self, parent: _Run, label: str, change: RunChange) -> tuple[_Run, NewRun]:
+        """The run that `_write_child` would leave, which nobody has written yet."""
+        started, ended = change.started, change.finished
+        assert started is not None
+        tags = self._tags(label, self._born(parent, child_tags(change, 0)))
+        run = _Run(self._client, uuid.uuid4().hex, "RUNNING", tags=tags, found=False)
+        news = run.news({}, started.params, change.points(), change.summary())
+        run.params, run.status = news.params, _status(change)
+        end = ms(ended.at) if ended else None
+        new = NewRun(run.id, label, run.status, ms(started.at), end, tags, run.params, news.points)
+        return run, new
+
     def _write_child(self, parent: _Run, label: str, change: RunChange) -> None:
         run = self._runs.get(label)
         tags = child_tags(change, run.last_step() if run else 0)
         if run is None:
             at = change.started.at if change.started else 0.0
-            born = {"mlflow.parentRunId": parent.id, "state": str(State.RUNNING), **tags}
-            run = self._runs[label] = self._create(label, label, at, born)
+            run = self._runs[label] = self._create(label, label, at, self._born(parent, tags))
         elif run.status == "KILLED" and change.finished is None:
             tags["state"] = State.RUNNING
             run.reopen()
         params = change.started.params if change.started else None
         run.write(tags, params, change.points(), change.summary())
         if change.finished is not None:
-            failed = change.finished.state is State.FAILED
-            run.end("FAILED" if failed else "FINISHED", change.finished.at)
+            run.end(_status(change), change.finished.at)
+
+    def _born(self, parent: _Run, tags: Mapping[str, str]) -> dict[str, str]:
+        return {"mlflow.parentRunId": parent.id, "state": str(State.RUNNING), **tags}
 
     def _create(self, label: str, name: str, at: float, tags: Mapping[str, str]) -> _Run:
+        tags = self._tags(label, tags)
+        made = self._client.create_run(self._experiment, ms(at) or None, tags, name)
+        return _Run(self._client, made.info.run_id, made.info.status, tags=tags, found=False)
+
+    def _tags(self, label: str, tags: Mapping[str, str]) -> dict[str, str]:
+        """All that a run begins with."""
         assert self._opened is not None
         tags = {
             "autotune.uid": self._opened.uid,
@@ -346,9 +413,13 @@ class _MlflowStore:
             "mlflow.user": _user(),
             **tags,
         }
-        tags = {key: tag_text(tag) for key, tag in tags.items() if tag}
-        made = self._client.create_run(self._experiment, _ms(at) or None, tags, name)
-        return _Run(self._client, made.info.run_id, made.info.status, tags=tags, found=False)
+        return {key: tag_text(tag) for key, tag in tags.items() if tag}
+
+
+def _status(change: RunChange) -> str:
+    if change.finished is None:
+        return "RUNNING"
+    return "FAILED" if change.finished.state is State.FAILED else "FINISHED"
 
 
 def _experiment(client: "MlflowClient", opened: StudyOpened, location: str | None) -> str:
@@ -399,10 +470,6 @@ def find_runs(client: "MlflowClient", experiment: str, uid: str) -> "list[Run]":
 
 def _equal(a: float | None, b: float) -> bool:
     return a is not None and (a == b or (math.isnan(a) and math.isnan(b)))
-
-
-def _ms(at: float) -> int:
-    return round(at * 1000)
 
 
 def _user() -> str:

@@ -93,7 +93,7 @@ class Outbox:
     def _put(self, event: Event) -> None:
         key = identity(event)
         known = self._events.get(key)
-        if known is not None:
+        if known is not None and event is not known:
             # Of two reports of a step the first counts.
             if isinstance(event, RunStarted | RunReported) or encode(known) == encode(event):
                 event = known

@@ -66,6 +66,17 @@ def _docs_in(config: type) -> dict[str, str]:
 
 def variants(annotation: Any) -> Mapping[str, type[BaseModel]]:
     """The configs a field or a union may hold, by `name`; one without a name has the key ""."""
+    known = _VARIANTS.get(id(annotation))
+    if known is None:
+        known = _VARIANTS[id(annotation)] = (annotation, _variants(annotation))
+    return known[1]
+
+
+_VARIANTS: dict[int, tuple[Any, Mapping[str, type[BaseModel]]]] = {}
+"""By the annotation, which need not be hashable: each config of a study asks for the same ones."""
+
+
+def _variants(annotation: Any) -> dict[str, type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         field = annotation.model_fields.get("name")
         names = get_args(field.annotation) if field else ()
