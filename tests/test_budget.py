@@ -182,6 +182,38 @@ def test_all_sessions_count_and_what_is_left_half_done_has_an_end() -> None:
     assert views.state(load("s", Path("runs"))) == "finished"
 
 
+class Killed(Exception):
+    """Stands for kill -9: nothing is closed."""
+
+
+@pytest.mark.parametrize("every", [3, 17, 40])
+@pytest.mark.parametrize("schedule", ["{name: asha}", "{name: asha, form: promotion}"])
+def test_killed_again_and_again_it_ends_in_its_time(every: int, schedule: str) -> None:
+    def mortal(config: Mapping[str, Any], seed: int) -> Iterator[tuple[dict[str, float], float]]:
+        for metrics, seconds in steps(2.0)(config, seed):
+            left.append(0)
+            if len(left) % every == 0:
+                raise Killed
+            yield metrics, seconds
+
+    spec, left = read("budget.time=200s", f"schedule={schedule}"), list[int]()
+    for _ in range(500):
+        study = start(spec, Path("runs"))
+        try:
+            simulate.run(study, 2, simulate.recorded(mortal))
+            break
+        except Killed:
+            study._folder.release()
+    assert study.complete and study.elapsed() <= 202
+    study.close()
+    known = load("s", Path("runs"))
+    assert views.state(known) == "finished" and known.noted(ENDED)
+    assert all(run.state.finished for run in known.runs())
+    assert known.best() and known.confirms and len(known.confirms) <= 6
+    ended = known.noted(ENDED)["elapsed"]  # type: ignore[index]
+    assert all(run.outcome["elapsed"] <= ended + 2 for run in known.trials)
+
+
 @pytest.mark.parametrize("name", sorted({*variants(SamplerConfig)} - {"grid"}))
 def test_no_sampler_minds_a_trial_that_ended_before_it_reported(name: str) -> None:
     study = start(read("budget.time=50s", f"search={{name: {name}}}"), Path("runs"))
