@@ -6,11 +6,12 @@ Heavy modules are imported inside the commands, so that `autotune --help` answer
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from autotune.engine.base import EngineName
 from autotune.engine.interrupt import Interrupts, exit_code
 from autotune.errors import (
     AutotuneError,
@@ -22,8 +23,8 @@ from autotune.errors import (
 )
 
 if TYPE_CHECKING:
-    from autotune.history import History
     from autotune.spec import StudySpec
+    from autotune.study.history import History
 
 __all__ = ["app", "main"]
 
@@ -57,7 +58,7 @@ Sets = Annotated[
     ),
 ]
 Engine = Annotated[
-    Literal["ray", "inline"],
+    EngineName,
     typer.Option("--engine", help="inline: in this process, one trial at a time; pdb works."),
 ]
 Standby = Annotated[
@@ -103,16 +104,17 @@ def check(
 
     Example: autotune check studies/quickstart.yaml
     """
-    from autotune import budget, earlier
     from autotune import spec as specs
-    from autotune.engine.preflight import preflight
+    from autotune.app.preflight import preflight
     from autotune.report.tables import headline
+    from autotune.study import budget
+    from autotune.study.warm_start import collect
 
     spec = specs.load(specs.find(study), set_ or ())
     notes = specs.check(spec, runs)
     notes += preflight(spec, address=address, offline=True, waiting=_waiting)
     notes += filter(None, [budget.share_of(spec)])
-    notes += map(str, earlier.gather(spec, earlier.under(runs)))
+    notes += map(str, collect.gather(spec, collect.under(runs)))
     count = spec.space.count()
     size = f"; {count:,} combinations" if count is not None else ""
     typer.echo(f"OK: {headline(spec)}{size}")
@@ -155,8 +157,8 @@ def resume(
 
     Example: autotune resume quickstart
     """
-    from autotune import history
     from autotune import spec as specs
+    from autotune.study import history
 
     folder = history.find(name, runs)
     _drive(specs.load(folder / "study.yaml"), runs, engine, address, standby)
@@ -167,8 +169,8 @@ def _drive(
 ) -> None:
     from rich.console import Console
 
-    from autotune import history as histories
     from autotune.report import live, tables
+    from autotune.study import history as histories
 
     option = histories.option(runs)
     for note in _preflight(spec, runs, engine, address):
@@ -177,7 +179,7 @@ def _drive(
     console.print(tables.headline(spec), highlight=False, soft_wrap=not console.is_terminal)
     try:
         with live.view(spec, console) as view:
-            from autotune.engine.drive import drive
+            from autotune.app.runner import drive
 
             history, notes = drive(spec, runs, [view.record], engine, address, standby)
     except KeyboardInterrupt as stop:
@@ -199,8 +201,8 @@ def _drive(
 
 def _preflight(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -> list[str]:
     """What a study needs before it starts; a finished one needs nothing."""
-    from autotune.engine.drive import is_finished
-    from autotune.engine.preflight import preflight
+    from autotune.app.preflight import preflight
+    from autotune.app.runner import is_finished
 
     try:
         return preflight(spec, engine, address, waiting=_waiting)
@@ -280,7 +282,7 @@ def export(
 
     Example: autotune export quickstart -o best/
     """
-    from autotune.engine.drive import tell_figures
+    from autotune.app.runner import tell_figures
     from autotune.export.bundle import export as write
     from autotune.report.views import state
 
@@ -310,7 +312,7 @@ def train(
 
     Example: autotune train best/best.yaml
     """
-    from autotune.engine.alone import train_alone
+    from autotune.app.train_config import train_alone
 
     for line in train_alone(config, out):
         typer.echo(line)
@@ -328,7 +330,7 @@ def ui(
 
     Example: autotune ui quickstart
     """
-    from autotune.engine.drive import artifacts, store_of
+    from autotune.app.runner import artifacts, store_of
     from autotune.tracking.ui import page, serve_ui
 
     store, uid = store_of(name, runs)
@@ -357,9 +359,9 @@ def sync(
       autotune sync quickstart
       autotune sync --all
     """
-    from autotune import history
-    from autotune.engine.drive import Untracked
-    from autotune.engine.drive import sync as tell_again
+    from autotune.app.runner import Untracked
+    from autotune.app.runner import sync as tell_again
+    from autotune.study import history
 
     if (name is None) == (not all_):
         raise UserError("name one study, or give --all")
@@ -389,7 +391,7 @@ def repair(name: Name, runs: Runs = RUNS) -> None:
 
     Example: autotune repair quickstart
     """
-    from autotune.repair import repair as mend
+    from autotune.study.journal.repair import repair as mend
 
     for line in mend(name, runs):
         typer.echo(line)
@@ -405,12 +407,12 @@ def delete(
 
     Example: autotune delete quickstart --yes
     """
-    from autotune import history, study
+    from autotune.study import history, machine
 
     folder = history.find(name, runs)
     if not yes:
         typer.confirm(f"remove {folder} with all its trials and weights?", abort=True)
-    typer.echo(f"removed {study.delete(name, runs)}; its MLflow runs stay")
+    typer.echo(f"removed {machine.delete(name, runs)}; its MLflow runs stay")
 
 
 @app.command()
@@ -426,7 +428,7 @@ def schema() -> None:
 
 
 def _load(name: str, runs: Path) -> "History":
-    from autotune import history
+    from autotune.study import history
 
     return history.load(name, runs)
 

@@ -22,10 +22,10 @@ __all__ = [
     "Reply",
     "Report",
     "Scalar",
-    "Stage",
     "State",
     "Trial",
     "Trials",
+    "ValueAtStep",
 ]
 
 Scalar = str | int | float | bool | None
@@ -152,7 +152,7 @@ Reply = Report | Failure | Fault
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ValueAtStep:
     """What a trial would be worth had it ended at some step."""
 
     values: tuple[float, ...]
@@ -181,7 +181,7 @@ class Trial:
     """By step."""
     curve: Mapping[int, float] = field(default_factory=dict)
     """The objective (the first one) by step, as reported."""
-    stages: Mapping[int, Stage] = field(default_factory=dict)
+    values_by_step: Mapping[int, ValueAtStep] = field(default_factory=dict)
     """By step; empty where there is one objective and no constraint: the curve says it all."""
     seconds: float = 0.0
     seed: int = 0

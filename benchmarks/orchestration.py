@@ -34,7 +34,7 @@ def our_trial(config: dict[str, Any], trial: Any) -> None:
 
 
 def run_ours(folder: Path, trials: int) -> None:
-    from autotune.engine.drive import drive
+    from autotune.app.runner import drive
     from autotune.spec import StudySpec
     from autotune.tracking.base import Event, RunReported
 

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from autotune import history
+from autotune.study import history
 from autotune.trial import State
 from benchmarks.glue import harness
 

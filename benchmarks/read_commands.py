@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from autotune import study
 from autotune.engine import simulate
 from autotune.space import Space
 from autotune.spec import StudySpec
+from autotune.study import machine
 
 __all__ = ["NAME", "build", "measure"]
 
@@ -54,7 +54,7 @@ SPACE = {
 
 def build(runs: Path, trials: int, tracking: str = "none") -> None:
     """Journals a study of `trials` under `runs`, as a run of it would; tells no tracker."""
-    driven = study.start(spec(trials, tracking), runs)
+    driven = machine.start(spec(trials, tracking), runs)
     with mock.patch("os.fsync"):  # it is not what is measured
         try:
             simulate.run(driven, 1, simulate.recorded(curve))

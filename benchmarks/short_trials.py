@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from autotune import study
 from autotune.engine import simulate
 from autotune.search.base import Sampler
 from autotune.space import Space
 from autotune.spec import StudySpec
+from autotune.study import machine
 from autotune.trial import Scalar, Trial
 
 
@@ -53,14 +53,14 @@ def measure(search: str, trials: int, milliseconds: float) -> str:
         loss = sum((config[f"p{n}"] - 0.3 - n / 20) ** 2 for n in range(10))
         yield {"loss": loss}, milliseconds / 1000
 
-    driven = study.in_memory(spec(search, trials))
+    driven = machine.in_memory(spec(search, trials))
     timed = driven._sampler = Timed(driven._sampler)
     simulate.run(driven, 1, simulate.recorded(curve))
     share = timed.seconds / (timed.seconds + driven.elapsed())
-    best = driven.history.standings.best()
+    best = driven.history.leaderboard.best()
     return (
         f"{search}: {timed.seconds:.1f} s on proposing, {share:.0%} of the time, "
-        f"best {best:.2g}; {driven.history.turns.why}"
+        f"best {best:.2g}; {driven.history.sampler_switch.why}"
     )
 
 

@@ -11,16 +11,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from autotune import study
 from autotune.engine import simulate
 from autotune.space import Space
 from autotune.spec import StudySpec
+from autotune.study import machine
 
 EPOCHS = 27
 
 
 def curve(config: Mapping[str, Any], seed: int) -> Iterator[tuple[dict[str, float], float]]:
-    """A power law with noise; the better a trial, the slower it is."""
+    """A power rule with noise; the better a trial, the slower it is."""
     rng = random.Random(seed)
     level = sum((config[f"p{n}"] - 0.3) ** 2 for n in range(5))
     for step in range(1, EPOCHS + 1):
@@ -46,7 +46,7 @@ def spec(trials: int, schedule: Mapping[str, Any]) -> StudySpec:
 
 def measure(trials: int, workers: int, schedule: Mapping[str, Any]) -> str:
     began = time.perf_counter()
-    driven = study.in_memory(spec(trials, schedule))
+    driven = machine.in_memory(spec(trials, schedule))
     simulate.run(driven, workers, simulate.recorded(curve))
     seconds = time.perf_counter() - began
     runs = driven.history.trials

@@ -25,11 +25,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autotune import study
 from autotune.engine import simulate
 from autotune.space import Space
 from autotune.spec import StudySpec
-from autotune.winner import Confirmed, selection_bias
+from autotune.study import machine
+from autotune.study.winner import Confirmed, selection_bias
 
 __all__ = ["CELLS", "Cell", "Row", "measure", "table"]
 
@@ -48,8 +48,8 @@ class Cell:
 
 def normal(count: int) -> tuple[float, ...]:
     """Quantiles of a normal distribution as wide as the noise: a search of `count` trials."""
-    law = statistics.NormalDist()
-    return tuple(law.inv_cdf((i + 0.5) / count) for i in range(count))
+    rule = statistics.NormalDist()
+    return tuple(rule.inv_cdf((i + 0.5) / count) for i in range(count))
 
 
 CELLS = (
@@ -109,7 +109,7 @@ def _draw(spec: StudySpec, cell: Cell) -> _Draw:
     def curve(config: Mapping[str, Any], seed: int) -> Iterator[tuple[dict[str, float], float]]:
         yield {"score": cell.truths[config["x"]] + random.Random(seed).gauss(0, 1)}, 1.0
 
-    driven = study.in_memory(spec)
+    driven = machine.in_memory(spec)
     simulate.run(driven, 1, simulate.recorded(curve))
     best = driven.history.best()
     assert best and best.chosen and best.verified

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from autotune import budget, confirm
 from autotune import spec as specs
+from autotune.app.runner import drive
 from autotune.engine import simulate
-from autotune.engine.drive import drive
-from autotune.history import ENDED, FIRST_RULES, FITTED, SPENT, History, load
 from autotune.report import tables, views
 from autotune.search import SamplerConfig
 from autotune.spec import StudySpec
-from autotune.study import in_memory, start
+from autotune.study import budget, confirmation
+from autotune.study.history import ENDED, FIRST_RULES, FITTED, SPENT, History, load
+from autotune.study.machine import in_memory, start
 from autotune.train.base import variants
 from autotune.trial import Assignment, Purpose, Report, State
 from tests.report.test_study_tables import printed
@@ -173,7 +173,7 @@ def test_all_sessions_count_and_what_is_left_half_done_has_an_end() -> None:
     assert isinstance(first, Assignment) and isinstance(second, Assignment)
     study._before = 49.0  # of an earlier session
     study.report(first, Report(1, {"loss": 0.5}, 1.0))
-    study._folder.release()
+    study._workspace.release()
     study = start(read("budget.time=49s"), Path("runs"))
     assert not isinstance(study.next(), Assignment) and study.complete
     states = [(run.state, run.cut, run.value) for run in study.history.trials]
@@ -204,7 +204,7 @@ def test_killed_again_and_again_it_ends_in_its_time(schedule: str) -> None:
             simulate.run(study, 2, simulate.recorded(mortal))
             break
         except Killed:
-            study._folder.release()
+            study._workspace.release()
     assert study.complete and study.elapsed() <= 202
     study.close()
     known = load("s", Path("runs"))
@@ -221,7 +221,7 @@ def test_no_sampler_minds_a_trial_that_ended_before_it_reported(name: str) -> No
     study.slots = 2
     assert isinstance(study.next(), Assignment) and isinstance(study.next(), Assignment)
     study._before = 60.0
-    study._folder.release()
+    study._workspace.release()
     study = start(read("budget.time=1s", f"search={{name: {name}}}"), Path("runs"))
     study._before = 60.0
     study.next()
@@ -304,4 +304,4 @@ def test_a_real_study_ends_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_is_left_where_all_is_done() -> None:
     known = simulated(2, "budget={trials: 4}")
-    assert confirm.left(known, known.asked) == (0, 0)
+    assert confirmation.left(known, known.asked) == (0, 0)

@@ -17,15 +17,15 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
-from autotune import advisory, database
 from autotune import spec as specs
 from autotune.address import Address
-from autotune.database import Claimed, DatabaseAway, claim, driver_of, open_database
-from autotune.engine.drive import drive
+from autotune.app.runner import drive
 from autotune.errors import MachineFault, StudyBusy, StudyChanged, UserError
-from autotune.history import History, load
 from autotune.report import views
 from autotune.spec import StudySpec
+from autotune.study.history import History, load
+from autotune.study.journal import advisory_lock, database
+from autotune.study.journal.database import Claimed, DatabaseAway, claim, driver_of, open_database
 from autotune.tracking.base import Event, FaultPassing, RunReported
 from autotune.trial import State
 from tests.faults.servers import Postgres
@@ -233,8 +233,8 @@ class TestLock:
     def test_a_server_that_freezes_is_hung_up_on(
         self, server: Postgres, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(advisory, "_SILENCE", 1.0)
-        monkeypatch.setattr(advisory, "_TURNS", 3)
+        monkeypatch.setattr(advisory_lock, "_SILENCE", 1.0)
+        monkeypatch.setattr(advisory_lock, "_TURNS", 3)
         held = claim(address(server), "shared")
         study = held.storage.create_new_study([StudyDirection.MINIMIZE], "shared")
         time.sleep(1.5)  # between statements nobody is silent
@@ -251,7 +251,7 @@ class TestLock:
                 claim(address(server), "shared")
         finally:
             os.kill(session, signal.SIGCONT)
-        monkeypatch.setattr(advisory, "_TURNS", 100)
+        monkeypatch.setattr(advisory_lock, "_TURNS", 100)
         again = claim(address(server), "shared")
         assert again.storage.get_study_user_attrs(study) == {"note": 1}
         again.release()

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotune import earlier
 from autotune import spec as specs
-from autotune.carry import Skipped, carry
 from autotune.engine import simulate
 from autotune.errors import InvalidInput, StudyChanged
-from autotune.history import History, load
-from autotune.journal import Journal, open_storage
 from autotune.search import Gp, Mfgp, Random, Tpe
 from autotune.search.base import SamplerSettings, TransferSettings
 from autotune.space import Space
 from autotune.spec import StudySpec
-from autotune.study import Study, in_memory, start
+from autotune.study.history import History, load
+from autotune.study.journal.journal import Journal, open_storage
+from autotune.study.machine import Study, in_memory, start
+from autotune.study.warm_start import collect
+from autotune.study.warm_start.translate import Skipped, carry
 from autotune.testing.search import SPACES
 from autotune.testing.search import simulate as trials_of
 from autotune.trial import Goal, Reason, Report, State, Trial
@@ -88,7 +88,7 @@ CONFIG = {"epochs": 4, "width": 32, **PARAMS}
 def skipped(space: Any, params: Mapping[str, Any] = PARAMS, **rename: str) -> str:
     answer = carry(old_trial(params), {**CONFIG, **params}, rename, study_spec(space=space))
     assert isinstance(answer, Skipped)
-    return f"{answer.law} ({answer.example})"
+    return f"{answer.rule} ({answer.example})"
 
 
 def carried(space: Any, params: Mapping[str, Any] = PARAMS, **rename: str) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def test_another_metric_is_read_from_what_was_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trial", "law"),
+    ("trial", "rule"),
     [
         (old_trial(PARAMS, State.RUNNING), "had not ended"),
         (old_trial(PARAMS, State.PAUSED), "had not ended"),
@@ -168,9 +168,9 @@ def test_another_metric_is_read_from_what_was_reported() -> None:
         (replace(old_trial(PARAMS, State.PRUNED), reports={}), "did not report loss"),
     ],
 )
-def test_trials_that_say_too_little_are_left_out(trial: Trial, law: str) -> None:
+def test_trials_that_say_too_little_are_left_out(trial: Trial, rule: str) -> None:
     answer = carry(trial, CONFIG, {}, study_spec())
-    assert isinstance(answer, Skipped) and law in answer.law
+    assert isinstance(answer, Skipped) and rule in answer.rule
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_any_trial_becomes_a_valid_one_or_a_reason(old: Any, new: Any, data: st.
     answer = carry(old_trial(params), params, rename, spec)
     called = {b: a for a, b in rename.items()}
     if isinstance(answer, Skipped):
-        assert answer.law
+        assert answer.rule
         return
     assert spec.space.contains(answer.params) == []
     assert list(answer.params) == list(spec.space.active(answer.params))
@@ -299,10 +299,10 @@ def test_what_is_journaled_reads_back_as_it_was(tmp_path: Path) -> None:
     old = finished("old", "schedule={name: asha, grace: 1, eta: 2}")
     spec = study_spec("new", WARM)
     journal = Journal(open_storage(None, tmp_path), "new", [Goal.MINIMIZE])
-    (gathered,) = earlier.gather(spec, {"old": old}.__getitem__)
-    (fresh,) = earlier.recall(spec, journal, lambda: [gathered])
+    (gathered,) = collect.gather(spec, {"old": old}.__getitem__)
+    (fresh,) = collect.recall(spec, journal, lambda: [gathered])
     again = Journal(open_storage(None, tmp_path), "new", [Goal.MINIMIZE])
-    (kept,) = earlier.recall(spec, again, lambda: pytest.fail("reads the old study again"))
+    (kept,) = collect.recall(spec, again, lambda: pytest.fail("reads the old study again"))
     assert kept == fresh
     assert [t.number for t in kept] == list(range(-len(kept), 0))
     bare = [replace(t, number=0) for t in kept]
@@ -312,7 +312,7 @@ def test_what_is_journaled_reads_back_as_it_was(tmp_path: Path) -> None:
 
 def test_of_a_large_study_the_best_and_the_worst_are_among_those_taken() -> None:
     old = finished("old", "budget.trials=150", "search={name: random}")
-    (gathered,) = earlier.gather(study_spec("new", WARM), {"old": old}.__getitem__)
+    (gathered,) = collect.gather(study_spec("new", WARM), {"old": old}.__getitem__)
     values = [run.value for run in old.trials if run.value is not None]
     taken = [trial.value for trial in gathered.trials if trial.value is not None]
     assert len(taken) == 100
@@ -324,7 +324,7 @@ def test_of_a_large_study_the_best_and_the_worst_are_among_those_taken() -> None
 
 def problems(*overrides: str, **found: History) -> list[str]:
     with pytest.raises(InvalidInput) as caught:
-        earlier.gather(study_spec("new", *overrides), found.__getitem__)
+        collect.gather(study_spec("new", *overrides), found.__getitem__)
     assert all(problem.where for problem in caught.value.problems)
     return [problem.message for problem in caught.value.problems]
 
@@ -341,7 +341,7 @@ def test_what_cannot_be_learnt_from_is_said_before_anything_begins(tmp_path: Pat
     assert "does not search 'rl'; did you mean 'lr'" in text
     unlike = study_spec("new", WARM, space={"width": {"type": "int", "low": 1, "high": 9}})
     with pytest.raises(InvalidInput, match="searches nothing that this one does: it searches lr"):
-        earlier.gather(unlike, lambda name: old)
+        collect.gather(unlike, lambda name: old)
     with pytest.raises(InvalidInput, match="no study 'old' under"):
         start(study_spec("new", WARM), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

@@ -9,9 +9,9 @@ import pytest
 from autotune.address import Address
 from autotune.errors import StudyNotFound, UserError
 from autotune.files import FileLock, write_atomically
-from autotune.journal import Journal, Run, open_storage
 from autotune.search.distributions import distribution
 from autotune.space import Categorical, Float
+from autotune.study.journal.journal import Journal, Run, open_storage
 from autotune.trial import Goal, Purpose, Report, State
 
 PARAMETERS = {"lr": Float(low=0.0, high=1.0), "kind": Categorical(choices=(None, "a", True))}

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from autotune import spec as specs
+from autotune.app.runner import drive
 from autotune.cli import main
-from autotune.engine.drive import drive
 from autotune.errors import InvalidInput, StudyNotFound
-from autotune.history import find, load
 from autotune.spec import StudySpec
-from autotune.study import delete
+from autotune.study.history import find, load
+from autotune.study.machine import delete
 
 TEXT = """
 name: NAME

@@ -9,10 +9,10 @@ import pytest
 from autotune import spec as specs
 from autotune.errors import UserError
 from autotune.export.bundle import export
-from autotune.history import FIRST_RULES, History, load
 from autotune.report import tables, views
 from autotune.spec import StudySpec
-from autotune.study import Study, start
+from autotune.study.history import FIRST_RULES, History, load
+from autotune.study.machine import Study, start
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report, State
 from tests.report.test_study_tables import printed
 
@@ -231,7 +231,7 @@ tracking: {uri: none}
 
 def killed_at(step: int, monkeypatch: pytest.MonkeyPatch, every: float) -> History:
     """A study killed after the first trial's report of `step`; `every` seconds a checkpoint."""
-    from autotune.engine.worker import work
+    from autotune.engine.worker.work import work
     from autotune.train import loop
 
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY", every)
@@ -277,7 +277,7 @@ def test_weights_of_an_earlier_step_are_called_so(monkeypatch: pytest.MonkeyPatc
     told = killed_at(2, monkeypatch, every=0.0)
     run = told.trials[0]
     run.reports[3] = Report(3, {**run.reports[2].metrics, "val_accuracy": 1.0})
-    told.standings.changed(run)
+    told.leaderboard.changed(run)
     done = export(told, Path("best"))
     (note,) = [note for note in done.notes if "model.safetensors" in note]
     assert "of step 2 (" in note and "those of step 3 (1) were not kept" in note

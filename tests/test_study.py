@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from autotune import spec as specs
-from autotune.engine.drive import Untracked, sync
+from autotune.app.runner import Untracked, sync
 from autotune.errors import StudyBusy, StudyChanged, StudyFailed, StudyNotFound, UserError
-from autotune.history import History, load
 from autotune.spec import StudySpec
-from autotune.study import Done, Study, Wait, start
+from autotune.study.history import History, load
+from autotune.study.machine import Done, Study, Wait, start
 from autotune.tracking.base import StudyFinished
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report, State
 
@@ -77,7 +77,7 @@ def kill_after(count: int) -> Callable[[], None]:
 
 def abandon(study: Study) -> None:
     """As the kernel does for a killed process: the lock is free, nothing else happens."""
-    study._folder.release()
+    study._workspace.release()
 
 
 def picture(history: History) -> list[tuple[Any, ...]]:

@@ -17,9 +17,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from autotune import history, study
 from autotune import spec as specs
-from autotune.study import Done, Wait
+from autotune.study import history, machine
+from autotune.study.machine import Done, Wait
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report, State
 
 TRIALS, EPOCHS, SLOTS = 6, 4, 3
@@ -58,7 +58,7 @@ class StudyMachine(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.study = study.start(self.spec, self.runs)
+        self.study = machine.start(self.spec, self.runs)
         self.study.slots = SLOTS
         self.out: dict[int, Assignment] = {}
         self.leaving: set[int] = set()
@@ -122,7 +122,7 @@ class StudyMachine(RuleBasedStateMachine):
     @rule()
     def kill(self) -> None:
         """Nothing is written any more; the kernel frees the lock."""
-        self.study._folder.release()
+        self.study._workspace.release()
         self.open()
 
     @rule()

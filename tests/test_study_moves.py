@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotune import spec as specs
+from autotune.app.runner import drive
 from autotune.engine import simulate
-from autotune.engine.drive import drive
-from autotune.history import History, load
 from autotune.space import Space
 from autotune.spec import StudySpec
-from autotune.study import Study, in_memory, start
+from autotune.study.history import History, load
+from autotune.study.machine import Study, in_memory, start
 from autotune.trial import Assignment, Decision, Report, State
 
 EPOCHS = 9
@@ -140,7 +140,7 @@ def test_a_pause_is_seen_by_readers_and_outlives_its_driver(tmp_path: Path) -> N
     study = start(study_spec(PROMOTION, trials=5), tmp_path)
     first = _one(study, 1)
     assert study.history.snapshots()[0].state == State.PAUSED
-    study._folder.release()  # as for a killed process
+    study._workspace.release()  # as for a killed process
     assert load("s", tmp_path).trials[0].state == State.PAUSED
     study = start(study_spec(PROMOTION, trials=5), tmp_path)
     for _ in range(2):
@@ -148,7 +148,7 @@ def test_a_pause_is_seen_by_readers_and_outlives_its_driver(tmp_path: Path) -> N
     again = study.next()
     assert isinstance(again, Assignment) and again.from_step == 1 and again.number == 3
     assert again.trial in (0, 1, 2) and first.trial == 0
-    study._folder.release()  # promoted, and killed before it reported anything
+    study._workspace.release()  # promoted, and killed before it reported anything
     study = start(study_spec(PROMOTION, trials=5), tmp_path)
     same = study.next()
     assert isinstance(same, Assignment) and (same.trial, same.from_step) == (again.trial, 1)

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from autotune import spec as specs
-from autotune.clock import VirtualClock
 from autotune.engine import simulate
-from autotune.history import History, load
 from autotune.report import tables, views
 from autotune.report.live import View
-from autotune.search.auto import Turns, proposal_seconds
+from autotune.search.auto import SamplerSwitch, proposal_seconds
 from autotune.spec import StudySpec
-from autotune.study import Done, Study, in_memory, start
-from autotune.tracking.base import HandedOver
+from autotune.study.clock import VirtualClock
+from autotune.study.history import History, load
+from autotune.study.machine import Done, Study, in_memory, start
+from autotune.tracking.base import SamplerSwitched
 from autotune.trial import Assignment, Decision, Report
 
 TEXT = """
@@ -56,7 +56,7 @@ def simulated(seconds: float, *overrides: str) -> tuple[Study, list[str]]:
     told: list[str] = []
     study = in_memory(
         study_spec(*overrides),
-        [lambda e: told.append(e.why) if isinstance(e, HandedOver) else None],
+        [lambda e: told.append(e.why) if isinstance(e, SamplerSwitched) else None],
     )
     simulate.run(study, 1, simulate.recorded(curve))
     return study, told
@@ -64,7 +64,7 @@ def simulated(seconds: float, *overrides: str) -> tuple[Study, list[str]]:
 
 def test_decisions_come_at_50_100_200_or_as_soon_as_a_number_is_proposed() -> None:
     def due(after: int) -> list[int]:
-        return [n for n in range(1000) if Turns(number=after).due(n)][:1]
+        return [n for n in range(1000) if SamplerSwitch(number=after).due(n)][:1]
 
     found = [due(after) for after in (0, 50, 53, 99, 100, 180, 200)]
     assert found == [[50], [100], [100], [100], [200], [200], [400]]
@@ -76,7 +76,7 @@ def test_decisions_come_at_50_100_200_or_as_soon_as_a_number_is_proposed() -> No
     costs=st.lists(st.floats(1e-3, 1), min_size=8, max_size=8),
 )
 def test_proposing_takes_a_tenth_at_most_and_turns_never_become_more(work, workers, costs) -> None:
-    costs, turns, spent = sorted(costs), Turns(), 0.0
+    costs, turns, spent = sorted(costs), SamplerSwitch(), 0.0
     for times, cost in enumerate(costs):
         number = 50 << times
         spent += (number - turns.number) * work * workers
@@ -86,8 +86,8 @@ def test_proposing_takes_a_tenth_at_most_and_turns_never_become_more(work, worke
 
 
 def test_the_edge_is_a_tenth() -> None:
-    assert Turns().after(50, 50 * 0.27, 1, 0.0299) == Turns(50, 13.5)
-    later = Turns().after(50, 4 * 50 * 0.27, 4, 0.0301)
+    assert SamplerSwitch().after(50, 50 * 0.27, 1, 0.0299) == SamplerSwitch(50, 13.5)
+    later = SamplerSwitch().after(50, 4 * 50 * 0.27, 4, 0.0301)
     assert later.every == 3
     assert later.why == (
         "from trial 50 on mfgp proposes one trial of 3 and evolution the others: a trial takes "
@@ -97,29 +97,37 @@ def test_the_edge_is_a_tenth() -> None:
 
 
 def test_every_other_model_has_its_turn() -> None:
-    asked = [n for n in range(100) if Turns(every=3).model_proposes(n)]
+    asked = [n for n in range(100) if SamplerSwitch(every=3).model_proposes(n)]
     assert {n % 2 for n in asked} == {0, 1} and len(asked) == 34
 
 
 def test_short_trials_hand_over_and_long_ones_never_do() -> None:
     study, told = simulated(0.001, "schedule.name=none")
-    turns = study.history.turns
+    turns = study.history.sampler_switch
     cost = proposal_seconds(100, 3, 1)
     assert turns.number == 100 and 9 * cost / 0.005 <= turns.every < 3 * 9 * cost / 0.005
     assert turns.why == told[-1] and told[-1].startswith("from trial ")
     study, told = simulated(10.0)
-    assert study.history.turns.every == 1 and study.history.turns.number == 100 and told == []
+    assert (
+        study.history.sampler_switch.every == 1
+        and study.history.sampler_switch.number == 100
+        and told == []
+    )
 
 
 @pytest.mark.parametrize("named", ["search.name=mfgp", "search.name=random"])
 def test_who_is_named_proposes_all(named: str) -> None:
     study, told = simulated(0.001, named, "budget.trials=60")
-    assert study.history.turns == Turns() and told == []
+    assert study.history.sampler_switch == SamplerSwitch() and told == []
 
 
 def test_grid_goes_on_to_its_end() -> None:
     study, told = simulated(0.001, "space=[{x: {type: float, low: 0, high: 1, points: 70}}]")
-    assert len(study.history.trials) == 70 and study.history.turns == Turns() and told == []
+    assert (
+        len(study.history.trials) == 70
+        and study.history.sampler_switch == SamplerSwitch()
+        and told == []
+    )
 
 
 def picture(history: History) -> list[Any]:
@@ -128,8 +136,8 @@ def picture(history: History) -> list[Any]:
 
 def test_the_same_seed_gives_the_same_study_twice() -> None:
     first, second = (simulated(0.02)[0].history for _ in range(2))
-    assert picture(first) == picture(second) and first.turns == second.turns
-    assert first.turns.every > 1
+    assert picture(first) == picture(second) and first.sampler_switch == second.sampler_switch
+    assert first.sampler_switch.every > 1
     other = simulated(10.0)[0].history
     assert picture(other)[:50] == picture(first)[:50] and picture(other) != picture(first)
 
@@ -167,20 +175,26 @@ def test_a_study_killed_around_the_switch_equals_an_uninterrupted_one(tmp_path: 
     drive(whole)
     whole.close()
     begun = [sum(len(run.reports) for run in whole.history.trials[:n]) for n in (48, 49, 50, 51)]
-    assert whole.history.turns.every > 1
+    assert whole.history.sampler_switch.every > 1
     for reports in begun:
         folder = tmp_path / str(reports)
         study = start(spec, folder)
         with pytest.raises(Killed):
             drive(study, killed_after(reports))
-        study._folder.release()
+        study._workspace.release()
         told: list[Any] = []
         study = start(spec, folder, [told.append])
         drive(study)
         study.close()
         assert picture(study.history) == picture(whole.history)
-        assert study.history.turns == whole.history.turns == load("s", folder).turns
-        assert [e.why for e in told if isinstance(e, HandedOver)] == [whole.history.turns.why]
+        assert (
+            study.history.sampler_switch
+            == whole.history.sampler_switch
+            == load("s", folder).sampler_switch
+        )
+        assert [e.why for e in told if isinstance(e, SamplerSwitched)] == [
+            whole.history.sampler_switch.why
+        ]
 
 
 def test_people_are_told_in_one_line(tmp_path: Path) -> None:
@@ -191,7 +205,7 @@ def test_people_are_told_in_one_line(tmp_path: Path) -> None:
         drive(study)
     study.close()
     history = load("s", tmp_path)
-    why = history.turns.why
+    why = history.sampler_switch.why
     assert "evolution" in why and why in console.export_text()
     assert views.study(history)["handed_over"] == why
     console.print(tables.study(history, most=1))

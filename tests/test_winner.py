@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from autotune import events, intervals
 from autotune import spec as specs
 from autotune.engine import simulate
 from autotune.export.bundle import export
-from autotune.history import FIRST_RULES, History, load
 from autotune.report import tables, views
-from autotune.study import Study, in_memory, start
+from autotune.study import events, intervals
+from autotune.study.history import FIRST_RULES, History, load
+from autotune.study.machine import Study, in_memory, start
 from autotune.trial import Assignment, Failure, Purpose, Reason, Report
 from tests.report.test_study_tables import printed
 
@@ -119,8 +119,8 @@ def test_it_is_told_everywhere() -> None:
     assert "# confirmed acc: 0.76 ± 0.028, 95 % interval" in text
     assert "# chosen with acc: 0.81 ± 0.014 (the best of 3 trials, seeds" in text
     assert "# this seed's acc: 0.78 (the best of 2)" in text
-    retold = [e.label for e in events.retold(known()) if isinstance(e, events.RunFinished)]
-    assert retold[-2:] == ["verify-0001-s1", "verify-0001-s2"]
+    replayed = [e.label for e in events.replayed(known()) if isinstance(e, events.RunFinished)]
+    assert replayed[-2:] == ["verify-0001-s1", "verify-0001-s2"]
 
 
 def test_the_export_says_whose_score_it_is() -> None:

@@ -5,12 +5,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from autotune.engine.interrupt import Interrupts
-from autotune.engine.watch import Watch
-from autotune.engine.worker import work
+from autotune.engine.worker.time_limits import Watch
+from autotune.engine.worker.work import work
 from autotune.trial import Assignment, Decision, Failure, Reason, Report
 
 if TYPE_CHECKING:
-    from autotune.study import Study
+    from autotune.study.machine import Study
 
 __all__ = ["run"]
 
@@ -18,8 +18,8 @@ _POLL = 0.05
 """Seconds between two questions while the study has nothing to hand out."""
 
 
-def run(study: "Study") -> None:
-    """Run `study` to its end.
+def run(study: "Study", address: str | None = None) -> None:
+    """Run `study` to its end. Joins no cluster: `address` has no effect.
 
     Raises KeyboardInterrupt after Ctrl-C and other signals to stop, with all written: the study's
     own calls are never cut in half, and what was running is left as it is for a resume. Raises
@@ -36,7 +36,7 @@ def run(study: "Study") -> None:
 
 
 def _loop(study: "Study", interrupts: Interrupts) -> None:
-    from autotune.study import Done
+    from autotune.study.machine import Done
 
     while True:
         with interrupts.deferred():

@@ -19,14 +19,14 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from autotune.clock import VirtualClock
-from autotune.engine import worker
 from autotune.engine.interrupt import Interrupts
-from autotune.engine.watch import Watch
+from autotune.engine.worker import work
+from autotune.engine.worker.time_limits import Watch
+from autotune.study.clock import VirtualClock
 from autotune.trial import Assignment, Decision, Reply, Report
 
 if TYPE_CHECKING:
-    from autotune.study import Study
+    from autotune.study.machine import Study
 
 __all__ = ["Curve", "Work", "real", "recorded", "run"]
 
@@ -60,11 +60,11 @@ def recorded(curve: Curve) -> Work:
 
 def real(assignment: Assignment) -> Iterator[Reply]:
     """Work that is done, within the time limits of the assignment."""
-    return worker.work(assignment, Watch(assignment))
+    return work.work(assignment, Watch(assignment))
 
 
 def run(study: "Study", workers: int = 1, work: Work = real) -> None:
-    """Run `study` to its end with `workers`, or fewer where `worker.max` says so.
+    """Run `study` to its end with `workers`, or fewer where `work.max` says so.
 
     The default `work` trains in this process, one step of one worker at a time, and takes the
     measured seconds for the costs. Raises KeyboardInterrupt after Ctrl-C, as inline does.
@@ -132,7 +132,7 @@ class _Simulation:
 
     def _hand_out(self) -> bool:
         """Gives work to idle workers; False when the study is done."""
-        from autotune.study import Done
+        from autotune.study.machine import Done
 
         while self._idle:
             with self._interrupts.deferred():

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.model_selection import train_test_split
 
-from autotune.engine.function import FunctionTrial
+from autotune.engine.worker.function import FunctionTrial
 
 __all__ = ["boost"]
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from autotune.errors import AutotuneError, UserError
 from autotune.export.card import Model, card
-from autotune.history import History
+from autotune.study.history import History
+from autotune.study.winner import Best
 from autotune.train.config import TrainConfig
 from autotune.trial import State
-from autotune.winner import Best
 
 if TYPE_CHECKING:
     from autotune.interpret.draw import Picture
     from autotune.train import checkpoint
 
-__all__ = ["Exported", "export"]
+__all__ = ["ExportResult", "export"]
 
 _MARKS = {"best.yaml", "metrics.json"}
 """A folder that holds these is a former export."""
@@ -29,7 +29,7 @@ _FILES = _MARKS | {"README.md", "config.json", "figures", "model.safetensors"}
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     files: list[Path]
     figures: list[Path]
     """Those of them that are pictures."""
@@ -37,7 +37,7 @@ class Exported:
     """What could not be drawn, and why; what the weights are of, where not of the best epoch."""
 
 
-def export(history: History, target: Path, force: bool = False) -> Exported:
+def export(history: History, target: Path, force: bool = False) -> ExportResult:
     """Writes the winner of `history` into the folder `target`, whole or not at all.
 
     A former export is replaced; other files are not, unless `force`. Weights are those of the best
@@ -56,7 +56,7 @@ def export(history: History, target: Path, force: bool = False) -> Exported:
         target.parent.mkdir(parents=True, exist_ok=True)
         _swap(made, target, Path(scratch) / "old")
     files = sorted(path for path in target.rglob("*") if path.is_file())
-    return Exported(files, sorted(target.glob("figures/*.png")), notes)
+    return ExportResult(files, sorted(target.glob("figures/*.png")), notes)
 
 
 def _refuse_strangers(target: Path, force: bool) -> None:
@@ -87,7 +87,7 @@ def _copy_weights(history: History, best: Best, target: Path) -> tuple[Model, li
     """What the exported weights are of, and a note where they are not of the run's best step.
     Raises UserError where there are none, AutotuneError where they are damaged."""
     run, metric, notes = best.source, history.spec.objective.metric, list[str]()
-    step, value = history.spec.aims.step(run.reports), history.value(run)
+    step, value = history.spec.scoring.step(run.reports), history.value(run)
     weights = history.run_folder(run) / "best.safetensors"
     if "function" in history.spec.trial:
         pass  # what it keeps, and how, is its own

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autotune.history import History
-from autotune.winner import Best
+from autotune.study.history import History
+from autotune.study.winner import Best
 
 if TYPE_CHECKING:
     from autotune.interpret.draw import Picture

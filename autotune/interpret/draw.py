@@ -121,10 +121,10 @@ def _importance(subject: Subject, path: Path) -> str:
     values = np.array([(one.mean, one.std) for one in found])
     columns = subject.x.shape[1]
     rest = f" (the first {len(found)} of {columns} columns)" if columns > len(found) else ""
-    law = f"{unit} lost when the column is shuffled: mean ± deviation of {REPEATS} shuffles"
-    pictures.importances(path, names, values, f"Permutation importance, {_SPLIT}{rest}", law)
+    rule = f"{unit} lost when the column is shuffled: mean ± deviation of {REPEATS} shuffles"
+    pictures.importances(path, names, values, f"Permutation importance, {_SPLIT}{rest}", rule)
     told = [f"{n} {v.mean:.4f} ± {v.std:.4f}" for n, v in zip(names[:5], found, strict=False)]
-    return f"Permutation importance on the {_SPLIT}, {law}: {', '.join(told)}."
+    return f"Permutation importance on the {_SPLIT}, {rule}: {', '.join(told)}."
 
 
 def _column(subject: Subject, column: int) -> str:

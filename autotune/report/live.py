@@ -16,11 +16,11 @@ from autotune.tracking.base import (
     EngineStarting,
     Event,
     FaultPassing,
-    HandedOver,
     Noted,
     RunFinished,
     RunReported,
     RunStarted,
+    SamplerSwitched,
     StandingBy,
     StudyOpened,
 )
@@ -94,7 +94,7 @@ class View:
             self.console.print(f"resumed: {self.earlier}{total} trials done", highlight=False)
 
     def record(self, event: Event) -> None:
-        if isinstance(event, HandedOver | StandingBy | FaultPassing):
+        if isinstance(event, SamplerSwitched | StandingBy | FaultPassing):
             self.console.print(event.why, soft_wrap=True, highlight=False)
             self._waited = isinstance(event, StandingBy)
         elif isinstance(event, Noted):
@@ -133,9 +133,9 @@ class View:
             return
         reports = self.reports.setdefault(event.label, {})
         reports[event.report.step] = event.report
-        aims = self.spec.aims
-        out = aims.partial or aims.violation(reports)
-        self._place(event.label, () if out else aims.values(reports))
+        scoring = self.spec.scoring
+        out = scoring.partial or scoring.violation(reports)
+        self._place(event.label, () if out else scoring.values(reports))
 
     def _place(self, label: str, values: tuple[float, ...]) -> None:
         """Takes `values` for what the trial is worth; (): it is out of the running."""
@@ -155,7 +155,7 @@ class View:
     def _improves(self, event: RunFinished) -> bool:
         """Whether the trial that ended is the best so far, or in the Pareto set so far."""
         self.reports.pop(event.label, None)
-        partial = self.spec.aims.partial and event.state != State.COMPLETE
+        partial = self.spec.scoring.partial and event.state != State.COMPLETE
         out = partial or event.state == State.FAILED or not event.summary.get("feasible", 1)
         self._place(event.label, () if out else self._ended(event))
         if len(self.spec.objectives) == 1:
@@ -172,7 +172,7 @@ class View:
         """Of several objectives: the labels of the trials that none dominates."""
         if (known := self._front) is None:
             told = list(self.values.items())  # at once: the view is drawn by another thread
-            places = front([self.spec.aims.losses(values) for _, values in told])
+            places = front([self.spec.scoring.losses(values) for _, values in told])
             self._front = known = [told[place][0] for place in places]
         return known
 

@@ -9,13 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autotune import budget
 from autotune import spec as specs
-from autotune.history import History
 from autotune.report import views
 from autotune.spec import StudySpec
+from autotune.study import budget
+from autotune.study.history import History
+from autotune.study.winner import Best, Confirmed
 from autotune.trial import Purpose, State
-from autotune.winner import Best, Confirmed
 
 __all__ = [
     "best",

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from autotune import budget
 from autotune import spec as specs
 from autotune.errors import AutotuneError, JournalDamaged, UserError
-from autotune.history import History, load, names
-from autotune.journal import BUDGET, Run
+from autotune.study import budget
+from autotune.study.history import History, load, names
+from autotune.study.journal.journal import BUDGET, Run
+from autotune.study.winner import Best
 from autotune.trial import State
-from autotune.winner import Best
 
 __all__ = ["best", "pareto", "state", "studies", "study", "to_json", "trial", "winner"]
 
@@ -60,7 +60,7 @@ def study(history: History) -> dict[str, Any]:
         "study": history.spec.name,
         "state": state(history),
         "spec": specs.plain(history.spec),
-        "handed_over": history.turns.why or None,
+        "handed_over": history.sampler_switch.why or None,
         "cut": budget.cut(history),
         "trials": [_trial(run, history) for run in history.trials],
         "confirmations": [
@@ -78,7 +78,7 @@ def study(history: History) -> dict[str, Any]:
 
 
 def _trial(run: Run, history: History) -> dict[str, Any]:
-    known = run.snapshot(history.spec.aims)
+    known = run.snapshot(history.spec.scoring)
     return {
         "number": known.number,
         "state": known.state,
@@ -99,9 +99,9 @@ def _more(run: Run, history: History) -> dict[str, Any]:
     told = {} if run.state == State.FAILED else run.reports
     if len(spec.objectives) > 1:
         metrics = [objective.metric for objective in spec.objectives]
-        more["values"] = dict(zip(metrics, spec.aims.values(told), strict=False))
+        more["values"] = dict(zip(metrics, spec.scoring.values(told), strict=False))
     if spec.constraints:
-        more["breaks"] = spec.aims.broken(told)
+        more["breaks"] = spec.scoring.broken(told)
     return more
 
 

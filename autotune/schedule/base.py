@@ -101,5 +101,5 @@ def beyond(key: str, value: int, context: StudyContext) -> list[Problem]:
     steps = f"{context.max_step} epochs"
     if context.per_epoch > 1:
         steps = f"{context.max_step} steps ({context.per_epoch} an epoch)"
-    law = f"`schedule.{key}` must be below the trial's {steps}"
-    return [Problem(f"{law}, but got {value}", ("schedule", key))]
+    rule = f"`schedule.{key}` must be below the trial's {steps}"
+    return [Problem(f"{rule}, but got {value}", ("schedule", key))]

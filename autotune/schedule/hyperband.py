@@ -55,8 +55,8 @@ class Hyperband(SchedulerSettings):
 
     def check(self, context: StudyContext) -> list[Problem]:
         if context.max_step is None:
-            law = "hyperband needs `trial.epochs`, from which its brackets follow; or choose asha"
-            return [Problem(law, ("schedule", "name"))]
+            rule = "hyperband needs `trial.epochs`, from which its brackets follow; or choose asha"
+            return [Problem(rule, ("schedule", "name"))]
         return beyond("grace", self.grace, context)
 
 

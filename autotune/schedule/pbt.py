@@ -54,19 +54,19 @@ class Pbt(SchedulerSettings):
     def check(self, context: StudyContext) -> list[Problem]:
         problems = beyond("every", self.every, context)
         if context.max_step is None:
-            law = "pbt needs `trial.epochs`: its population ends together"
-            problems.append(Problem(law, ("schedule", "name")))
+            rule = "pbt needs `trial.epochs`: its population ends together"
+            problems.append(Problem(rule, ("schedule", "name")))
         numbers = _numbers(context.space)
         for name in self.perturb or ():
             if name not in numbers:
-                law = f"`schedule.perturb` must name numbers a clone can change, got {echo(name)}"
-                problems.append(Problem(law + nearest(name, numbers), ("schedule", "perturb")))
+                rule = f"`schedule.perturb` must name numbers a clone can change, got {echo(name)}"
+                problems.append(Problem(rule + nearest(name, numbers), ("schedule", "perturb")))
         if self.perturb is None and not perturbable(context.space):
-            law = (
+            rule = (
                 "pbt needs a number in `space` that may change half-way, such as optimizer.lr, or "
                 "`schedule.perturb` to name one; or choose asha"
             )
-            problems.append(Problem(law, ("schedule", "name")))
+            problems.append(Problem(rule, ("schedule", "name")))
         return problems
 
 

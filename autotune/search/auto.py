@@ -11,7 +11,7 @@ from autotune.search.mfgp import Mfgp
 from autotune.space import Space
 from autotune.trial import Goal
 
-__all__ = ["Auto", "Turns", "proposal_seconds"]
+__all__ = ["Auto", "SamplerSwitch", "proposal_seconds"]
 
 
 class Auto(SamplerSettings):
@@ -43,7 +43,7 @@ class Auto(SamplerSettings):
         2. mfgp otherwise: it learns from stopped and from whole trainings and from earlier studies,
            takes conditions, choices, priors, several objectives and constraints, and a proposal
            after 10,000 trials costs an eighth of a second. Where trials are so short that this is
-           too much, evolution takes turns with it, as `Turns` says.
+           too much, evolution takes turns with it, as `SamplerSwitch` says.
         """
         combinations = space.count()
         finite = combinations is not None and trials is not None and combinations <= trials
@@ -52,7 +52,7 @@ class Auto(SamplerSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class SamplerSwitch:
     """Who proposes: every `every`-th time mfgp, and evolution in between.
 
     The rule. At trial 50, 100, 200, 400, ... the worker-seconds that the journal holds since the
@@ -82,7 +82,7 @@ class Turns:
         times = number // self.FIRST
         return bool(times) and self.number < self.FIRST << (times.bit_length() - 1)
 
-    def after(self, number: int, spent: float, workers: int, cost: float) -> "Turns":
+    def after(self, number: int, spent: float, workers: int, cost: float) -> "SamplerSwitch":
         """The turns from trial `number` on; a proposal of mfgp costs `cost` seconds there."""
         pace = (spent - self.spent) / (number - self.number) / workers
         work = max(pace, self.LEAST)
@@ -96,7 +96,7 @@ class Turns:
                 f"others: a trial takes {1000 * pace:.3g} ms{_shared(workers)}, mfgp needs up to "
                 f"{1000 * cost:.0f} ms and is to take at most {self.SHARE:.0%} of the time"
             )
-        return Turns(number, spent, every, why)
+        return SamplerSwitch(number, spent, every, why)
 
     def model_proposes(self, number: int) -> bool:
         return number % self.every == 0

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Draw",
-    "Past",
     "Sampler",
     "SamplerSettings",
+    "SourceTrials",
     "TransferSettings",
     "derive",
     "first_untried",
@@ -47,8 +47,8 @@ class Sampler(Protocol):
 def _mappings(value: object) -> object:
     if isinstance(value, (list, tuple)) and all(isinstance(one, dict) for one in value):
         return tuple(value)
-    law = "must be a list of mappings such as {optimizer.lr: 0.01}"
-    raise PydanticCustomError("fixed", "{law}", {"law": law})
+    rule = "must be a list of mappings such as {optimizer.lr: 0.01}"
+    raise PydanticCustomError("fixed", "{rule}", {"rule": rule})
 
 
 class SamplerSettings(BaseModel):
@@ -92,7 +92,7 @@ class SamplerSettings(BaseModel):
         return []
 
 
-Past = Sequence[Sequence[Trial]]
+SourceTrials = Sequence[Sequence[Trial]]
 """Ended trials of earlier studies in terms of this study's space and objective, each study's apart:
 their scores may not be comparable. Their numbers are below 0."""
 
@@ -100,7 +100,7 @@ their scores may not be comparable. Their numbers are below 0."""
 class TransferSettings(SamplerSettings):
     """Of a sampler that also learns from the trials of earlier studies."""
 
-    def build(self, space: "Space", goal: Goal, seed: int, past: Past = ()) -> Sampler:
+    def build(self, space: "Space", goal: Goal, seed: int, past: SourceTrials = ()) -> Sampler:
         raise NotImplementedError
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from autotune.search.base import Past, Sampler, TransferSettings
+from autotune.search.base import Sampler, SourceTrials, TransferSettings
 from autotune.space import Space
 from autotune.trial import Goal
 
@@ -25,7 +25,7 @@ class Gp(TransferSettings):
     startup: int | None = Field(default=None, ge=1)
     """Complete trials before the model is used; random until then."""
 
-    def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
+    def build(self, space: Space, goal: Goal, seed: int, past: SourceTrials = ()) -> Sampler:
         from autotune.search.optuna_adapter import OptunaSampler, gp
 
         return OptunaSampler(space, [goal], seed, gp(self.startup), 1, past)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from autotune.search.base import Past, Sampler, TransferSettings
+from autotune.search.base import Sampler, SourceTrials, TransferSettings
 from autotune.space import Space
 from autotune.trial import Goal
 
@@ -28,7 +28,7 @@ class Mfgp(TransferSettings):
     several: ClassVar[bool] = True
     constrained: ClassVar[bool] = True
 
-    def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
+    def build(self, space: Space, goal: Goal, seed: int, past: SourceTrials = ()) -> Sampler:
         from autotune.search.mfgp_sampler import MfgpSampler
 
         return MfgpSampler(space, [goal], seed, self.startup or 8, past)

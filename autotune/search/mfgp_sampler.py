@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from autotune.search.base import Past, derive, first_untried
+from autotune.search.base import SourceTrials, derive, first_untried
 from autotune.search.evolution import Evolution, EvolutionSampler
 from autotune.search.surrogate.acquisition import Acquisition
 from autotune.search.surrogate.acquisition_optimizer import Perturbation, local_search
@@ -54,7 +54,7 @@ class MfgpSampler:
     """Standard deviations below the mean: in the beginning, and when the model has learnt."""
 
     def __init__(
-        self, space: Space, goals: Sequence[Goal], seed: int, startup: int, past: Past = ()
+        self, space: Space, goals: Sequence[Goal], seed: int, startup: int, past: SourceTrials = ()
     ) -> None:
         """`past` is for one goal: with it only every other one of the first points is Sobol's."""
         self.space = space

@@ -92,7 +92,7 @@ class NondominatedRanking:
 
     def _told(self, trial: Trial, steps: Sequence[int]) -> Point | None:
         """By what it told at `steps`."""
-        if stage := trial.stages.get(steps[-1]):
+        if stage := trial.values_by_step.get(steps[-1]):
             violation = sum(by for by in stage.violations if by > 0)
             return self._point(stage.values, violation)
         best = self._goals[0].best(trial.curve[step] for step in steps)

@@ -22,7 +22,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from autotune.search.base import Past, derive, first_untried
+from autotune.search.base import SourceTrials, derive, first_untried
 from autotune.search.distributions import distribution
 from autotune.search.encode import snap
 from autotune.search.threads import one_thread
@@ -33,7 +33,7 @@ __all__ = ["GpSampler", "OptunaSampler", "gp", "tpe"]
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-_STUDY = "mirror"
+_STUDY = "ours"
 _STATES = {
     State.COMPLETE: TrialState.COMPLETE,
     State.PRUNED: TrialState.PRUNED,
@@ -72,7 +72,7 @@ class OptunaSampler:
         seed: int,
         make: Make,
         attempts: int,
-        past: Past = (),
+        past: SourceTrials = (),
     ) -> None:
         self.space = space
         self.seed = seed
@@ -80,7 +80,7 @@ class OptunaSampler:
         self.attempts = attempts
         self._distributions = {n: distribution(p) for n, p in space.parameters.items()}
         stopped = self.stopped_take_part(goals)
-        self._mirror = _Mirror(goals, self._distributions, stopped, past)
+        self._storage = _TrialStorage(goals, self._distributions, stopped, past)
         self._loss = goals[0].loss
 
     def stopped_take_part(self, goals: Sequence[Goal]) -> bool:
@@ -89,7 +89,7 @@ class OptunaSampler:
         return len(goals) > 1
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
-        self._mirror.follow(trials, warm=number % 2 == 0 and self._pays(trials))
+        self._storage.follow(trials, warm=number % 2 == 0 and self._pays(trials))
         rng = random.Random(derive(self.seed, number))
         asked = [partial(self._ask, number, attempt) for attempt in range(self.attempts)]
         with one_thread():
@@ -115,7 +115,7 @@ class OptunaSampler:
         return failed, not whole, step, self._loss(trial.value or 0.0)
 
     def _ask(self, number: int, attempt: int) -> dict[str, Scalar]:
-        study = Study(_STUDY, self._mirror)
+        study = Study(_STUDY, self._storage)
         trial = _frozen(number, TrialState.RUNNING)
         with _quiet():
             sampler = self._sampler(study, derive(self.seed, number, attempt))
@@ -145,7 +145,7 @@ class GpSampler(OptunaSampler):
         return False
 
 
-class _Mirror(InMemoryStorage):
+class _TrialStorage(InMemoryStorage):
     """A study whose trials are ours, translated, behind those of earlier studies.
 
     Scores of several studies are told as normal quantiles of each study's own complete trials,
@@ -163,7 +163,7 @@ class _Mirror(InMemoryStorage):
         goals: Sequence[Goal],
         distributions: Mapping[str, Any],
         stopped: bool,
-        past: Past = (),
+        past: SourceTrials = (),
     ) -> None:
         super().__init__()
         self.create_new_study([StudyDirection[goal.name] for goal in goals], _STUDY)

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from autotune.search.base import Past, Sampler, TransferSettings
+from autotune.search.base import Sampler, SourceTrials, TransferSettings
 from autotune.space import Space
 from autotune.trial import Goal
 
@@ -26,7 +26,7 @@ class Tpe(TransferSettings):
     startup: int | None = Field(default=None, ge=1)
     """Finished trials (complete or pruned) before the model is used; random until then."""
 
-    def build(self, space: Space, goal: Goal, seed: int, past: Past = ()) -> Sampler:
+    def build(self, space: Space, goal: Goal, seed: int, past: SourceTrials = ()) -> Sampler:
         from autotune.search.optuna_adapter import OptunaSampler, tpe
 
         return OptunaSampler(space, [goal], seed, tpe(self.startup), 4, past)

@@ -34,8 +34,8 @@ def studies(value: object) -> object:
     """A name stands for the study of that name with nothing renamed."""
     if isinstance(value, (list, tuple)):
         return tuple({"study": one} if isinstance(one, str) else one for one in value)
-    law = "must be a list of study names, or of {study: name, rename: {old: new}}"
-    raise PydanticCustomError("warm_start", "{law}", {"law": law})
+    rule = "must be a list of study names, or of {study: name, rename: {old: new}}"
+    raise PydanticCustomError("warm_start", "{rule}", {"rule": rule})
 
 
 def warm_problems(starts: Sequence[WarmStart], space: "Space", own: str) -> list[Problem]:

@@ -47,17 +47,17 @@ class Condition:
     operands: tuple[Scalar, ...]
 
     def __post_init__(self) -> None:
-        law = ""
+        rule = ""
         if self.operator != "in" and self.operator not in (*_COMPARE, "!="):
-            law = f"a condition is in, <, <=, >, >= or !=, but got {echo(self.operator)}"
+            rule = f"a condition is in, <, <=, >, >= or !=, but got {echo(self.operator)}"
         elif not self.operands or not all(map(_is_scalar, self.operands)):
-            law = f"a condition compares with plain values, but got {echo(self.operands)}"
+            rule = f"a condition compares with plain values, but got {echo(self.operands)}"
         elif self.operator in _COMPARE and not all(map(_is_number, self.operands)):
-            law = f"{self.operator} compares with a number, but got {echo(self.operands)}"
+            rule = f"{self.operator} compares with a number, but got {echo(self.operands)}"
         elif self.operator != "in" and len(self.operands) != 1:
-            law = f"{self.operator} compares with one value, but got {echo(self.operands)}"
-        if law:
-            raise InvalidInput([Problem(law, ("when", self.parent))])
+            rule = f"{self.operator} compares with one value, but got {echo(self.operands)}"
+        if rule:
+            raise InvalidInput([Problem(rule, ("when", self.parent))])
 
     def holds(self, value: Scalar) -> bool:
         if self.operator == "in":
@@ -287,8 +287,8 @@ def _raise(problems: Sequence[Problem]) -> None:
         raise InvalidInput(problems)
 
 
-def _must(field: str, law: str, value: object) -> Problem:
-    return Problem(f"`{field}` must {law}, but got {echo(value)}", (field,))
+def _must(field: str, rule: str, value: object) -> Problem:
+    return Problem(f"`{field}` must {rule}, but got {echo(value)}", (field,))
 
 
 def _type_problems(

@@ -20,16 +20,16 @@ from autotune.spec.load import (
     refuse_changes,
 )
 from autotune.spec.model import Budget, Confirm, StudySpec, Tracking, Worker, is_shared
-from autotune.spec.objectives import Aims, Constraint, Objective, Within
+from autotune.spec.objectives import Constraint, Objective, Scoring, Within
 from autotune.spec.schema import schema
 from autotune.spec.shipped import find, shipped
 
 __all__ = [
-    "Aims",
     "Budget",
     "Confirm",
     "Constraint",
     "Objective",
+    "Scoring",
     "StudySpec",
     "Tracking",
     "Within",

@@ -33,14 +33,14 @@ def address_problems(spec: StudySpec) -> Iterator[Problem]:
         form, words = _FORMS[address.setting]
         path = tuple(address.setting.split("."))
         if address.holds_secret:
-            law = f"`{address.setting}` must not hold a password: write ${{NAME}} in its place and"
+            rule = f"`{address.setting}` must not hold a password: write ${{NAME}} in its place and"
             cures = [cure for kind, cure in _WITHOUT.items() if address.written.startswith(kind)]
-            yield Problem(f"{law} export NAME=...{''.join(cures)}", path)
+            yield Problem(f"{rule} export NAME=...{''.join(cures)}", path)
         elif problem := address.unset_problem():
             yield Problem(problem.message, path)
         elif not form.fullmatch(address.reveal()):
-            law = f"`{address.setting}` must be {words} once its variables are filled in"
-            yield Problem(f"{law}, got {address}", path)
+            rule = f"`{address.setting}` must be {words} once its variables are filled in"
+            yield Problem(f"{rule}, got {address}", path)
 
 
 def exposed(spec: StudySpec) -> str:
@@ -58,8 +58,8 @@ def literal_variables(spec: StudySpec) -> Iterator[str]:
         if found := _VARIABLE.search(text):
             where = spec.locate(path)
             place = f"{where}: " if where else ""
-            law = "only `storage` and `tracking.uri` have their variables filled in"
-            yield f"{place}`{'.'.join(map(str, path))}` keeps {found[0]} as it stands: {law}"
+            rule = "only `storage` and `tracking.uri` have their variables filled in"
+            yield f"{place}`{'.'.join(map(str, path))}` keeps {found[0]} as it stands: {rule}"
 
 
 def _texts(value: Any, path: Keys) -> Iterator[tuple[Keys, str]]:

@@ -116,8 +116,8 @@ def _unreported(
     for task in tasks:
         if metric not in reported(task, more):
             cure = advice(metric, task, more, section="trial.")
-            law = f"`{key}` must be one that a trial reports, got"
-            return Problem(f"{law} {echo(metric)}{cure}", at)
+            rule = f"`{key}` must be one that a trial reports, got"
+            return Problem(f"{rule} {echo(metric)}{cure}", at)
     return None
 
 
@@ -134,19 +134,19 @@ def _aims(spec: StudySpec) -> Iterator[Problem]:
     metrics = [objective.metric for objective in spec.objectives]
     for index, other in enumerate(others, 1):
         if "at" in other.model_fields_set:
-            law = "`at` stands with the first objective: all values of a trial are of one epoch"
-            yield Problem(law, ("objective", index, "at"))
+            rule = "`at` stands with the first objective: all values of a trial are of one epoch"
+            yield Problem(rule, ("objective", index, "at"))
         if other.metric in metrics[:index]:
-            law = f"`objective` must not name a metric twice, got {echo(other.metric)}"
-            yield Problem(law, ("objective", index, "metric"))
+            rule = f"`objective` must not name a metric twice, got {echo(other.metric)}"
+            yield Problem(rule, ("objective", index, "metric"))
     if others and "function" not in spec.trial and first.metric in COSTS:
-        law = "the first objective decides which epoch of a trial counts: put what is learnt first"
-        yield Problem(f"{law}, such as val_accuracy, got {echo(first.metric)}", ("objective", 0))
+        rule = "the first objective decides which epoch of a trial counts: put what is learnt first"
+        yield Problem(f"{rule}, such as val_accuracy, got {echo(first.metric)}", ("objective", 0))
     if "pick" in spec.model_fields_set and not others:
         yield Problem("`pick` chooses among several objectives, but there is one", ("pick",))
     elif spec.pick and spec.pick.metric not in metrics:
-        law = f"`pick.metric` must be one of the objectives, got {echo(spec.pick.metric)}"
-        yield Problem(law + nearest(spec.pick.metric, metrics), ("pick", "metric"))
+        rule = f"`pick.metric` must be one of the objectives, got {echo(spec.pick.metric)}"
+        yield Problem(rule + nearest(spec.pick.metric, metrics), ("pick", "metric"))
 
 
 def _capable(spec: StudySpec) -> Iterator[Problem]:
@@ -169,9 +169,9 @@ def _resized(spec: StudySpec) -> list[Problem]:
     """A clone goes on from its parent's weights: whole numbers of our networks are their sizes."""
     perturbed = (isinstance(spec.schedule, Pbt) and spec.schedule.perturb) or ()
     found = spec.space.parameters
-    law = "sizes the network, and a clone takes over its parent's weights: leave it out"
+    rule = "sizes the network, and a clone takes over its parent's weights: leave it out"
     return [
-        Problem(f"`schedule.perturb`: {name} {law}", ("schedule", "perturb"))
+        Problem(f"`schedule.perturb`: {name} {rule}", ("schedule", "perturb"))
         for name in perturbed
         if re.fullmatch(r"model\.\w+", name) and isinstance(found.get(name), Int)
     ]
@@ -257,8 +257,8 @@ def _law(space: Space, problem: Problem) -> str:
     cure = problem.message.partition("add `when:")[1:]
     parameter = space.parameters.get(str(problem.path[-1]))
     is_range = parameter is not None and not isinstance(parameter, Categorical)
-    law = problem.message.rpartition(", got ")[0] if is_range else ""
-    return "".join(cure) or law or problem.message
+    rule = problem.message.rpartition(", got ")[0] if is_range else ""
+    return "".join(cure) or rule or problem.message
 
 
 def into_study(space: Space, problem: Problem) -> Problem:

@@ -51,8 +51,8 @@ def limits(spec: StudySpec) -> list[Problem]:
 
 def _endless(spec: StudySpec) -> Iterator[Problem]:
     if spec.budget.gpu_hours is not None and not spec.worker.gpus:
-        law = "`budget.gpu_hours` needs `worker.gpus` above 0: trials without GPUs never spend it"
-        yield Problem(f"{law}; limit the study by `trials` or `time`", ("budget", "gpu_hours"))
+        rule = "`budget.gpu_hours` needs `worker.gpus` above 0: trials without GPUs never spend it"
+        yield Problem(f"{rule}; limit the study by `trials` or `time`", ("budget", "gpu_hours"))
 
 
 def _numbers(spec: StudySpec) -> Iterator[tuple[Keys, int | float]]:

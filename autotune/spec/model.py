@@ -17,9 +17,9 @@ from autotune.address import Address
 from autotune.schedule import AutoSchedule, SchedulerConfig, StudyContext
 from autotune.search import Auto, SamplerConfig
 from autotune.space import Space
-from autotune.spec.objectives import Aims, Constraints, Objective, Objectives, Pick
+from autotune.spec.objectives import Constraints, Objective, Objectives, Pick, Scoring
 from autotune.spec.reader import Node
-from autotune.spec.section import Section, law
+from autotune.spec.section import Section, rule
 from autotune.train.base import Config
 from autotune.train.config import pace, timeout
 from autotune.train.duration import Duration
@@ -38,7 +38,7 @@ def _fits(written: str, kind: re.Pattern[str]) -> bool:
     """Whether it can be such an address; `${NAME}` at its beginning may hold any scheme."""
     address = Address(written)
     if not address.well_formed:
-        raise law("address", "names a variable as ${NAME}, of letters, digits and _")
+        raise rule("address", "names a variable as ${NAME}, of letters, digits and _")
     begins = written.startswith("${")
     return bool(kind.fullmatch(address.outline)) or (begins and " " not in written)
 
@@ -112,7 +112,7 @@ class Tracking(Section):
     def _is_a_store(cls, uri: str) -> str:
         if uri != "none" and not _fits(uri, STORE):
             words = "must be none, sqlite:///path, or an http(s), postgresql or mysql address"
-            raise law("uri", words)
+            raise rule("uri", words)
         return uri
 
 
@@ -174,7 +174,7 @@ class StudySpec(Config):
     @classmethod
     def _is_a_database(cls, storage: str | None) -> str | None:
         if storage is not None and not _fits(storage, DATABASE):
-            raise law("storage", "must be a sqlite:///path or postgresql://host/database URL")
+            raise rule("storage", "must be a sqlite:///path or postgresql://host/database URL")
         return storage
 
     @field_validator("name")
@@ -182,17 +182,17 @@ class StudySpec(Config):
     def _stays_in_runs(cls, name: str) -> str:
         if not _NAME.fullmatch(name) or name.strip(".") == "" or name[0] == "-" or len(name) > 100:
             words = "must be 1 to 100 letters, digits, '.', '_' and '-', and not begin with '-'"
-            raise law("name", words)
+            raise rule("name", words)
         if is_shared(name):
             words = "must not begin with '.' or 'mlflow.db', nor be 'mlartifacts'"
-            raise law("name", f"{words}: such files are shared by all studies; choose another")
+            raise rule("name", f"{words}: such files are shared by all studies; choose another")
         return name
 
     @field_validator("budget")
     @classmethod
     def _some_limit(cls, budget: Budget) -> Budget:
         if budget == Budget():
-            raise law("budget", "needs one of trials, time and gpu_hours")
+            raise rule("budget", "needs one of trials, time and gpu_hours")
         return budget
 
     _source: Source = PrivateAttr(default_factory=Source)
@@ -224,8 +224,8 @@ class StudySpec(Config):
         return self.objectives[0]
 
     @property
-    def aims(self) -> Aims:
-        return Aims(self.objectives, self.constraints, self.pick)
+    def scoring(self) -> Scoring:
+        return Scoring(self.objectives, self.constraints, self.pick)
 
     def base_config(self) -> dict[str, Any]:
         """The training config before any parameter: `trial`, with what the study decides."""
@@ -241,7 +241,7 @@ class StudySpec(Config):
     def _judged_costs(self) -> dict[str, list[Any]]:
         """`metrics` with the costs that the study judges by: they need not be asked for."""
         asked = self.trial.get("metrics", [])
-        costs = [name for name in self.aims.metrics if name in COSTS]
+        costs = [name for name in self.scoring.metrics if name in COSTS]
         if "function" in self.trial or not isinstance(asked, list) or not costs:
             return {}
         return {"metrics": list(dict.fromkeys([*asked, *costs]))}

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from autotune.pareto import Point, depths, nearest_to_best
-from autotune.spec.section import Section, law
-from autotune.trial import Goal, Report, Stage
+from autotune.spec.section import Section, rule
+from autotune.trial import Goal, Report, ValueAtStep
 
-__all__ = ["Aims", "Constraint", "Constraints", "Objective", "Objectives", "Pick", "Within"]
+__all__ = ["Constraint", "Constraints", "Objective", "Objectives", "Pick", "Scoring", "Within"]
 
 _CONSTRAINT = re.compile(
     r"\s*([A-Za-z_][\w./-]*)\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*",
@@ -25,7 +25,7 @@ def _goal(value: object) -> object:
         return value
     if isinstance(value, str) and value in list(Goal):
         return Goal(value)
-    raise law("goal", "must be maximize or minimize")
+    raise rule("goal", "must be maximize or minimize")
 
 
 class Objective(Section):
@@ -71,7 +71,7 @@ def _constraint(value: object) -> object:
         if isinstance(value, Constraint):
             return value
         words = "must be a metric, one of <=, >=, < and >, and a number, as in latency_ms <= 5"
-        raise law("constraint", words)
+        raise rule("constraint", words)
     return Constraint(metric=match[1], sign=match[2], bound=float(match[3]))  # type: ignore[arg-type]
 
 
@@ -88,7 +88,9 @@ def _pick(value: object) -> object:
     if isinstance(value, Mapping | Within | None):
         return value
     if value != "knee":
-        raise law("pick", "must be knee, or a mapping such as {metric: val_accuracy, within: 0.01}")
+        raise rule(
+            "pick", "must be knee, or a mapping such as {metric: val_accuracy, within: 0.01}"
+        )
     return None
 
 
@@ -126,7 +128,7 @@ Pick = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Aims:
+class Scoring:
     """What a study is after, asked of a trial's reports (by step)."""
 
     objectives: tuple[Objective, ...]
@@ -163,16 +165,16 @@ class Aims:
             return max(curve, default=None)
         return first.goal.best_step(curve)
 
-    def stages(self, reports: Mapping[int, Report]) -> dict[int, Stage]:
+    def values_by_step(self, reports: Mapping[int, Report]) -> dict[int, ValueAtStep]:
         """By step; empty where there is one objective and no constraint."""
         if len(self.objectives) == 1 and not self.constraints:
             return {}
-        found: dict[int, Stage] = {}
+        found: dict[int, ValueAtStep] = {}
         best: dict[int, Report] = {}
         for step in sorted(self.curve(reports)):
             if self.step(best | {step: reports[step]}) == step:
                 best = {step: reports[step]}
-                stage = Stage(self.values(best), self.violations(best))
+                stage = ValueAtStep(self.values(best), self.violations(best))
             found[step] = stage
         return found
 

@@ -22,10 +22,10 @@ def meeting_problems(spec: StudySpec, runs: Path) -> Iterator[Problem]:
             continue
         parts = file.relative_to(runs.resolve()).parts
         if len(parts) > 1 or parts == (spec.name,):
-            law = f"`{address.setting}` must not lie in a folder under {runs}/, nor be one"
+            rule = f"`{address.setting}` must not lie in a folder under {runs}/, nor be one"
             why = "`autotune delete` removes a study with its folder"
             cure = f"put it beside them, such as {_SQLITE}{runs}/{file.stem}.db"
-            yield Problem(f"{law}: {why}; {cure}", tuple(address.setting.split(".")))
+            yield Problem(f"{rule}: {why}; {cure}", tuple(address.setting.split(".")))
 
 
 def _file(address: Address) -> Path | None:

@@ -220,8 +220,8 @@ class _Builder:
         if not quoted and not isinstance(self._resolve(text, line), str):
             self.complain(f"a key must be text{self._got(text or 'nothing')}; quote it", line)
         if not text.isprintable() or len(text) > _LONGEST_KEY:
-            law = f"a key must be at most {_LONGEST_KEY} printable characters"
-            self.complain(law + self._got(echo(text)), line)
+            rule = f"a key must be at most {_LONGEST_KEY} printable characters"
+            self.complain(rule + self._got(echo(text)), line)
             text = echo(text)
         if text == "<<" and not quoted:
             self.complain("`<<` (merging keys) is not YAML 1.2; write the keys out", line)

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from autotune.train.base import Config
 
-__all__ = ["Section", "law"]
+__all__ = ["Section", "rule"]
 
 
 class Section(Config):
@@ -18,6 +18,6 @@ class Section(Config):
         return {key: value for key, value in serialize(self).items() if value is not None}
 
 
-def law(kind: str, words: str) -> PydanticCustomError:
+def rule(kind: str, words: str) -> PydanticCustomError:
     """What must hold, for a validator to raise: `words` follow the name of the key."""
-    return PydanticCustomError(kind, "{law}", {"law": words})
+    return PydanticCustomError(kind, "{rule}", {"rule": words})

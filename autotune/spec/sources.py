@@ -159,7 +159,7 @@ class _Merge:
 
 def _no_parameters(nodes: Mapping[str, Node]) -> dict[str, str]:
     """What must hold of those that read as none, by their names."""
-    return {name: law for name, node in nodes.items() if (law := _no_parameter(node))}
+    return {name: rule for name, node in nodes.items() if (rule := _no_parameter(node))}
 
 
 def _no_parameter(node: Node) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from autotune.errors import MachineFault, StudyFailed
-from autotune.study import Done, Wait
+from autotune.study.machine import Done, Wait
 from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
 
 __all__ = ["EngineContract", "ScriptedStudy", "assign", "go_to_end", "is_alive"]
@@ -275,8 +275,8 @@ class EngineContract:
         run(study)
         found = study.failures()
         assert [found[n].reason for n in range(2)] == [Reason.TIMEOUT] * 2 and len(found) == 2
-        law = r"worked for longer than 1s, stopped (after step \d+|before.*) \(trial\.timeout\)"
-        assert re.fullmatch(law, found[0].message)
+        rule = r"worked for longer than 1s, stopped (after step \d+|before.*) \(trial\.timeout\)"
+        assert re.fullmatch(rule, found[0].message)
         assert len(study.reports.get(1, [])) < 100
 
     def test_processes_end_with_the_function(self, run: Run, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from autotune.schedule.state import Clone, NewTrial, Paused, Resume, SchedulerSt
 from autotune.space import Space
 from autotune.trial import Decision, Goal, Scalar
 
-__all__ = ["MAX_STEP", "SCHEDULER_CHECKS", "Race", "context", "run", "schedulers"]
+__all__ = ["MAX_STEP", "SCHEDULER_CHECKS", "SimulatedTrials", "context", "run", "schedulers"]
 
 MAX_STEP = 27
 SPACE = Space.parse(
@@ -52,7 +52,7 @@ def schedulers() -> list[SchedulerSettings]:
 
 
 @dataclass
-class Race:
+class SimulatedTrials:
     """Trials with noisy, falling curves, raced by `workers` under a scheduler.
 
     Whose report comes next is drawn at random. Trial 5 is the best at every step.
@@ -79,7 +79,7 @@ class Race:
     assigned: int = 0
     pauses: int = 0
 
-    def run(self) -> "Race":
+    def run(self) -> "SimulatedTrials":
         rng = random.Random(self.seed)
         base = [rng.uniform(0.2, 1.0) for _ in range(self.trials)]
         while self._hand_out(base):
@@ -141,8 +141,8 @@ class Race:
             self.complete.append(number)
 
 
-def run(config: SchedulerSettings, seed: int, max_step: int | None = MAX_STEP) -> Race:
-    return Race(config.build(context(max_step)), seed).run()
+def run(config: SchedulerSettings, seed: int, max_step: int | None = MAX_STEP) -> SimulatedTrials:
+    return SimulatedTrials(config.build(context(max_step)), seed).run()
 
 
 def _frames(config: SchedulerSettings) -> Iterator[int | None]:
@@ -185,7 +185,7 @@ def every_trial_ends(config: SchedulerSettings) -> None:
     for trials in (1, 2, 3, 7, 30):
         for workers in (1, 4):
             built = config.build(context())
-            race = Race(built, 0, trials, workers).run()
+            race = SimulatedTrials(built, 0, trials, workers).run()
             assert sorted([*race.complete, *race.stopped]) == list(range(len(race.levels)))
             assert race.complete or not race.pauses
 

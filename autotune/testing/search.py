@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from autotune.search import Sampler, SamplerConfig, SamplerSettings
 from autotune.space import Categorical, Float, Int, Parameter, Space
-from autotune.trial import Goal, Reason, Report, Scalar, Stage, State, Trial
+from autotune.trial import Goal, Reason, Report, Scalar, State, Trial, ValueAtStep
 
 __all__ = ["SAMPLER_CHECKS", "SPACES", "fits", "proposals", "regret", "samplers", "simulate"]
 
@@ -146,7 +146,7 @@ def ended(trial: Trial, space: Space, name: str = "") -> Trial:
         violations=violations,
         curve=curve,
         reports=_reports(curve),
-        stages={s: Stage((v, *values[1:]), violations) for s, v in curve.items()},
+        values_by_step={s: ValueAtStep((v, *values[1:]), violations) for s, v in curve.items()},
     )
 
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from autotune.engine.function import FunctionTrial
+from autotune.engine.worker.function import FunctionTrial
 
 __all__ = [
     "counts",

@@ -14,12 +14,12 @@ __all__ = [
     "EngineStarting",
     "Event",
     "FaultPassing",
-    "HandedOver",
     "Kept",
     "Noted",
     "RunFinished",
     "RunReported",
     "RunStarted",
+    "SamplerSwitched",
     "StandingBy",
     "StudyFinished",
     "StudyOpened",
@@ -96,7 +96,7 @@ class StudyFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class HandedOver:
+class SamplerSwitched:
     """`auto` lets another sampler propose: for people, trackers keep nothing of it."""
 
     why: str
@@ -138,7 +138,7 @@ class Noted:
 
 Event = (
     StudyOpened
-    | HandedOver
+    | SamplerSwitched
     | Noted
     | StandingBy
     | EngineStarting

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from autotune.tracking.gather import Point
+from autotune.tracking.gather import MetricPoint
 
 __all__ = ["NewRun", "ms", "write_runs"]
 
@@ -45,7 +45,7 @@ class NewRun:
     end: int | None
     tags: Mapping[str, str]
     params: Mapping[str, str]
-    points: Sequence[Point]
+    points: Sequence[MetricPoint]
 
     @property
     def names(self) -> set[str]:
@@ -100,12 +100,12 @@ def _tags(run: NewRun) -> dict[str, str]:
     return {**run.tags, "mlflow.runName": run.name}
 
 
-def _metric(run: NewRun, point: Point) -> Row:
+def _metric(run: NewRun, point: MetricPoint) -> Row:
     value, is_nan = _value(point)
     return point.key, value, ms(point.at), run.id, point.step, is_nan
 
 
-def _value(point: Point) -> tuple[float, bool]:
+def _value(point: MetricPoint) -> tuple[float, bool]:
     """As MLflow keeps what SQL has no word for."""
     if math.isnan(point.value):
         return 0.0, True

@@ -164,8 +164,8 @@ def _strange(path: Path, seen: _Seen) -> str:
 
     cure = "or name another `tracking: {uri: ...}`"
     if seen.of_mlflow:
-        law = f"{path} was written by an MLflow newer than {mlflow.__version__}"
-        return f"{law}: upgrade MLflow, {cure}"
+        rule = f"{path} was written by an MLflow newer than {mlflow.__version__}"
+        return f"{rule}: upgrade MLflow, {cure}"
     return f"{path} is the database of another program: move it, {cure}"
 
 

@@ -12,11 +12,11 @@ from autotune.tracking.base import (
     StudyOpened,
 )
 
-__all__ = ["Point", "RunChange", "StudyChange", "gather"]
+__all__ = ["MetricPoint", "RunChange", "StudyChange", "gather"]
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class MetricPoint:
     """One value of one metric."""
 
     key: str
@@ -33,23 +33,23 @@ class RunChange:
     reports: dict[int, RunReported] = field(default_factory=dict)
     finished: RunFinished | None = None
     """How the training ended; what the reading of its test split adds is in `summary`."""
-    _summary: dict[str, Point] = field(default_factory=dict)
+    _summary: dict[str, MetricPoint] = field(default_factory=dict)
 
-    def points(self) -> list[Point]:
+    def points(self) -> list[MetricPoint]:
         """One a reported value, and the working time of each step as `step_seconds`."""
         found = []
         for step, told in self.reports.items():
             values = {**told.report.metrics, "step_seconds": told.report.seconds}
-            found += [Point(key, step, value, told.at) for key, value in values.items()]
+            found += [MetricPoint(key, step, value, told.at) for key, value in values.items()]
         return found
 
-    def summary(self) -> list[Point]:
+    def summary(self) -> list[MetricPoint]:
         return list(self._summary.values())
 
     def end(self, event: RunFinished) -> None:
         self.finished = self.finished or event
         self._summary |= {
-            key: Point(key, 0, value, event.at) for key, value in event.summary.items()
+            key: MetricPoint(key, 0, value, event.at) for key, value in event.summary.items()
         }
 
 
@@ -58,16 +58,16 @@ class StudyChange:
     opened: StudyOpened | None = None
     """The last one, when several wait."""
     runs: dict[str, RunChange] = field(default_factory=dict)
-    best: list[Point] = field(default_factory=list)
+    best: list[MetricPoint] = field(default_factory=list)
     finished: StudyFinished | None = None
     reopened: bool = False
     """The study was opened again after `finished`."""
 
-    def summary(self) -> list[Point]:
+    def summary(self) -> list[MetricPoint]:
         if self.finished is None:
             return []
         at = self.finished.at
-        return [Point(key, 0, value, at) for key, value in self.finished.summary.items()]
+        return [MetricPoint(key, 0, value, at) for key, value in self.finished.summary.items()]
 
     def _add(self, event: Event) -> None:
         match event:
@@ -85,7 +85,7 @@ class StudyChange:
             case RunFinished(label=label, best=best):
                 self._run(label).end(event)
                 if best is not None:
-                    self.best.append(Point("best_so_far", event.finished, best, event.at))
+                    self.best.append(MetricPoint("best_so_far", event.finished, best, event.at))
 
     def _run(self, label: str) -> RunChange:
         return self.runs.setdefault(label, RunChange())

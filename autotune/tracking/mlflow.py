@@ -20,7 +20,7 @@ from autotune.tracking.background import BackgroundTracker, Retell, StoreLost
 from autotune.tracking.base import Event, StudyOpened
 from autotune.tracking.bulk import NewRun, ms, write_runs
 from autotune.tracking.database import import_quietly, is_damage, make_ready
-from autotune.tracking.gather import Point, RunChange, StudyChange, gather
+from autotune.tracking.gather import MetricPoint, RunChange, StudyChange, gather
 from autotune.tracking.mlflow_formatting import child_tags, end_of, metric_key, param_text, tag_text
 from autotune.tracking.ui import run_page
 from autotune.trial import Scalar, State
@@ -127,11 +127,11 @@ class _News:
 
     tags: dict[str, str]
     params: dict[str, str]
-    points: list[Point]
+    points: list[MetricPoint]
 
 
 @dataclass(slots=True)
-class _Run:
+class _MlflowRun:
     """One run, and what the store is known to hold of it: only what is missing is written."""
 
     client: "MlflowClient"
@@ -147,7 +147,7 @@ class _Run:
     """It was there before us, so that its history must be asked for before it is added to."""
 
     @classmethod
-    def known(cls, client: "MlflowClient", run: "Run") -> "_Run":
+    def known(cls, client: "MlflowClient", run: "Run") -> "_MlflowRun":
         info, data = run.info, run.data
         return cls(client, info.run_id, info.status, data.params, data.tags, data.metrics)
 
@@ -155,8 +155,8 @@ class _Run:
         self,
         tags: Mapping[str, str],
         params: Mapping[str, Scalar] | None = None,
-        reports: Iterable[Point] = (),
-        summary: Iterable[Point] = (),
+        reports: Iterable[MetricPoint] = (),
+        summary: Iterable[MetricPoint] = (),
     ) -> None:
         """One batch. Params cannot change; a summary is written again where it differs."""
         from mlflow.entities import Metric, Param, RunTag
@@ -175,8 +175,8 @@ class _Run:
         self,
         tags: Mapping[str, str],
         params: Mapping[str, Scalar] | None,
-        reports: Iterable[Point],
-        summary: Iterable[Point],
+        reports: Iterable[MetricPoint],
+        summary: Iterable[MetricPoint],
     ) -> _News:
         """What the store lacks, in MLflow's words."""
         told = {metric_key(key): param_text(value) for key, value in (params or {}).items()}
@@ -206,7 +206,7 @@ class _Run:
     def last_step(self) -> int:
         return max((step for steps in self.seen.values() for step in steps), default=0)
 
-    def _new(self, reports: Iterable[Point]) -> Iterator[Point]:
+    def _new(self, reports: Iterable[MetricPoint]) -> Iterator[MetricPoint]:
         for point in reports:
             if self._holds(point.step):
                 continue
@@ -214,7 +214,7 @@ class _Run:
             steps = self._history(key)
             if point.step not in steps:
                 steps.add(point.step)
-                yield Point(key, point.step, float(point.value), point.at)
+                yield MetricPoint(key, point.step, float(point.value), point.at)
 
     def _holds(self, step: int) -> bool:
         return self.status in ("FINISHED", "FAILED") and step <= int(self.tags.get("steps", 0))
@@ -225,12 +225,12 @@ class _Run:
             self.seen[key] = {metric.step for metric in history}
         return self.seen[key]
 
-    def _changed(self, summary: Iterable[Point]) -> Iterator[Point]:
+    def _changed(self, summary: Iterable[MetricPoint]) -> Iterator[MetricPoint]:
         for point in summary:
             key, value = metric_key(point.key), float(point.value)
             if not _equal(self.latest.get(key), value):
                 self.latest[key] = value
-                yield Point(key, point.step, value, point.at)
+                yield MetricPoint(key, point.step, value, point.at)
 
 
 class _MlflowStore:
@@ -242,8 +242,8 @@ class _MlflowStore:
         self._damage = False
         self._opened: StudyOpened | None = None
         self._experiment = ""
-        self._parent: _Run | None = None
-        self._runs: dict[str, _Run] = {}
+        self._parent: _MlflowRun | None = None
+        self._runs: dict[str, _MlflowRun] = {}
         plain = self._path is not None and not address.variables
         self.name = f"MLflow at {f'sqlite:///{self._path}' if plain else address}"
         self.scrub = address.scrub
@@ -308,7 +308,7 @@ class _MlflowStore:
             self.url = run_page(without_login(self._uri), self._experiment, self._parent.id)
         return found is not None
 
-    def _write_artifacts(self, parent: _Run, change: StudyChange) -> None:
+    def _write_artifacts(self, parent: _MlflowRun, change: StudyChange) -> None:
         texts = {"study.yaml": change.opened.spec} if change.opened else {}
         texts |= change.finished.artifacts if change.finished else {}
         for name, text in texts.items():
@@ -317,7 +317,7 @@ class _MlflowStore:
             if Path(file).is_file():  # it may have waited in the spool for long
                 self._client.log_artifact(parent.id, file, str(Path(name).parent))
 
-    def _write_parent(self, parent: _Run, change: StudyChange) -> None:
+    def _write_parent(self, parent: _MlflowRun, change: StudyChange) -> None:
         opened, ended = change.opened, change.finished
         tags = {**opened.tags, "state": "running", "message": ""} if opened else {}
         if ended is None or change.reopened:
@@ -338,7 +338,7 @@ class _MlflowStore:
                 run.write({"state": "interrupted"})
                 run.end("KILLED", at)
 
-    def _write_run(self, parent: _Run, label: str, change: RunChange) -> str:
+    def _write_run(self, parent: _MlflowRun, label: str, change: RunChange) -> str:
         """Returns why the store refuses it, or ""."""
         from mlflow.exceptions import MlflowException
 
@@ -352,7 +352,7 @@ class _MlflowStore:
             return f"{label}: {' '.join(error.message.split())[:120]}"
         return ""
 
-    def _write_many(self, parent: _Run, change: StudyChange) -> set[str]:
+    def _write_many(self, parent: _MlflowRun, change: StudyChange) -> set[str]:
         """Writes the runs that the store does not know at once where that can be done; their
         labels."""
         new = {
@@ -369,19 +369,21 @@ class _MlflowStore:
         self._runs |= {label: run for label, (run, _) in named.items()}
         return set(named)
 
-    def _made_of(self, parent: _Run, label: str, change: RunChange) -> tuple[_Run, NewRun]:
+    def _made_of(
+        self, parent: _MlflowRun, label: str, change: RunChange
+    ) -> tuple[_MlflowRun, NewRun]:
         """The run that `_write_child` would leave, which nobody has written yet."""
         started, ended = change.started, change.finished
         assert started is not None
         tags = self._tags(label, self._born(parent, child_tags(change, 0)))
-        run = _Run(self._client, uuid.uuid4().hex, "RUNNING", tags=tags, found=False)
+        run = _MlflowRun(self._client, uuid.uuid4().hex, "RUNNING", tags=tags, found=False)
         news = run.news({}, started.params, change.points(), change.summary())
         run.params, run.status = news.params, _status(change)
         end = ms(ended.at) if ended else None
         new = NewRun(run.id, label, run.status, ms(started.at), end, tags, run.params, news.points)
         return run, new
 
-    def _write_child(self, parent: _Run, label: str, change: RunChange) -> None:
+    def _write_child(self, parent: _MlflowRun, label: str, change: RunChange) -> None:
         run = self._runs.get(label)
         tags = child_tags(change, run.last_step() if run else 0)
         if run is None:
@@ -395,13 +397,13 @@ class _MlflowStore:
         if change.finished is not None:
             run.end(_status(change), change.finished.at)
 
-    def _born(self, parent: _Run, tags: Mapping[str, str]) -> dict[str, str]:
+    def _born(self, parent: _MlflowRun, tags: Mapping[str, str]) -> dict[str, str]:
         return {"mlflow.parentRunId": parent.id, "state": str(State.RUNNING), **tags}
 
-    def _create(self, label: str, name: str, at: float, tags: Mapping[str, str]) -> _Run:
+    def _create(self, label: str, name: str, at: float, tags: Mapping[str, str]) -> _MlflowRun:
         tags = self._tags(label, tags)
         made = self._client.create_run(self._experiment, ms(at) or None, tags, name)
-        return _Run(self._client, made.info.run_id, made.info.status, tags=tags, found=False)
+        return _MlflowRun(self._client, made.info.run_id, made.info.status, tags=tags, found=False)
 
     def _tags(self, label: str, tags: Mapping[str, str]) -> dict[str, str]:
         """All that a run begins with."""
@@ -444,13 +446,13 @@ def _experiment(client: "MlflowClient", opened: StudyOpened, location: str | Non
     return str(client.create_experiment(name, location, tags))
 
 
-def _known_runs(client: "MlflowClient", experiment: str, uid: str) -> dict[str, _Run]:
+def _known_runs(client: "MlflowClient", experiment: str, uid: str) -> dict[str, _MlflowRun]:
     """By label. Those deleted in the UI come back, for a study without them is not whole."""
     runs = find_runs(client, experiment, uid)
     for run in runs:
         if run.info.lifecycle_stage == "deleted":
             client.restore_run(run.info.run_id)
-    return {run.data.tags[LABEL]: _Run.known(client, run) for run in runs}
+    return {run.data.tags[LABEL]: _MlflowRun.known(client, run) for run in runs}
 
 
 def find_runs(client: "MlflowClient", experiment: str, uid: str) -> "list[Run]":

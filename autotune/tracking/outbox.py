@@ -10,7 +10,7 @@ from autotune.tracking.base import (
     StudyOpened,
     identity,
 )
-from autotune.tracking.spool import Spool, encode
+from autotune.tracking.spool import Spool, to_line
 
 __all__ = ["Outbox"]
 
@@ -95,7 +95,7 @@ class Outbox:
         known = self._events.get(key)
         if known is not None and event is not known:
             # Of two reports of a step the first counts.
-            if isinstance(event, RunStarted | RunReported) or encode(known) == encode(event):
+            if isinstance(event, RunStarted | RunReported) or to_line(known) == to_line(event):
                 event = known
             elif key not in self._new:
                 self._stale = self._spooled

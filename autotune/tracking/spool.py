@@ -13,21 +13,24 @@ from autotune.tracking.base import (
     RunFinished,
     RunReported,
     RunStarted,
+    SamplerSwitched,
 )
 from autotune.trial import Purpose, Reason, Report, State
 
-__all__ = ["Spool", "decode", "encode"]
+__all__ = ["Spool", "from_line", "to_line"]
 
-_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
+_FORMER = {"HandedOver": SamplerSwitched}
+"""What kinds of events were called in spools that an older version may have left."""
+_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)} | _FORMER
 
 
-def encode(event: Event) -> str:
-    """One line of JSON, which `decode` turns into an equal event."""
+def to_line(event: Event) -> str:
+    """One line of JSON, which `from_line` turns into an equal event."""
     return json.dumps({"event": type(event).__name__, **asdict(event)})
 
 
-def decode(line: str) -> Event:
-    """Raises ValueError, KeyError or TypeError for a line that `encode` did not write whole."""
+def from_line(line: str) -> Event:
+    """Raises ValueError, KeyError or TypeError for a line that `to_line` did not write whole."""
     fields: dict[str, Any] = json.loads(line)
     kind = _KINDS[fields.pop("event")]
     if kind is RunStarted:
@@ -55,11 +58,11 @@ class Spool:
 
     def replace(self, events: Iterable[Event]) -> None:
         """On disk when it returns; a crash leaves the old file or the new one."""
-        write_atomically(self.path, "".join(f"{encode(event)}\n" for event in events))
+        write_atomically(self.path, "".join(f"{to_line(event)}\n" for event in events))
 
     def append(self, events: Iterable[Event]) -> None:
         """On disk when it returns. The leading newline keeps a torn line from swallowing ours."""
-        text = "".join(f"\n{encode(event)}" for event in events)
+        text = "".join(f"\n{to_line(event)}" for event in events)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(text + "\n")
@@ -72,6 +75,6 @@ class Spool:
 
 def _whole(line: str) -> Event | None:
     try:
-        return decode(line) if line else None
+        return from_line(line) if line else None
     except (ValueError, KeyError, TypeError):
         return None

@@ -1,18 +1,13 @@
-"""MLflow's own UI over the study's store. Imports no mlflow: the server is another process.
-
-Run as a program this file is that process: `mlflow` itself, which ends when its parent does.
-"""
+"""MLflow's own UI over the study's store. Imports no mlflow: the server is another process."""
 
 import base64
 import json
 import os
-import runpy
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,11 +19,12 @@ from urllib.parse import unquote, urlsplit
 from autotune.address import Address, without_login
 from autotune.errors import AutotuneError
 
-__all__ = ["Server", "page", "run_page", "serve_ui"]
+__all__ = ["NOTE", "Server", "page", "run_page", "serve_ui"]
 
 _SLOWEST_START = 90.0
 """Seconds; a cold start takes 5 to 10."""
-_NOTE = "autotune: "
+NOTE = "autotune: "
+"""Begins a line of the server that people are to be told."""
 _VIEW = "autotune"
 _MOST_PARAMS = 8
 """Columns of parameters shown; all are a click away."""
@@ -64,7 +60,7 @@ class Server:
 
     def notes(self) -> list[str]:
         """What was done to its database to make it whole, a line each."""
-        return [line.removeprefix(_NOTE) for line in self._printed() if line.startswith(_NOTE)]
+        return [line.removeprefix(NOTE) for line in self._printed() if line.startswith(NOTE)]
 
     def _printed(self) -> list[str]:
         self._output.seek(0)
@@ -108,7 +104,7 @@ def serve_ui(
 def _command(artifacts: Path, host: str, port: int) -> list[str]:
     folder = artifacts.absolute()
     return [
-        *(sys.executable, "-m", __name__, "server"),
+        *(sys.executable, "-m", "autotune.tracking.server", "server"),
         *("--artifacts-destination", str(folder), "--host", host, "--port", str(port)),
         *("--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
@@ -216,31 +212,3 @@ def _login(address: str) -> dict[str, str]:
         return {"Authorization": f"Basic {login}"}
     token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
     return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def _serve_until_parent_ends() -> None:
-    """stdin is a pipe that nobody writes to: it closes when the parent ends, however it ends."""
-
-    def watch() -> None:
-        while os.read(0, 1):  # a thread in sys.stdin.read would keep Python from ending
-            pass
-        os.killpg(0, signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
-    _make_ready(os.environ["MLFLOW_BACKEND_STORE_URI"])
-    runpy.run_module("mlflow", run_name="__main__", alter_sys=True)
-
-
-def _make_ready(store: str) -> None:
-    """MLflow would make a database in its place, where a kill leaves half of it."""
-    from autotune.tracking.mlflow import database_note
-
-    try:
-        if note := database_note(store):
-            print(f"{_NOTE}{note}", flush=True)
-    except AutotuneError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    _serve_until_parent_ends()

@@ -152,8 +152,8 @@ class TrainConfig(_Limited):
             message = "`prune` needs `monitor.at: last` (in a study `objective: {..., at: last}`)"
             raise misplaced(message, "prune", "name")
         if self.optimizer.full_batch and self.reports_per_epoch > 1:
-            law = "`reports_per_epoch` must be 1 with gd, whose epoch is one batch"
-            message = f"{law}, but got {self.reports_per_epoch}"
+            rule = "`reports_per_epoch` must be 1 with gd, whose epoch is one batch"
+            message = f"{rule}, but got {self.reports_per_epoch}"
             raise misplaced(message, "reports_per_epoch")
         start = self.transfer.strategy.name if self.transfer else ""
         if start == "discriminative" and self.layer_decay is not None:

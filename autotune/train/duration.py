@@ -50,7 +50,7 @@ def _checked(value: str | float) -> str | float:
 
 
 def _law(words: str) -> PydanticCustomError:
-    return PydanticCustomError("duration", "{law}", {"law": words})
+    return PydanticCustomError("duration", "{rule}", {"rule": words})
 
 
 Duration = Annotated[

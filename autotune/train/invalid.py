@@ -67,8 +67,8 @@ def problem(details: ErrorDetails, config: type[BaseModel], data: Mapping[str, A
         return Problem(f"{tag} {echo(given)} is unknown{nearest(given, valid)}", (*path, "name"))
     if kind == "string_pattern_mismatch":
         return Problem(f"{name} {REFERENCE}{came}", path)
-    law = LAWS.get(kind)
-    said = law.format(**context) if law else details["msg"][0].lower() + details["msg"][1:]
+    rule = LAWS.get(kind)
+    said = rule.format(**context) if rule else details["msg"][0].lower() + details["msg"][1:]
     hint = meant(details["input"], re.findall("'([^']+)'", context.get("expected", "")))
     return Problem(f"{name} {said}{came}{hint}", path)
 

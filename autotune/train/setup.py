@@ -237,9 +237,9 @@ def divided(config: TrainConfig, samples: int) -> tuple[int, tuple[range, ...]]:
     batch = samples if config.optimizer.full_batch else min(config.batch_size, samples)
     batches, steps = len(whole_batches(torch.arange(samples), batch)), config.reports_per_epoch
     if steps > batches:
-        law = f"`reports_per_epoch` must be at most {batches}, the batches of an epoch"
+        rule = f"`reports_per_epoch` must be at most {batches}, the batches of an epoch"
         cure = "make it or `batch_size` smaller"
-        message = f"{law}, but got {steps}: {cure}"
+        message = f"{rule}, but got {steps}: {cure}"
         raise InvalidInput([Problem(message, ("reports_per_epoch",))])
     ends = [batches * step // steps for step in range(steps + 1)]
     return batch, tuple(range(*pair) for pair in pairwise(ends))

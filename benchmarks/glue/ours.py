@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autotune import spec as specs
-from autotune import study as studies
 from autotune.address import Address
 from autotune.schedule.base import Stopping
 from autotune.schedule.curves import Curves
+from autotune.study import machine as studies
 from autotune.tracking.base import Event, RunReported
 from autotune.tracking.mlflow import MlflowTracker
 from autotune.trial import Decision, Scalar, Trial
@@ -64,9 +64,9 @@ def main() -> None:
     # No sampler and no scheduler of the product replays a list, and a study file names only those.
     study._sampler = study._race._scheduler = Listed(planned)
     try:
-        from autotune.engine import ray
+        from autotune.engine.ray import driver
 
-        ray.run(study)
+        driver.run(study)
     finally:
         study.close()
         trouble = tracker.close()

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from autotune import study
 from autotune.engine import simulate
 from autotune.spec import StudySpec
+from autotune.study import machine
 from autotune.tracking.base import Event, RunReported
 from autotune.trial import Assignment, Report
 from benchmarks.search.task import Anytime, Curve, Task
@@ -30,7 +30,7 @@ def search(
     def work(assignment: Assignment) -> Iterator[Report]:
         return _steps(task.curve(driven.history.trials[assignment.trial].params), assignment)
 
-    driven = study.in_memory(_spec(task, sections, seed, seconds), [heard])
+    driven = machine.in_memory(_spec(task, sections, seed, seconds), [heard])
     simulate.run(driven, workers, work)
     found.trials = len(driven.history.trials)
     return found

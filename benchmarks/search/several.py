@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from autotune import study
 from autotune.engine import simulate
 from autotune.spec import StudySpec
+from autotune.study import machine
 from autotune.tracking.base import Event, RunReported
 from autotune.trial import Assignment, Report, Scalar
 from benchmarks.search.lcbench import SPACE, TASKS, Lcbench
@@ -50,7 +50,7 @@ class Problem:
             return float(params["max_units"]) * float(params["num_layers"])  # type: ignore[arg-type]
         return self.task.curve(params).seconds[-1]
 
-    def aims(self) -> dict[str, Any]:
+    def scoring(self) -> dict[str, Any]:
         loss, other = ({"metric": name, "goal": "minimize"} for name in ("loss", "other"))
         if self.name == "bound":
             return {"objective": loss, "constraints": [f"other <= {self.median}"]}
@@ -94,7 +94,7 @@ def run(problem: Problem, method: str, seed: int) -> list[float]:
             yield Report(step + 1, {"loss": curve.losses[step], "other": other}, spent)
 
     unit = problem.task.reference.seconds / WORKERS
-    driven = study.in_memory(_spec(problem, method, seed, max(BUDGETS) * unit), [heard])
+    driven = machine.in_memory(_spec(problem, method, seed, max(BUDGETS) * unit), [heard])
     simulate.run(driven, WORKERS, work)
     return [problem.score([y for at, y in seen if at <= b * unit]) for b in BUDGETS]
 
@@ -105,7 +105,7 @@ def _spec(problem: Problem, method: str, seed: int, seconds: float) -> StudySpec
         {
             "name": problem.task.name,
             "seed": seed,
-            **problem.aims(),
+            **problem.scoring(),
             "trial": {"function": "benchmarks.search.product:never", "epochs": 51},
             "space": SPACE,
             "search": {"name": sampler},

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from autotune import study
 from autotune.engine import simulate
-from autotune.history import History
 from autotune.spec import StudySpec
+from autotune.study import machine
+from autotune.study.history import History
 from autotune.trial import Assignment, Report
 from benchmarks.search.lcbench import SPACE, TASKS, Lcbench
 from benchmarks.search.score import interval
@@ -52,7 +52,7 @@ def search(task: Lcbench, sampler: str, trials: int, seed: int, old: History | N
         for step, loss in enumerate(curve.losses, 1):
             yield Report(step, {"loss": loss}, 1.0)
 
-    driven = study.in_memory(spec, find=lambda name: old or History(spec, Path(), ""))
+    driven = machine.in_memory(spec, find=lambda name: old or History(spec, Path(), ""))
     simulate.run(driven, 1, work)
     return driven.history
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from autotune import spec as specs
+from autotune.app.runner import drive
 from autotune.cli import main
-from autotune.engine.drive import drive
 
 COMMAND = (sys.executable, "-c", "from autotune.cli import main; main()")
 

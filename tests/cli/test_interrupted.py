@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.history import History, load
+from autotune.study.history import History, load
 from autotune.trial import State
 
 TRIALS, EPOCHS = 12, 5

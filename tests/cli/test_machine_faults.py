@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from autotune.history import load
+from autotune.study.history import load
 
 STUDY = """
 name: full

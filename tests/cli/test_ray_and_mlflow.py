@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.history import History, load
+from autotune.study.history import History, load
 
 CALL = (sys.executable, "-c", "from autotune.cli import main; main()")
 Curves = dict[str, dict[str, list[tuple[int, float]]]]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.history import load
+from autotune.study.history import load
 
 FUNCTION = """
 import pathlib, time

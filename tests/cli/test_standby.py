@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.history import load
+from autotune.study.history import load
 from autotune.trial import State
 
 TRIALS = 8

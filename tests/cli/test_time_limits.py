@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.history import load
+from autotune.study.history import load
 
 FUNCTION = """
 import time

@@ -8,7 +8,7 @@ pytest.register_assert_rewrite("autotune.testing.engine")
 @pytest.fixture(scope="session")
 def one_ray() -> Iterator[None]:
     """One Ray for all tests: starting it takes several seconds."""
-    from autotune.engine.cluster import connection
+    from autotune.engine.ray.cluster import connection
 
     with connection():
         yield

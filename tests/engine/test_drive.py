@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from autotune import spec as specs
+from autotune.app.runner import drive
 from autotune.engine import inline
-from autotune.engine.drive import drive
 from autotune.errors import MachineFault, Passing, StudyBusy
-from autotune.study import Study, take_lock
+from autotune.study.machine import Study, take_lock
 from autotune.tracking.base import Event, FaultPassing, RunFinished, RunReported, StudyOpened
 from autotune.trial import State
 

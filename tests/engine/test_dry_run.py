@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from autotune.engine.dry_run import DryRun, Note, Step
+from autotune.app.dry_run import DryRun, Note, Step
 from autotune.errors import Problem
 from autotune.train.config import apply
 from autotune.train.data import glance

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from autotune import spec as specs
-from autotune.engine.drive import Engine, drive
+from autotune.app.runner import drive
+from autotune.engine.base import EngineName
 from autotune.errors import MachineFault
-from autotune.history import History, load
 from autotune.spec import StudySpec
+from autotune.study.history import History, load
 from autotune.tracking.base import Event, RunStarted
 from autotune.trial import Purpose, State
 
@@ -71,7 +72,7 @@ def test_a_full_disk_fails_no_trial(
     disk: Path,
     fill: Callable[[], Path],
     tmp_path: Path,
-    engine: Engine,
+    engine: EngineName,
     function: str,
     purpose: Purpose,
 ) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from autotune.engine import inline, pulled
+from autotune.engine import inline
+from autotune.engine.worker import pulled
 from autotune.errors import Hanging
 from autotune.testing.engine import EngineContract, ScriptedStudy, assign, go_to_end
 from autotune.trial import Assignment, Decision, Reason, Report

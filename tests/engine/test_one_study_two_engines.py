@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from autotune import spec as specs
-from autotune.engine.drive import Engine, drive
-from autotune.history import History
+from autotune.app.runner import drive
+from autotune.engine.base import EngineName
+from autotune.study.history import History
 
 OVERRIDES = (
     "budget.trials=7",
@@ -38,7 +39,7 @@ def picture(history: History) -> list[tuple[Any, ...]]:
 def test_inline_and_ray_give_the_same_study(tmp_path: Path, form: str) -> None:
     changes = [*OVERRIDES, "tracking.uri=none", f"schedule.form={form}"]
     spec = specs.load(specs.find("quickstart"), changes)
-    engines: tuple[Engine, ...] = ("inline", "ray")
+    engines: tuple[EngineName, ...] = ("inline", "ray")
     told = {engine: drive(spec, tmp_path / engine, engine=engine)[0] for engine in engines}
     assert picture(told["inline"]) == picture(told["ray"])
     best = told["ray"].best()

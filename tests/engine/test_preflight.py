@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from autotune import spec as specs
-from autotune.engine import preflight
+from autotune.app import preflight
 from autotune.engine.gpus import gpus
 from autotune.errors import InvalidInput
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from autotune.engine import ray as engine
+from autotune.engine.ray import driver as engine
 from autotune.errors import InvalidInput
 from autotune.testing.engine import EngineContract, ScriptedStudy, assign, is_alive
 from autotune.trial import Reason
@@ -77,7 +77,7 @@ def test_a_worker_that_fits_nowhere_is_refused() -> None:
 DRIVER = """
 import signal, sys
 from pathlib import Path
-from autotune.engine import ray as engine
+from autotune.engine.ray import driver as engine
 from autotune.testing.engine import ScriptedStudy, assign
 from dataclasses import replace
 folder = Path("work")

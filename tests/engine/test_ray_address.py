@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from autotune.engine import ray as engine
+from autotune.engine.ray import driver as engine
 from autotune.errors import UserError
 from autotune.testing.engine import ScriptedStudy
 
@@ -25,7 +25,7 @@ def test_a_wrong_address_is_told_at_once(address: str, monkeypatch: pytest.Monke
 DRIVER = """
 import sys
 from pathlib import Path
-from autotune.engine import ray as engine
+from autotune.engine.ray import driver as engine
 from autotune.testing.engine import ScriptedStudy, assign
 study = ScriptedStudy([assign(n, Path.cwd() / "work", "learns") for n in range(4)])
 engine.run(study, sys.argv[1])

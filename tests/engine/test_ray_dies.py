@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autotune.history import History, load
+from autotune.study.history import History, load
 from autotune.trial import State
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

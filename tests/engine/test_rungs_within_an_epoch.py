@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from autotune import history
 from autotune import spec as specs
+from autotune.app.runner import drive
 from autotune.cli import app
 from autotune.engine import inline
-from autotune.engine.drive import drive
 from autotune.errors import AutotuneError, InvalidInput
-from autotune.history import History
-from autotune.journal import Run
-from autotune.study import start
+from autotune.study import history
+from autotune.study.history import History
+from autotune.study.journal.journal import Run
+from autotune.study.machine import start
 from autotune.train import loop
 from autotune.train.config import TrainConfig
 from autotune.trial import Assignment, Purpose, State
@@ -154,8 +154,8 @@ def test_a_rung_beyond_the_steps_is_refused_by_their_number(load: Load) -> None:
     assert load("schedule.grace=7").context.max_step == 8
     with pytest.raises(InvalidInput) as caught:
         load("schedule.grace=8")
-    law = "`schedule.grace` must be below the trial's 8 steps (4 an epoch), but got 8"
-    assert law in str(caught.value)
+    rule = "`schedule.grace` must be below the trial's 8 steps (4 an epoch), but got 8"
+    assert rule in str(caught.value)
 
 
 def test_an_epoch_of_too_few_batches_ends_the_study_in_a_line(load: Load, tmp_path: Path) -> None:

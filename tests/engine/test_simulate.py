@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from autotune import spec as specs
+from autotune.app.runner import drive
 from autotune.engine import simulate
-from autotune.engine.drive import drive
 from autotune.errors import StudyChanged, StudyFailed
-from autotune.history import History, load
 from autotune.spec import StudySpec
-from autotune.study import Study, in_memory, start
+from autotune.study.history import History, load
+from autotune.study.machine import Study, in_memory, start
 from autotune.testing.engine import EngineContract, ScriptedStudy, assign, is_alive
 from autotune.trial import Assignment, Decision, Reason, Report, State
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from autotune.engine.function import FunctionTrial
-from autotune.engine.watch import Watch
-from autotune.engine.worker import failure_of, work
+from autotune.engine.worker.function import FunctionTrial
+from autotune.engine.worker.time_limits import Watch
+from autotune.engine.worker.work import failure_of, work
 from autotune.errors import AutotuneError
 from autotune.testing.engine import assign
 from autotune.train.config import TrainConfig

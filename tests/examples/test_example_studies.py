@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from autotune import spec as specs
-from autotune.engine.drive import drive
+from autotune.app.runner import drive
 from autotune.examples import network, objective
 from autotune.export.bundle import export
 from autotune.trial import State

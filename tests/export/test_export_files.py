@@ -13,11 +13,11 @@ from safetensors.torch import load as parse
 from safetensors.torch import load_file
 
 from autotune import spec as specs
-from autotune.engine.alone import train_alone
-from autotune.engine.drive import drive
+from autotune.app.runner import drive
+from autotune.app.train_config import train_alone
 from autotune.errors import AutotuneError, DataUnavailable, Problem, UserError
 from autotune.export.bundle import export
-from autotune.history import History, load
+from autotune.study.history import History, load
 from autotune.train import checkpoint
 from autotune.train.checkpoint import Best
 

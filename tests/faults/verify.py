@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from autotune.history import History, load
-from autotune.journal import Run
+from autotune.study.history import History, load
+from autotune.study.journal.journal import Run
 from tests.faults.scene import NAME, TRIALS, Scene
 
 __all__ = ["Outcome", "doubled", "lost", "outcome", "untracked", "whole_lines"]

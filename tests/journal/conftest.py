@@ -7,7 +7,7 @@ import pytest
 
 from autotune import spec as specs
 from autotune.spec import StudySpec
-from autotune.study import Done, Study, start
+from autotune.study.machine import Done, Study, start
 from autotune.trial import Assignment, Decision, Report
 
 TEXT = """
@@ -52,7 +52,7 @@ def run_to_its_end() -> Ends:
             assert isinstance(assignment, Assignment)
             for step in range(assignment.from_step + 1, (assignment.to_step or 9) + 1):
                 if told == most:
-                    study._folder.release()  # as the kernel does for a killed process
+                    study._workspace.release()  # as the kernel does for a killed process
                     return study
                 told += 1
                 report = Report(step, {"acc": accuracy(assignment, step)}, 0.5)

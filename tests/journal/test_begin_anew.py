@@ -7,11 +7,11 @@ from typing import Any
 import optuna
 import pytest
 
-from autotune.engine.drive import drive
+from autotune.app.runner import drive
 from autotune.errors import StudyChanged, StudyFailed
-from autotune.history import load
 from autotune.spec import StudySpec
-from autotune.study import Study, delete, start
+from autotune.study.history import load
+from autotune.study.machine import Study, delete, start
 from autotune.tracking.base import Noted
 from autotune.trial import Assignment, Failure, Reason, Report, State
 

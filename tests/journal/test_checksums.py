@@ -11,13 +11,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from autotune.checked_storage import CheckedStorage
 from autotune.cli import main
 from autotune.errors import JournalDamaged, StudyNotFound
-from autotune.history import load
-from autotune.journal_file import lines
 from autotune.spec import dump
-from autotune.study import start
+from autotune.study.history import load
+from autotune.study.journal.checked_storage import CheckedStorage
+from autotune.study.journal.file import lines
+from autotune.study.machine import start
 
 
 @pytest.fixture

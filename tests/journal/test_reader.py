@@ -14,13 +14,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from autotune.engine import simulate
-from autotune.history import load
-from autotune.journal import Journal, Run, open_storage
-from autotune.journal_reader import read
 from autotune.report import tables
 from autotune.report.plain import plain
 from autotune.spec import StudySpec
-from autotune.study import start
+from autotune.study.history import load
+from autotune.study.journal.journal import Journal, Run, open_storage
+from autotune.study.journal.reader import read
+from autotune.study.machine import start
 from autotune.trial import Goal
 from benchmarks.read_commands import build
 

@@ -9,11 +9,11 @@ import pytest
 
 from autotune.cli import main
 from autotune.errors import JournalDamaged, StudyBusy, UserError
-from autotune.history import History, load
-from autotune.journal_file import lines
-from autotune.repair import repair
 from autotune.spec import StudySpec
-from autotune.study import start
+from autotune.study.history import History, load
+from autotune.study.journal.file import lines
+from autotune.study.journal.repair import repair
+from autotune.study.machine import start
 from autotune.trial import State
 
 
@@ -180,10 +180,10 @@ def test_a_kill_in_a_repair_leaves_the_damaged_journal_or_the_mended_one(
 ) -> None:
     damage(runs, number_of(runs, '"trial-0003"'))
     places = {
-        "write": "autotune.repair.write_atomically",
-        "link": "autotune.repair.os.link",
-        "replace": "autotune.repair.os.replace",
-        "mark": "autotune.repair.mark",
+        "write": "autotune.study.journal.repair.write_atomically",
+        "link": "autotune.study.journal.repair.os.link",
+        "replace": "autotune.study.journal.repair.os.replace",
+        "mark": "autotune.study.journal.repair.mark",
     }
 
     def killed(*_: object) -> None:

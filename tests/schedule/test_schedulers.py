@@ -21,7 +21,7 @@ from autotune.schedule import (
 from autotune.schedule.pbt import perturbable
 from autotune.schedule.state import Paused, SchedulerState
 from autotune.space import Space
-from autotune.testing.schedule import SCHEDULER_CHECKS, Race, context, schedulers
+from autotune.testing.schedule import SCHEDULER_CHECKS, SimulatedTrials, context, schedulers
 from autotune.trial import Decision, Goal
 
 
@@ -184,7 +184,7 @@ def test_patience_counts_from_the_best_step():
 @settings(max_examples=80, deadline=None)
 @given(st.sampled_from(schedulers()), st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 9))
 def test_no_race_stops_before_grace_or_loses_a_trial(config, seed, trials, workers):
-    race = Race(config.build(context()), seed, trials, workers).run()
+    race = SimulatedTrials(config.build(context()), seed, trials, workers).run()
     assert all(step >= getattr(config, "grace", 1) for step in race.stopped.values())
     assert sorted([*race.complete, *race.stopped]) == list(range(len(race.levels)))
 
@@ -193,7 +193,7 @@ def test_no_race_stops_before_grace_or_loses_a_trial(config, seed, trials, worke
 @given(st.sampled_from(schedulers()), st.integers(0, 10_000), st.integers(1, 12), st.randoms())
 def test_the_order_in_which_curves_came_changes_no_answer(config, seed, trials, rng):
     """Neither who is stopped nor who goes on, where trials wait at any of their rungs."""
-    race = Race(config.build(context()), seed, trials, 3).run()
+    race = SimulatedTrials(config.build(context()), seed, trials, 3).run()
     waits = {n: rng.choice(steps) for n in race.curves if (steps := pauses(race, n))}
     known = {
         n: {step: loss for step, loss in curve.items() if step <= waits.get(n, step)}

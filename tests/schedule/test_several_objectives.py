@@ -5,14 +5,14 @@ import random
 import pytest
 
 from autotune.schedule import Asha, Curves, Hyperband
-from autotune.testing.schedule import Race, context, schedulers
+from autotune.testing.schedule import SimulatedTrials, context, schedulers
 from autotune.trial import Decision
 
 SEVERAL = [config for config in schedulers() if config.several]
 
 
 def race(config, seed, trials=30):
-    return Race(config.build(context()), seed, trials, several=True).run()
+    return SimulatedTrials(config.build(context()), seed, trials, several=True).run()
 
 
 @pytest.mark.parametrize("config", SEVERAL, ids=repr)

@@ -11,18 +11,18 @@ from autotune.search.surrogate.acquisition import Acquisition, log_hypervolume
 from autotune.search.surrogate.fidelities import Fidelities
 from autotune.search.surrogate.targets import feasible, objectives, violated
 from autotune.space import Space
-from autotune.trial import Goal, Report, Scalar, Stage, State, Trial
+from autotune.trial import Goal, Report, Scalar, State, Trial, ValueAtStep
 
 SPACE = Space.parse({name: {"type": "float", "low": 0.0, "high": 1.0} for name in ("x", "y")})
 
 
 def whole(number: int, params: dict[str, Scalar], values: tuple[float, ...], violations=()):
-    stages = {1: Stage(values, violations)}
+    stages = {1: ValueAtStep(values, violations)}
     reports = {1: Report(1, {"loss": values[0]})}
     known = {"value": values[0], "values": values, "violations": violations}
     curve = {1: values[0]}
     return Trial(
-        number, params, State.COMPLETE, curve=curve, stages=stages, reports=reports, **known
+        number, params, State.COMPLETE, curve=curve, values_by_step=stages, reports=reports, **known
     )
 
 
@@ -76,7 +76,7 @@ def test_a_bound_stays_at_zero_on_every_level() -> None:
     trial = replace(
         whole(0, {}, (1.0,), (-2.0,)),
         curve={1: 1.0, 2: 0.5},
-        stages={1: Stage((1.0,), (-2.0,)), 2: Stage((0.5,), (1000.0,))},
+        values_by_step={1: ValueAtStep((1.0,), (-2.0,)), 2: ValueAtStep((0.5,), (1000.0,))},
     )
     seen = violated([trial], Fidelities((1, 2)), 0)
     assert seen.score[0] < 0 < seen.score[1] < 10
@@ -85,7 +85,7 @@ def test_a_bound_stays_at_zero_on_every_level() -> None:
 
 def test_values_are_those_of_the_stage_a_trial_was_in() -> None:
     first, second = objectives([Goal.MINIMIZE, Goal.MAXIMIZE])
-    trial = replace(whole(0, {}, (1.0, 7.0)), stages={2: Stage((1.0, 7.0), ())})
+    trial = replace(whole(0, {}, (1.0, 7.0)), values_by_step={2: ValueAtStep((1.0, 7.0), ())})
     assert (first(trial, 3), second(trial, 3)) == (1.0, -7.0)
     assert first(trial, 1) is None
 

@@ -11,7 +11,7 @@ from autotune.search import Evolution
 from autotune.search.nondominated_sorting import Fronts, NondominatedRanking
 from autotune.space import Space
 from autotune.testing.search import SPACES, simulate
-from autotune.trial import Goal, Reason, Stage, State, Trial
+from autotune.trial import Goal, Reason, State, Trial, ValueAtStep
 
 MIN = [Goal.MINIMIZE]
 LINE = Space.parse({"x": {"type": "float", "low": 0.0, "high": 1.0}})
@@ -60,9 +60,13 @@ def test_trials_are_compared_at_the_farthest_step_that_enough_reached() -> None:
 def test_failed_trials_have_no_children_and_infeasible_ones_come_last() -> None:
     nan = trial(0, State.FAILED, reason=Reason.NAN, curve={1: 0.0})
     over, far_over = (
-        trial(n, curve={1: 0.0}, stages={1: Stage((0.0,), (by,))}) for n, by in ((1, 0.1), (2, 9.0))
+        trial(n, curve={1: 0.0}, values_by_step={1: ValueAtStep((0.0,), (by,))})
+        for n, by in ((1, 0.1), (2, 9.0))
     )
-    kept = [trial(n, curve={1: 5.0 + n}, stages={1: Stage((5.0 + n,), (-1.0,))}) for n in (3, 4)]
+    kept = [
+        trial(n, curve={1: 5.0 + n}, values_by_step={1: ValueAtStep((5.0 + n,), (-1.0,))})
+        for n in (3, 4)
+    ]
     assert ranked([nan, over, far_over, *kept], 3) == [3, 4, 1]
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from autotune import spec as specs
 from autotune.engine import simulate
-from autotune.history import History
 from autotune.search.surrogate.features import Features
 from autotune.search.surrogate.targets import objectives
 from autotune.search.surrogate.transfer_data import transfer_data
 from autotune.spec import StudySpec
-from autotune.study import in_memory
+from autotune.study.history import History
+from autotune.study.machine import in_memory
 from autotune.trial import Goal
 
 TEXT = """

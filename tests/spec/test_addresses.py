@@ -79,8 +79,8 @@ def test_a_password_is_refused_and_not_printed(
 ) -> None:
     (told,) = mistakes(loaded, override)
     name = override.partition("=")[0]
-    law = f"`{name}` must not hold a password: write ${{NAME}} in its place and export NAME=..."
-    assert told.startswith(f"--set {name}: {law}") and told.endswith(cure)
+    rule = f"`{name}` must not hold a password: write ${{NAME}} in its place and export NAME=..."
+    assert told.startswith(f"--set {name}: {rule}") and told.endswith(cure)
     assert "geheim" not in told
 
 

@@ -51,7 +51,7 @@ def test_several_objectives_are_read_and_written(spec):
         TWO, "constraints: [params <= 1e4, 'val_loss<2']\npick: {metric: params, within: 9}"
     )
     assert [o.metric for o in read.objectives] == ["val_accuracy", "params"]
-    assert read.aims.goals == (Goal.MAXIMIZE, Goal.MINIMIZE)
+    assert read.scoring.goals == (Goal.MAXIMIZE, Goal.MINIMIZE)
     assert [str(c) for c in read.constraints] == ["params <= 10000", "val_loss < 2"]
     assert "objective: [{metric: val_accuracy, goal: maximize, at: best}, {" in dump(read)
     check(read)
@@ -152,9 +152,9 @@ def test_all_values_are_of_the_epoch_that_the_first_objective_chooses(spec):
         step: Report(step, {"val_accuracy": accuracy, "params": params})
         for step, (accuracy, params) in enumerate(scores, 1)
     }
-    aims = spec(TWO, "constraints: [params <= 20]").aims
-    assert (aims.values(reports), aims.violations(reports)) == ((0.9, 30), (0.5,))
-    assert aims.losses((0.9, 30)) == (-0.9, 30)
-    last = spec(TWO.replace("maximize", "maximize, at: last")).aims
+    scoring = spec(TWO, "constraints: [params <= 20]").scoring
+    assert (scoring.values(reports), scoring.violations(reports)) == ((0.9, 30), (0.5,))
+    assert scoring.losses((0.9, 30)) == (-0.9, 30)
+    last = spec(TWO.replace("maximize", "maximize, at: last")).scoring
     assert last.values(reports) == (0.7, 5)
-    assert (aims.values({}), aims.violations({})) == ((), ())
+    assert (scoring.values({}), scoring.violations({})) == ((), ())

@@ -46,10 +46,10 @@ def test_a_function_reads_its_limit_as_it_was_written():
 
 @pytest.mark.parametrize("base", [{"function": "my:run"}, {"data": {"name": "digits"}}])
 @pytest.mark.parametrize(
-    "value, law", [("soon", "must be a duration"), (0, "must be > 0"), ("0s", "must be > 0")]
+    "value, rule", [("soon", "must be a duration"), (0, "must be > 0"), ("0s", "must be > 0")]
 )
-def test_a_limit_that_is_none_is_refused(base, value, law):
-    with pytest.raises(InvalidInput, match=f"`timeout` {law}"):
+def test_a_limit_that_is_none_is_refused(base, value, rule):
+    with pytest.raises(InvalidInput, match=f"`timeout` {rule}"):
         apply({**base, "timeout": value}, {})
 
 

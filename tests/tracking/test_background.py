@@ -14,7 +14,7 @@ from autotune.testing.tracking import read_mlflow, study_events, told
 from autotune.tracking.base import Event, RunReported, StudyFinished, StudyOpened
 from autotune.tracking.mlflow import MlflowTracker, connect, find_runs
 from autotune.tracking.outbox import Outbox
-from autotune.tracking.spool import Spool, encode
+from autotune.tracking.spool import Spool, to_line
 from autotune.tracking.ui import serve_ui
 from autotune.trial import Report
 
@@ -88,7 +88,7 @@ def test_a_study_that_goes_on_spools_nothing_twice(tmp_path: Path) -> None:
         stopped = [StudyFinished(False, at=1e9 + until)] if until < len(events) else []
         assert track(f"sqlite:///{tmp_path}/file/mlflow.db", tmp_path, events[:until] + stopped)
         lines = spool.path.read_text().split("\n")
-        assert sorted(filter(None, lines)) == sorted(map(encode, events[:until] + stopped))
+        assert sorted(filter(None, lines)) == sorted(map(to_line, events[:until] + stopped))
 
 
 def test_a_spool_of_before_is_made_small(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from autotune import spec as specs
-from autotune.engine.drive import drive
+from autotune.app.runner import drive
 from autotune.errors import InvalidInput
-from autotune.history import load
+from autotune.study.history import load
 from autotune.tracking.mlflow import LABEL, connect
 
 STUDY = """\

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from autotune import events
 from autotune import spec as specs
-from autotune.engine.drive import drive, sync, tell_figures
+from autotune.app.runner import drive, sync, tell_figures
 from autotune.export.bundle import export
 from autotune.files import FileLock
-from autotune.history import load
+from autotune.study import events
+from autotune.study.history import load
 from autotune.testing.tracking import read_mlflow
 from autotune.tracking.mlflow import LABEL, STUDY, connect
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from autotune import spec as specs
+from autotune.app.runner import drive
 from autotune.cli import main
-from autotune.engine.drive import drive
-from autotune.history import load
-from autotune.study import take_lock
+from autotune.study.history import load
+from autotune.study.machine import take_lock
 from autotune.testing.tracking import Picture, read_mlflow
 from autotune.tracking import database
 

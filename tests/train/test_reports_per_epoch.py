@@ -221,8 +221,8 @@ def test_a_step_must_have_a_batch(make, tmp_path) -> None:
 
 
 def test_what_can_be_known_before_is_said_before(make) -> None:
-    for value, law in ((0, ">= 1"), (1.5, "a whole number")):
-        with pytest.raises(InvalidInput, match=f"`reports_per_epoch` must be {law}"):
+    for value, rule in ((0, ">= 1"), (1.5, "a whole number")):
+        with pytest.raises(InvalidInput, match=f"`reports_per_epoch` must be {rule}"):
             make(reports_per_epoch=value)
     with pytest.raises(InvalidInput, match="must be 1 with gd, whose epoch is one batch, but got"):
         make({"optimizer.name": "gd"}, reports_per_epoch=2)

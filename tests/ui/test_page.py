@@ -16,7 +16,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.wait import WebDriverWait
 
 from autotune import spec as specs
-from autotune.engine.drive import drive
+from autotune.app.runner import drive
 
 FLAGS = (
     "--headless=new",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotune.search.surrogate.fidelities import Extractor, Fidelities, Observed
-from autotune.trial import Goal, Stage, Trial
+from autotune.trial import Goal, Trial, ValueAtStep
 
 __all__ = ["feasible", "objectives", "violated"]
 
@@ -55,8 +55,10 @@ def _standing(place: int, goal: Goal, trial: Trial, step: int) -> float | None:
     return goal.loss(stage.values[place]) if stage and stage.values else None
 
 
-def _stage(trial: Trial, step: int) -> Stage | None:
+def _stage(trial: Trial, step: int) -> ValueAtStep | None:
     """The one that the trial was in at `step`."""
-    if step in trial.stages:
-        return trial.stages[step]
-    return trial.stages.get(max((at for at in trial.stages if at <= step), default=0))
+    if step in trial.values_by_step:
+        return trial.values_by_step[step]
+    return trial.values_by_step.get(
+        max((at for at in trial.values_by_step if at <= step), default=0)
+    )

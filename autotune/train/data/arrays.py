@@ -41,8 +41,8 @@ def beginning(path: Path, rows: int) -> Arrays:
     read = check({key: part[:rows] for key, (part, _) in found.items()}, str(path), AT)
     for suffix in ("", "_val", "_test"):
         if (x := lengths.get(f"x{suffix}")) != (y := lengths.get(f"y{suffix}")):
-            law = f"x{suffix} and y{suffix} must be of one length, got {x} and {y}"
-            raise InvalidInput([Problem(f"{path}: {law}", AT)])
+            rule = f"x{suffix} and y{suffix} must be of one length, got {x} and {y}"
+            raise InvalidInput([Problem(f"{path}: {rule}", AT)])
     whole: dict[str, Any] = {key: part for key, (part, _) in found.items() if key[0] == "y"}
     return replace(read, **whole)
 

@@ -122,8 +122,8 @@ def gaps(config: TableData, target: "Series[Any]") -> list[Problem]:
     missing = int(target.isna().sum())
     if not missing:
         return []
-    law = f"column {config.target!r} must be whole, but {missing} of {len(target)} rows lack it"
-    return [Problem(f"`data.target`: {law}: remove those rows", ("data", "target"))]
+    rule = f"column {config.target!r} must be whole, but {missing} of {len(target)} rows lack it"
+    return [Problem(f"`data.target`: {rule}: remove those rows", ("data", "target"))]
 
 
 def features(config: TableData, frame: "DataFrame") -> list[str]:

@@ -55,8 +55,8 @@ class Tempered(Taught):
     def _learnable(self) -> Self:
         learned = self.temperature_schedule == "learned"
         if learned and not LOWEST < self.temperature < HIGHEST:
-            law = f"must lie between {LOWEST:g} and {HIGHEST:g} where it is learned"
-            message = f"`distill.temperature` {law}, got {self.temperature:g}"
+            rule = f"must lie between {LOWEST:g} and {HIGHEST:g} where it is learned"
+            message = f"`distill.temperature` {rule}, got {self.temperature:g}"
             raise misplaced(message, "distill", "temperature")
         return self
 

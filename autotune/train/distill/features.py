@@ -208,6 +208,6 @@ def _head(model: nn.Module) -> nn.Linear:
         raise _incomparable("relational", f"a last linear layer, but {error}") from error
 
 
-def _incomparable(strategy: str, law: str) -> UserError:
-    message = f"`distill` {strategy} needs {law}: choose models of one kind, or soft_targets"
+def _incomparable(strategy: str, rule: str) -> UserError:
+    message = f"`distill` {strategy} needs {rule}: choose models of one kind, or soft_targets"
     return InvalidInput([Problem(message, ("distill", "name"))])

@@ -198,8 +198,8 @@ class VitModel(ResidualModel):
     @model_validator(mode="after")
     def _heads_share(self) -> Self:
         if self.width % self.heads:
-            law = "`model.width` must be a multiple of `model.heads`"
-            raise misplaced(f"{law}, got {self.width} and {self.heads}", "model", "width")
+            rule = "`model.width` must be a multiple of `model.heads`"
+            raise misplaced(f"{rule}, got {self.width} and {self.heads}", "model", "width")
         return self
 
 

@@ -1,0 +1,306 @@
+"""A whole study from its spec: the tracker, the state machine and the engine brought together."""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from autotune import spec as specs
+from autotune.address import Address
+from autotune.engine import base as registry
+from autotune.engine.base import EngineName
+from autotune.errors import (
+    AutotuneError,
+    MachineFault,
+    Passing,
+    StudyBusy,
+    StudyNotFound,
+    UserError,
+)
+from autotune.faults import as_machine_faults
+from autotune.spec import StudySpec, Tracking
+from autotune.study import budget, events, history, machine
+from autotune.study.history import History
+from autotune.study.machine import Listener
+from autotune.tracking.background import Retell
+from autotune.tracking.base import (
+    EngineStarting,
+    Event,
+    FaultPassing,
+    RunFinished,
+    RunReported,
+    RunStarted,
+    SamplerSwitched,
+    StandingBy,
+    Tracker,
+    identity,
+)
+from autotune.tracking.memory import MemoryTracker
+from autotune.tracking.mlflow import MlflowTracker
+
+__all__ = [
+    "Untracked",
+    "artifacts",
+    "drive",
+    "is_finished",
+    "store_of",
+    "sync",
+    "tell_figures",
+]
+
+_PATIENCE, _HURRY = 30.0, 10.0
+"""Seconds that the tracker has for what it has not written yet, also when a signal stops the study:
+Slurm kills 30 s after it. The rest waits in its spool."""
+
+_TURN = 1.0
+"""Seconds between two questions whether a study is still driven by another process."""
+_PATIENCE = 60.0
+"""Seconds that a database which does not answer such questions is waited for."""
+
+
+class Untracked(UserError):
+    """The study's spec asks for no tracking."""
+
+
+def drive(
+    spec: StudySpec,
+    runs: Path,
+    listeners: Sequence[Listener] = (),
+    engine: EngineName = "ray",
+    address: str | None = None,
+    standby: bool = False,
+) -> tuple[History, list[str]]:
+    """Runs `spec`, or goes on with it, to its end; the history and notes, such as on what the
+    tracker did not write.
+
+    `standby` waits while another process drives the study, and takes over when that ends. A
+    finished study is returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written,
+    StudyBusy, MachineFault for what stopped it until that is mended, and AutotuneError for what
+    ended the study.
+    """
+    runs = runs.absolute()  # a user's code may change the working directory
+    tracker = _LateTracker(spec, runs)
+    told = [_Once(listener) for listener in (tracker.record, *listeners)]
+
+    def tell(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    def run(driven: machine.Study) -> None:
+        tell(EngineStarting("Ray" if engine == "ray" else "training"))
+        registry.engine(engine)(driven, address)
+
+    faults: Counter[type[Passing]] = Counter()
+    patience = _PATIENCE
+    try:
+        while True:
+            try:
+                driven = _session(spec, runs, told, run)
+                break
+            except StudyBusy as busy:
+                if not standby:
+                    raise
+                tell(StandingBy(f"{busy.who}; standing by until that ends"))
+                _stand_by(spec, runs)
+            except Passing as fault:
+                faults[type(fault)] += 1
+                if faults[type(fault)] > fault.most:
+                    raise
+                tell(FaultPassing(f"{fault}; {fault.cure}"))
+                fault.wait()
+    except KeyboardInterrupt:
+        patience = _HURRY
+        raise
+    finally:
+        unwritten = tracker.close(patience)
+    driven.raise_error()
+    return driven.history, _notes(tracker, unwritten, spec)
+
+
+def _session(
+    spec: StudySpec,
+    runs: Path,
+    listeners: Sequence[Listener],
+    run: Callable[[machine.Study], None],
+) -> machine.Study:
+    """The study from its journal, with its lock held, as far as `run` brings it; closed again."""
+    with as_machine_faults():
+        driven = machine.start(spec, runs, listeners)
+        try:
+            if not driven.complete:
+                run(driven)
+        finally:
+            driven.close()
+    return driven
+
+
+def _stand_by(spec: StudySpec, runs: Path) -> None:
+    """Returns once nobody drives the study. Raises MachineFault for a database that stays away."""
+    answered = time.monotonic()
+    while True:
+        time.sleep(_TURN)
+        try:
+            machine.claim(spec, runs / spec.name).release()
+            return
+        except StudyBusy:
+            answered = time.monotonic()
+        except MachineFault:
+            if time.monotonic() - answered > _PATIENCE:
+                raise
+
+
+class _LateTracker:
+    """The study's tracker, begun with the first event: whoever waits for a turn begins none."""
+
+    def __init__(self, spec: StudySpec, runs: Path) -> None:
+        retell = partial(_journaled, spec.name, runs)
+        self._begin = partial(tracker_for, spec, runs, retell)
+        self._tracker: Tracker | None = None
+
+    def record(self, event: Event) -> None:
+        self._tracker = self._tracker or self._begin()
+        self._tracker.record(event)
+
+    def close(self, timeout: float) -> str:
+        return self._tracker.close(timeout) if self._tracker else ""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._tracker.notes if self._tracker else ()
+
+
+class _Once:
+    """Passes on each event of a run once: a study that is started again tells all of them again."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._told: set[Hashable] = set()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, SamplerSwitched | RunStarted | RunReported | RunFinished):
+            if identity(event) in self._told:
+                return
+            self._told.add(identity(event))
+        self._listener(event)
+
+
+def is_finished(spec: StudySpec, runs: Path) -> bool:
+    """Whether the study has run to the end of `spec`, so that running it would start nothing. One
+    whose trials have all failed would begin anew."""
+    try:
+        told = history.load(spec.name, runs)
+    except StudyNotFound:
+        return False
+    told.spec = spec  # its budget may have grown
+    return told.best() is not None and budget.is_over(told, told.elapsed())
+
+
+def _journaled(name: str, runs: Path) -> Iterator[Event]:
+    """All that the study's journal holds by now."""
+    told = history.load(name, runs)
+    yield events.opening(told)
+    yield from events.replayed(told)
+
+
+def _notes(tracker: Tracker | _LateTracker, unwritten: str, spec: StudySpec) -> list[str]:
+    return [note for note in (*tracker.notes, unwritten, specs.exposed(spec)) if note]
+
+
+def tracker_for(spec: StudySpec, runs: Path, retell: Retell) -> Tracker:
+    """`uri: none` remembers nothing; the default store lies in `runs`."""
+    address = store(spec, runs)
+    if address is None:
+        return MemoryTracker()
+    spool = runs / spec.name / "tracking.spool"
+    again = f"autotune sync{history.option(runs)}"
+    return MlflowTracker(address, artifacts(runs), spool, retell, again)
+
+
+def store(spec: StudySpec, runs: Path) -> Address | None:
+    """The MLflow store's address; None: the study is not tracked."""
+    return _default(runs) if spec.tracking == Tracking() else spec.tracking_address
+
+
+def _default(runs: Path) -> Address:
+    return Address(f"sqlite:///{runs}/mlflow.db")
+
+
+def store_of(name: str | None, runs: Path) -> tuple[Address, str]:
+    """The MLflow store of a study and the study's uid; the default store and "" without a name."""
+    if name is None:
+        return _default(runs), ""
+    told = history.load(name, runs)
+    return _tracked(told, runs), told.uid
+
+
+def _tracked(told: History, runs: Path) -> Address:
+    if address := store(told.spec, runs):
+        return address
+    name = told.spec.name
+    raise Untracked(f"study {name!r} is not tracked: its spec says `tracking: {{uri: none}}`")
+
+
+def artifacts(runs: Path) -> Path:
+    return runs / "mlartifacts"
+
+
+def sync(name: str, runs: Path) -> list[str]:
+    """Tells the tracker the whole study again; notes. Raises AutotuneError for what it did not
+    write, UserError where the study is not tracked, and StudyBusy while it runs: it tells its
+    tracker itself.
+    """
+    spec = specs.load(history.find(name, runs) / "study.yaml")
+    claimed = machine.claim(spec, runs / name)  # two writers could double a run
+    try:
+        told = history.load(name, runs)
+        _tracked(told, runs)
+        notes, unwritten = _tell(told, runs, list(events.replayed(told)), timeout=600)
+    finally:
+        claimed.release()
+    if unwritten:
+        raise AutotuneError("\n".join([*notes, unwritten]))
+    return notes
+
+
+def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str]:
+    """Keeps pictures of the winner with its study and gives them to the tracker; notes.
+
+    A study that runs gives them to its tracker at its end.
+    """
+    best = told.best()
+    if best is None or not figures or told.spec.tracking.uri == "none":
+        return []
+    folder = told.figures_folder(best.source)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for file in figures:
+        shutil.copy(file, folder)
+    try:
+        claimed = machine.claim(told.spec, told.folder)
+    except StudyBusy:
+        return []
+    try:
+        notes, unwritten = _tell(told, runs, ())
+    except UserError as error:  # a variable of its address is not set
+        return [str(error)]
+    finally:
+        claimed.release()
+    return [*notes, unwritten] if unwritten else notes
+
+
+def _tell(
+    told: History, runs: Path, between: Sequence[Event], timeout: float = 30.0
+) -> tuple[list[str], str]:
+    """Notes, and what was not written. `between`: all that the journal holds, or nothing."""
+
+    def retell() -> Iterable[Event]:
+        return between or events.replayed(told)
+
+    tracker = tracker_for(told.spec, runs, retell)
+    over = budget.is_over(told, told.elapsed())
+    for event in (events.opening(told), *between, events.closing(told, over)):
+        tracker.record(event)
+    unwritten = tracker.close(timeout)
+    return _notes(tracker, "", told.spec), unwritten

@@ -1,0 +1,1 @@
+"""Ray Tune as an engine. The only package that imports ray."""

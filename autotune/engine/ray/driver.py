@@ -1,0 +1,368 @@
+"""Runs a study with Ray Tune over CPUs, GPUs, fractions of them, and clusters.
+
+The study decides; Ray places and runs. To Tune the study is a Searcher and a TrialScheduler, and an
+assignment is one Tune trial, carried out by a warm actor. Nothing of Ray's own is kept: no logger,
+no checkpoint, no restore, no output.
+
+What Ray would do otherwise, and is avoided here:
+- A result with `done: True` never reaches the scheduler, so the worker never sends one.
+- It never asks again after FINISHED, so `suggest` answers None until the study is Done.
+- It keeps only one idle actor and lets the others die (3 s each to start again): see `_keep_warm`.
+- It starts new processes for its actors beside those that stand ready: see cluster.py, where all
+  is that has to do with beginning, joining, watching and ending Ray.
+- An exception in a worker costs its process and hides the reason: failures come as results.
+- An exception in the scheduler comes back as text in a TuneError: ours wait in `_Link.error`.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.stopper import Stopper
+
+from autotune.engine.environment import environment
+from autotune.engine.interrupt import Interrupts
+from autotune.engine.ray.cluster import Cluster, connection
+from autotune.engine.worker.children import hide_sockets
+from autotune.engine.worker.time_limits import Watch
+from autotune.engine.worker.work import warm_up, work
+from autotune.errors import Hanging, InvalidInput, Problem
+from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
+
+if TYPE_CHECKING:
+    from autotune.study.machine import Study
+
+__all__ = ["run"]
+
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+
+_POLL = 0.05
+"""Seconds between two questions while nothing runs and the study has nothing to hand out."""
+_RESET = 120.0
+"""Seconds until a worker that cannot end its work by itself is ended."""
+_GRACE = 1.0
+"""Seconds in which the death of Ray follows on what it has broken."""
+
+
+def run(study: "Study", address: str | None = None) -> None:
+    """Run `study` to its end on this machine's cores, or on the running cluster at `address`.
+
+    A Ray that the caller has initialised is used and left running. Raises KeyboardInterrupt after
+    Ctrl-C and other signals to stop, with all written and Ray shut down, and RayLost where Ray has
+    died (MachineFault where it was not ours); what was running is left as it is for a resume.
+    """
+    with Interrupts() as interrupts, connection(address, _last_words(study)) as cluster:
+        try:
+            with interrupts.deferred():
+                _drive(_Link(study, interrupts, cluster))
+        except KeyboardInterrupt:
+            study.stop()
+            raise
+
+
+def _drive(link: "_Link") -> None:
+    left = True
+    try:
+        link.study.slots = _slots(link.study)
+        _tune(link)
+        left = False
+    except (_Quit, _QuitTidily):
+        pass
+    except Exception:  # a Ray that has died makes its calls fail in whatever way
+        if not (link.error or link.cluster.probe.is_lost(_GRACE)):
+            raise
+    if link.error:
+        raise link.error
+    if left and link.cluster.probe.lost:
+        raise link.cluster.fault()
+
+
+def _last_words(study: "Study") -> str:
+    runs = study.history.folder.parent
+    option = "" if runs == Path("runs").absolute() else f" --runs {runs}"
+    return f"go on with: autotune resume {study.spec.name}{option}"
+
+
+class _Quit(BaseException):
+    """Leaves Tune's loop at once; shutting Ray down, which follows, cleans up quicker."""
+
+
+class _QuitTidily(Exception):
+    """The same from a Ray that stays: Tune first waits for its actors and ends them."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """What is known of an assignment that is out."""
+
+    assignment: Assignment
+    watch: Watch
+    trial: Any = None
+    """Ray's; None until it has taken it up."""
+    killed: Failure | None = None
+    """Why its process was ended here."""
+    _resets: float = 0.0
+
+    def is_over_a_limit(self, passed: float) -> bool:
+        """Whether its process is to be ended, now that `passed` seconds more are over."""
+        if self.killed or self.trial is None or self.trial.temporary_state.ray_actor is None:
+            return False  # or it waits for a worker
+        if self.trial.status == Trial.RUNNING:
+            self.killed = self.watch.waited(passed)
+        else:
+            self._resets += passed
+            if self._resets > _RESET:
+                said = "its worker did not get rid of the trial before"
+                self.killed = Failure(Reason.LOST, said)
+        return self.killed is not None
+
+
+class _Link:
+    """What the adapters share: the study, what runs, and why the loop must be left."""
+
+    def __init__(self, study: "Study", interrupts: Interrupts, cluster: Cluster) -> None:
+        self.study, self.interrupts, self.cluster = study, interrupts, cluster
+        self.running: dict[str, _Running] = {}
+        """By Ray's trial id."""
+        self._looked = time.monotonic()
+        self.error: Exception | None = None
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        """Ray saves the state of its loop, into files that nobody reads: not the study's."""
+        return str, ()
+
+    def tell(self, call: Callable[[], _T], otherwise: _U) -> _T | _U:
+        """`call` on the study; an exception of the study ends the run at the next safe point."""
+        try:
+            return call()
+        except Exception as error:
+            self.error = self.error or error
+            return otherwise
+
+    def keep_limits(self) -> None:
+        """Ends the processes of what hangs; each comes back as an error of its trial."""
+        now = time.monotonic()
+        passed, self._looked = now - self._looked, now
+        for running in self.running.values():
+            if running.is_over_a_limit(passed):
+                ray.kill(running.trial.temporary_state.ray_actor)
+
+    def leave_if_needed(self) -> None:
+        lost = self.cluster.probe.lost
+        if self.interrupts.pending or self.error or lost:
+            raise _Quit if self.cluster.owned or lost else _QuitTidily
+
+    def is_ending(self) -> bool:
+        """Whether a worker that has just died was the first of all that end."""
+        return bool(self.interrupts.pending) or self.cluster.probe.is_lost(_GRACE)
+
+
+class _StudySearcher(Searcher):  # type: ignore[misc]
+    def __init__(self, link: _Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        from autotune.study.machine import Done, Wait
+
+        while True:
+            self._link.leave_if_needed()
+            answer = self._link.tell(self._link.study.next, Wait())
+            if not isinstance(answer, Wait) or self._link.running:
+                break
+            time.sleep(_POLL)  # with nothing running Ray itself would sleep for a second
+        if isinstance(answer, Assignment):
+            self._link.running[trial_id] = _Running(answer, Watch(answer))
+            return {"assignment": json.dumps(asdict(answer))}
+        return Searcher.FINISHED if isinstance(answer, Done) else None
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+
+class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
+    def __init__(self, link: _Link) -> None:
+        super().__init__()
+        self._link = link
+        self._warm = False
+
+    def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
+        if not self._warm:
+            self._warm = _keep_warm(controller, trial, self._link.study.slots)
+        running, reply = self._link.running[trial.trial_id], result["reply"]
+        ending = reply if isinstance(reply, Failure | Fault) else None
+        if isinstance(reply, Report):
+            worker = f"{result['hostname']}:{result['pid']}"
+            report = self._link.study.report
+            running.watch.heard(reply)
+            decision = self._link.tell(
+                lambda: report(running.assignment, reply, worker), Decision.STOP
+            )
+            if decision is Decision.CONTINUE:
+                return TrialScheduler.CONTINUE
+        if isinstance(ending, Fault):
+            ending = Fault(f"{ending.message} (on {result['hostname']})")
+        self._finish(trial, ending)
+        return TrialScheduler.STOP
+
+    def on_trial_error(self, controller: Any, trial: Trial) -> None:
+        killed = self._link.running[trial.trial_id].killed
+        if killed or not self._link.is_ending():
+            self._finish(trial, killed or Failure(Reason.LOST, _why(trial)))
+
+    def _finish(self, trial: Trial, ending: Failure | Fault | None) -> None:
+        # After an exception of the study nothing more is told: a resume takes it up from there.
+        assignment = self._link.running.pop(trial.trial_id).assignment
+        if self._link.error is None:
+            self._link.tell(lambda: self._link.study.finish(assignment, ending), None)
+
+    def choose_trial_to_run(self, controller: Any) -> Trial | None:
+        return None  # in the order they were suggested
+
+    def on_trial_add(self, controller: Any, trial: Trial) -> None:
+        self._link.running[trial.trial_id].trial = trial
+
+    def on_trial_complete(self, controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        pass
+
+    def on_trial_remove(self, controller: Any, trial: Trial) -> None:
+        pass
+
+
+class _SafePoint(Stopper):  # type: ignore[misc]
+    """Asked once a turn of Tune's loop, outside its handlers, which swallow exceptions."""
+
+    def __init__(self, link: _Link) -> None:
+        self._link = link
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        self._link.leave_if_needed()
+        self._link.keep_limits()
+        return False
+
+
+class _Worker(tune.Trainable):  # type: ignore[misc]
+    """A warm process that carries out one assignment after the other."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        # The driver decides about Ctrl-C, which the terminal sends to every process.
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        hide_sockets()
+        with suppress(Exception):  # said again, as a Failure, by the work itself
+            warm_up(_assignment(config))
+        self._start(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._end()
+        self._start(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        # None: the work has ended by itself.
+        return {"reply": next(self._work, None)}
+
+    def cleanup(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        try:
+            self._work.close()
+        except Hanging:
+            os._exit(1)  # with all that it holds
+
+    def _start(self, config: dict[str, Any]) -> None:
+        self._work = work(_assignment(config))
+        self.config: dict[str, Any] = {}  # Ray would send it back with every result
+
+
+def _assignment(config: Mapping[str, Any]) -> Assignment:
+    fields = json.loads(config["assignment"])
+    return Assignment(**{**fields, "purpose": Purpose(fields["purpose"])})
+
+
+def _tune(link: _Link) -> None:
+    study, worker = link.study, link.study.spec.worker
+    # More than can be pending, so that a freed actor takes the next assignment. With Ray's own
+    # figure, 1, it takes one that waits for its actor to start, and that actor is killed: a study
+    # of short trials would never get its second worker.
+    pending = {"TUNE_MAX_PENDING_TRIALS_PG": str(study.slots + 1)}
+    with environment(pending):
+        tune.run(
+            _Worker,
+            name="study",
+            search_alg=_StudySearcher(link),
+            scheduler=_StudyScheduler(link),
+            stop=_SafePoint(link),
+            num_samples=-1,
+            resources_per_trial={"cpu": worker.cpus, "gpu": worker.gpus},
+            storage_path=str(link.cluster.folder),
+            trial_dirname_creator=lambda trial: trial.trial_id,
+            reuse_actors=True,
+            max_failures=0,
+            raise_on_failed_trial=False,
+            verbose=0,
+        )
+
+
+def _keep_warm(controller: Any, trial: Trial, slots: int) -> bool:
+    """Let Tune keep every idle actor, not one: after a Wait all of them are wanted again.
+
+    Not public. Where Ray has changed it, idle workers are only slower to come back.
+    """
+    with suppress(AttributeError):
+        controller._tune_controller._actor_cache.increase_max(trial.placement_group_factory, slots)
+    return True
+
+
+def _why(trial: Trial) -> str:
+    error = trial.get_error()
+    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
+    return f"its worker died: {lines[0][:200]}" if lines else "its worker died"
+
+
+def _slots(study: "Study") -> int:
+    """How many workers fit, node by node: a worker is never spread over two."""
+    worker = study.spec.worker
+    wanted = {"CPU": worker.cpus, "GPU": worker.gpus}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fits = sum(_fits(resources, wanted) for resources in nodes)
+    if fits == 0:
+        most = {name: max(node.get(name, 0) for node in nodes) for name in wanted}
+        raise InvalidInput(
+            [
+                Problem(
+                    f"a worker must fit on one machine, which has at most {most['CPU']:g} CPUs and"
+                    f" {most['GPU']:g} GPUs, but `worker` asks for {worker.cpus:g} CPUs and"
+                    f" {worker.gpus:g} GPUs; ask for less",
+                    path=("worker",),
+                )
+            ]
+        )
+    return min(fits, worker.max) if worker.max else fits
+
+
+def _fits(resources: Mapping[str, float], wanted: Mapping[str, float]) -> int:
+    # Ray counts in ten-thousandths; 3 * 0.1 must fit in 0.3.
+    shares = [resources.get(name, 0) / share for name, share in wanted.items() if share]
+    return int(min(shares) + 1e-6)

@@ -1,0 +1,395 @@
+"""What a study has done, read from its journal: trials, confirmations, the best.
+
+Everything here is derived. `load` opens a study that another process may be driving.
+"""
+
+import statistics
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from autotune import spec as specs
+from autotune.errors import StudyNotFound, nearest
+from autotune.files import held_by
+from autotune.search.auto import SamplerSwitch
+from autotune.spec import StudySpec
+from autotune.study.journal.journal import Journal, Run, open_journal
+from autotune.study.leaderboard import Leaderboard
+from autotune.study.winner import Best, Confirmed, Plan, selection_bias
+from autotune.train.config import apply, pace
+from autotune.trial import Purpose, State, Trials
+
+__all__ = ["Best", "Confirmed", "History", "find", "load", "names", "option"]
+
+FIRST_RULES, RULES = 1, 2
+"""A study keeps the rules that it began with, so that a finished one stays finished. Its journal
+names them; the first had no name. RULES are those of new studies: who is retrained, how the winner
+is scored, and that the budget bounds its confirmation as well."""
+ENDED, SPENT, FITTED = "search ended", "budget spent", "confirmation"
+"""What is noted of the budget: see budget.py."""
+
+
+@dataclass(slots=True)
+class History:
+    spec: StudySpec
+    folder: Path
+    uid: str
+    trials: list[Run] = field(default_factory=list)
+    """By number."""
+    confirms: list[Run] = field(default_factory=list)
+    """Retrainings by which the winner is chosen."""
+    verifies: list[Run] = field(default_factory=list)
+    """Retrainings of the winner on seeds that did not choose it."""
+    tests: list[Run] = field(default_factory=list)
+    rules: int = RULES
+    """By which rules it goes on: those that it began with."""
+    exhausted: bool = False
+    """The sampler has proposed all there is."""
+    driven: bool = False
+    """A process is running the study now."""
+    sampler_switch: SamplerSwitch = SamplerSwitch()
+    """Who proposes where the study leaves that to `auto`."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What was decided by the budget, and by which one: see `noted`."""
+    leaderboard: Leaderboard = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.leaderboard = Leaderboard(self.spec.scoring, self.trials)
+
+    def recall(self, journal: Journal) -> None:
+        """Takes over what the journal notes of the study as a whole."""
+        self.exhausted = bool(journal.note("exhausted"))
+        self.rules = journal.note("rules") or FIRST_RULES
+        self.sampler_switch = SamplerSwitch(**(journal.note("turns") or {}))
+        self.notes = {key: note for key in (ENDED, SPENT, FITTED) if (note := journal.note(key))}
+
+    def noted(self, key: str) -> Mapping[str, Any] | None:
+        """What was decided under the budget of now; None: nothing, or under another one."""
+        note = self.notes.get(key)
+        return note if note and note["for"] == self.limits(key) else None
+
+    def limits(self, key: str) -> dict[str, Any]:
+        """The settings that a decision holds for."""
+        sections = ["budget", "confirm"] if key == FITTED else ["budget"]
+        return {name: getattr(self.spec, name).model_dump(mode="json") for name in sections}
+
+    def add(self, run: Run) -> None:
+        """A run begins, or is read from the journal."""
+        rooms = {
+            Purpose.SEARCH: self.trials,
+            Purpose.CONFIRM: self.confirms,
+            Purpose.VERIFY: self.verifies,
+            Purpose.TEST: self.tests,
+        }
+        rooms[run.purpose].append(run)
+        if run.purpose == Purpose.SEARCH:
+            self.leaderboard.begin(run)
+
+    def runs(self) -> list[Run]:
+        return [*self.trials, *self.confirms, *self.verifies, *self.tests]
+
+    def snapshots(self) -> Trials:
+        """Every trial as it stands now, for a sampler; the list is kept up to date."""
+        return self.leaderboard.snapshots()
+
+    def elapsed(self) -> float:
+        """Seconds the study has run, over all its sessions, by its last record."""
+        records = chain(self._records(), self.notes.values())
+        return max((float(record["elapsed"]) for record in records), default=0.0)
+
+    def ended_at(self) -> float:
+        """When its last record was written, in seconds since 1970; 0 where there is none."""
+        return max((float(record["at"]) for record in self._records()), default=0.0)
+
+    def _records(self) -> Iterator[Mapping[str, Any]]:
+        """Reports and outcomes of all runs: each says when it was written."""
+        for run in self.runs():
+            yield from run.stamps.values()
+            if run.outcome:
+                yield run.outcome
+
+    def searching(self, elapsed: float) -> bool:
+        """Whether the budget still allows a new trial, `elapsed` seconds into the study."""
+        most = self.spec.budget.trials
+        if self.exhausted or (most is not None and len(self.trials) >= most):
+            return False
+        return self.affordable(elapsed)
+
+    def affordable(self, elapsed: float) -> bool:
+        """Whether the search's share of the budget's time and GPU hours is not spent, `elapsed`
+        seconds into the study."""
+        budget = self.spec.budget
+        if self.noted(ENDED):
+            return False
+        if budget.time is not None and elapsed >= budget.time:
+            return False
+        spent = self.leaderboard.seconds * self.spec.worker.gpus
+        return budget.gpu_hours is None or spent < budget.gpu_hours * 3600
+
+    @property
+    def has_value(self) -> bool:
+        """Some trial has a value, or has reported and may yet get one."""
+        return any(
+            run.value is not None or (run.reports and not run.state.finished) for run in self.trials
+        )
+
+    @property
+    def searched(self) -> bool:
+        """Every trial begun is finished."""
+        return self.leaderboard.finished == len(self.trials)
+
+    def config(self, run: Run) -> dict[str, Any]:
+        """The complete training config of `run` as plain JSON values."""
+        config = apply(self.spec.base_config(), run.params).model_dump(mode="json")
+        if run.accumulate > 1:
+            config["accumulate"] = config["accumulate"] * run.accumulate
+        return {**config, "seed": run.seed}
+
+    def trial_folder(self, number: int) -> Path:
+        return self.folder / "trials" / str(number)
+
+    def run_folder(self, run: Run) -> Path:
+        """Where `run` keeps its checkpoints; a test reading shares its source's."""
+        kind, _, seed = run.label.partition(f"-{run.trial:04d}")
+        if kind in ("confirm", "verify"):
+            return self.folder / kind / f"{run.trial}{seed}"
+        return self.trial_folder(run.trial)
+
+    def figures_folder(self, run: Run) -> Path:
+        """Where the pictures that an export drew of `run` are kept for the tracker."""
+        return self.folder / "figures" / run.label
+
+    def config_file(self, run: Run) -> Path:
+        """`autotune train` on this file reruns `run` alone."""
+        folder = self.run_folder(run)
+        return folder.with_name(folder.name + ".yaml")
+
+    def config_text(self, run: Run) -> str:
+        return specs.dump_config(self.config(run), [f"{run.label} of study {self.spec.name}"])
+
+    def standing(self, value: float | None) -> dict[str, Any]:
+        """The count of finished trials and their best value when one more ends with `value`."""
+        return {"finished": self.leaderboard.finished + 1, "best": self.leaderboard.best(value)}
+
+    def best_text(self, best: Best) -> str:
+        """best.yaml: the winner's complete training config with its scores as comments."""
+        metric = self.spec.objective.metric
+        lines = [f"trial {best.trial} of study {self.spec.name}"]
+        what = "the best" if len(self.spec.objectives) == 1 else "picked"
+        of = f"{what} of {len(self.trials)} trials" + f"; {best.progress}" * bool(best.progress)
+        lines += [f"search {metric}: {best.value:.6g} ({of})"]
+        others = list(self.values(self.trials[best.trial]).items())[1:]
+        lines += [f"search {name}: {value:.6g}" for name, value in others]
+        lines += [f"breaks {constraint}" for constraint in best.broken]
+        lines += self._told(best)
+        if best.source.value is not None:
+            of = f" (the best of {len(best.seeds)})" if len(best.seeds) > 1 else ""
+            lines += [f"this seed's {metric}: {best.source.value:.10g}{of}"]
+        if best.test is not None:
+            lines += [f"test: {best.test:.6g}"]
+        return specs.dump_config(best.config, lines)
+
+    def _told(self, best: Best) -> Iterator[str]:
+        """Of a winner that was retrained: its score, and how it was chosen."""
+        metric = self.spec.objective.metric
+        if best.scored:
+            words = best.scored.told(".6g", ".2g")
+            if best.interval:
+                words += ", 95 % interval {:.6g} to {:.6g}".format(*best.interval)
+            also = f", which also chose it from {best.among} trials" if best.selected else ""
+            yield f"confirmed {metric}: {words} ({_seeds(best.scored)}{also})"
+        if best.verified and best.chosen:
+            of = f"the best of {best.among} trials, {_seeds(best.chosen)}"
+            yield f"chosen with {metric}: {best.chosen.told('.6g', '.2g')} ({of})"
+
+    def better(self, value: float) -> float:
+        """A key by which the better of two objective values sorts first."""
+        return self.leaderboard.better(value)
+
+    def top(self, k: int) -> list[Run]:
+        """The k best trials, as `Leaderboard.top`."""
+        return self.leaderboard.top(k)
+
+    @property
+    def asked(self) -> Plan:
+        """How the winner is to be confirmed."""
+        asked, verify = self.spec.confirm, self.spec.confirm.verify
+        if verify is None:
+            verify = 0 if self.rules == FIRST_RULES else asked.seeds
+        chooses = asked.top > 1 and len(self.spec.objectives) == 1
+        return Plan(asked.top, asked.seeds, verify if chooses else 0)
+
+    @property
+    def plan(self) -> Plan:
+        """How it is confirmed: as asked, or what of that fits into the budget."""
+        if note := self.noted(FITTED):
+            return Plan(note["top"], note["seeds"], note["verify"])
+        return self.asked
+
+    def candidates(self) -> list[Run]:
+        """The trials to retrain, the best ones: stopped ones too, by what they are known to reach.
+        Under the first rules complete ones alone, or, where there are none, stopped ones."""
+        k = self.plan.top
+        if self.rules > FIRST_RULES:
+            return self.leaderboard.top(k)
+        first, every = self.leaderboard.first, len(self.trials)
+        runs = first(every, State.COMPLETE) or first(every, State.PRUNED)
+        return (runs if len(self.spec.objectives) == 1 else self.leaderboard.preferred(runs))[:k]
+
+    def pareto(self) -> list[Run]:
+        """Of several objectives: the trials that no other dominates, the picked one first."""
+        return self.leaderboard.pareto()
+
+    def value(self, run: Run) -> float | None:
+        """Of a trial: its value, so far where it has not ended."""
+        return self.leaderboard.value(run)
+
+    def progress(self, run: Run) -> str:
+        """How far a trial came: "" for a complete one, else such as "stopped at epoch 9 of 27"."""
+        steps = pace(self.spec.trial)
+        reached = f"{steps.unit} {run.step}" + (f" of {steps.last}" if steps.last else "")
+        match run.state:
+            case State.COMPLETE:
+                return ""
+            case State.RUNNING:
+                return f"{reached}, still running"
+            case State.WAITING:
+                return f"{reached}, interrupted"
+            case State.PAUSED:
+                return f"paused at {reached}"
+        return f"stopped at {reached}" + " by the budget" * run.cut
+
+    def values(self, run: Run) -> dict[str, float]:
+        """By metric: one an objective; empty where nothing was reported."""
+        metrics = [objective.metric for objective in self.spec.objectives]
+        values = self.spec.scoring.values(run.reports)
+        return dict(zip(metrics, values, strict=True)) if values else {}
+
+    def confirmed(self) -> list[Confirmed]:
+        """Configurations with every retraining ended that was to choose, the winner first.
+
+        One that failed on any seed comes after all that did not.
+        """
+        groups = [group for group in _groups(self.confirms) if group.values]
+        return sorted(groups, key=self._rank)
+
+    def _rank(self, group: Confirmed) -> tuple[int, float, int]:
+        """One objective: the best mean wins. Several: the one that was picked in the search."""
+        if len(self.spec.objectives) == 1:
+            return group.failed, self.better(group.mean), group.trial
+        picked = [run.trial for run in self.candidates()]
+        place = picked.index(group.trial) if group.trial in picked else len(picked)
+        return group.failed, place, group.trial
+
+    def among(self) -> int:
+        """Of how many configurations the winner has the best mean. 1: its retrainings did not
+        choose it; of several objectives the pick does."""
+        return len(self.confirmed()) if len(self.spec.objectives) == 1 else 1
+
+    def test_value(self, run: Run) -> float | None:
+        """The objective's metric on the test split with the weights of `run`, where it was read."""
+        metric = "test_" + self.spec.objective.metric.removeprefix("val_").removeprefix("train_")
+        for test in self.tests:
+            if test.label == run.label and test.reports:
+                return test.reports[test.step].metrics.get(metric)
+        return None
+
+    def best(self) -> Best | None:
+        """None while no trial has a value."""
+        groups = self.confirmed()
+        if not groups:
+            trial = next(iter(self.top(1)), None) or self.leaderboard.least_violating()
+            return self._best(trial, trial, None, None) if trial else None
+        chosen = groups[0]
+        again = [run for run in self.verifies if run.trial == chosen.trial and run.state.finished]
+        verified = Confirmed(chosen.trial, tuple(again))
+        scored = verified if verified.values else chosen
+        source = min(scored.whole, key=lambda run: self.better(run.value or 0.0))
+        trial = self.trials[chosen.trial]
+        return self._best(trial, source, chosen, verified if verified.values else None)
+
+    def _best(
+        self, trial: Run, source: Run, chosen: Confirmed | None, verified: Confirmed | None
+    ) -> Best:
+        scored, among = verified or chosen, self.among() if chosen else 1
+        runs = scored.whole if scored else [trial]
+        tests = [value for run in runs if (value := self.test_value(run)) is not None]
+        value = self.value(trial)
+        assert value is not None, "only a trial with a value can be the best"
+        unverified = chosen and not verified and among > 1
+        return Best(
+            trial=trial.trial,
+            value=value,
+            progress=self.progress(trial),
+            chosen=chosen,
+            among=among,
+            verified=verified,
+            bias=selection_bias(self.confirmed()) if unverified else None,
+            test=statistics.fmean(tests) if tests else None,
+            test_std=statistics.stdev(tests) if len(tests) > 1 else None,
+            params=trial.params,
+            config=self.config(source),
+            broken=tuple(self.spec.scoring.broken(trial.reports)),
+            source=source,
+        )
+
+
+def _seeds(group: Confirmed) -> str:
+    return f"seeds {', '.join(map(str, group.seeds))}{group.failures}"
+
+
+def _groups(runs: list[Run]) -> Iterator[Confirmed]:
+    """By trial, where all of its runs have ended."""
+    for trial in dict.fromkeys(run.trial for run in runs):
+        own = tuple(run for run in runs if run.trial == trial)
+        if all(run.state.finished for run in own):
+            yield Confirmed(trial, own)
+
+
+def option(runs: Path) -> str:
+    """What a command line needs to find the studies under the runs folder."""
+    return "" if runs.absolute() == Path("runs").absolute() else f" --runs {runs}"
+
+
+def names(runs: Path) -> list[str]:
+    """The studies under the runs folder, by name: never what all studies share."""
+    found = (file.parent.name for file in runs.glob("*/study.yaml"))
+    return sorted(name for name in found if not specs.is_shared(name))
+
+
+def find(name: str, runs: Path) -> Path:
+    """The study's folder. Raises StudyNotFound, naming the nearest study."""
+    known = names(runs)
+    if name not in known:
+        hint = nearest(name, known) or "; there is none yet: autotune run STUDY.yaml"
+        raise StudyNotFound(f"no study {name!r} under {runs}/{hint}")
+    return runs / name
+
+
+def load(name: str, runs: Path) -> History:
+    """The study as its journal stands now. Raises StudyNotFound and JournalDamaged."""
+    folder = find(name, runs)
+    spec = specs.load(folder / "study.yaml")
+    with closing(open_journal(spec, folder)) as journal:
+        history = History(spec, folder, journal.uid)
+        history.driven = _is_driven(spec, folder)
+        history.recall(journal)
+        for run in journal.runs():
+            if run.state == State.RUNNING and not history.driven:
+                run.state = State.WAITING
+            history.add(run)
+    return history
+
+
+def _is_driven(spec: StudySpec, folder: Path) -> bool:
+    if held_by(folder / "driver.lock"):
+        return True
+    address = spec.storage_address
+    if address is None:
+        return False
+    from autotune.study.journal.database import driver_of  # which imports Optuna
+
+    return bool(driver_of(address, spec.name))

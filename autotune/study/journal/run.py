@@ -1,0 +1,128 @@
+"""One training as it is journaled, and how its records make it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from autotune.spec.objectives import Scoring
+from autotune.trial import Purpose, Reason, Report, Scalar, State, Trial
+
+__all__ = ["BUDGET", "Run", "replayed"]
+
+BUDGET = "budget"
+"""`why` in the outcome of a run that the budget ended before its time."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One training from its first assignment to its outcome, as journaled: a trial, a retraining
+    of one on a fresh seed (confirm), or the one reading of its test split (test)."""
+
+    id: int
+    """Optuna's trial id in the storage."""
+    label: str
+    purpose: Purpose
+    trial: int
+    seed: int
+    params: Mapping[str, Scalar]
+    started: float
+    """Seconds since the epoch."""
+    assignments: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """By the assignment's number: why it was handed out, and from which step."""
+    reports: dict[int, Report] = field(default_factory=dict)
+    stamps: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Step -> who reported it and when: assignment, worker, at, elapsed."""
+    parent: int | None = None
+    """The trial that it is a clone of."""
+    start: int = 0
+    """The step of the parent's checkpoint that it began with."""
+    state: State = State.RUNNING
+    value: float | None = None
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+    """Empty while unfinished; else state, value, reason, message, worker, at, elapsed."""
+
+    @property
+    def cut(self) -> bool:
+        """The budget ended it before its time."""
+        return bool(self.outcome.get("why") == BUDGET)
+
+    @property
+    def seconds(self) -> float:
+        """Working time of all its steps: what the run cost one worker."""
+        return sum(report.seconds for report in self.reports.values())
+
+    @property
+    def costs(self) -> dict[int, float]:
+        """Worker-seconds of each assignment, by its number."""
+        costs = dict.fromkeys(self.assignments, 0.0)
+        for step, report in self.reports.items():
+            costs[self.stamps[step]["assignment"]] += report.seconds
+        return costs
+
+    @property
+    def step(self) -> int:
+        """The last step journaled; before the first, that from which it started."""
+        return max(self.reports, default=self.start)
+
+    @property
+    def just_assigned(self) -> bool:
+        """Nothing was reported since it was handed out last."""
+        return bool(self.assignments[max(self.assignments)]["from"] == self.step)
+
+    @property
+    def accumulate(self) -> int:
+        """By how much out-of-memory retries have multiplied gradient accumulation."""
+        return max((int(a.get("accumulate", 1)) for a in self.assignments.values()), default=1)
+
+    def snapshot(self, scoring: Scoring) -> Trial:
+        reason = self.outcome.get("reason")
+        told = {} if self.state == State.FAILED else self.reports
+        return Trial(
+            number=self.trial,
+            params=self.params,
+            state=self.state,
+            reason=Reason(reason) if reason else None,
+            message=self.outcome.get("message", ""),
+            value=self.value,
+            values=scoring.values(told),
+            violations=scoring.violations(told),
+            reports=dict(self.reports),
+            curve=scoring.curve(self.reports),
+            values_by_step=scoring.values_by_step(self.reports),
+            seconds=self.seconds,
+            seed=self.seed,
+            parent=self.parent,
+        )
+
+
+def replayed(id: int, params: Mapping[str, Scalar], attrs: Mapping[str, Any]) -> Run:
+    about, outcome = attrs["run"], attrs.get("outcome", {})
+    reports, stamps = {}, {}
+    for key in sorted((k for k in attrs if k.startswith("report/")), key=_tail):
+        record = attrs[key]
+        reports[_tail(key)] = Report(_tail(key), record["metrics"], record["seconds"])
+        stamps[_tail(key)] = record
+    assignments = {_tail(k): v for k, v in attrs.items() if k.startswith("assignment/")}
+    pauses = [record["assignment"] for key, record in attrs.items() if key.startswith("pause/")]
+    unfinished = State.PAUSED if max(assignments) in pauses else State.RUNNING
+    return Run(
+        id=id,
+        label=about["label"],
+        purpose=Purpose(about["purpose"]),
+        trial=about["trial"],
+        seed=about["seed"],
+        params=params,
+        started=about["at"],
+        assignments=assignments,
+        reports=reports,
+        stamps=stamps,
+        parent=about.get("parent"),
+        start=about.get("from", 0),
+        state=State(outcome["state"]) if outcome else unfinished,
+        value=outcome.get("value"),
+        outcome=outcome,
+    )
+
+
+def _tail(key: str) -> int:
+    return int(key.rpartition("/")[2])

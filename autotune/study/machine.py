@@ -1,0 +1,449 @@
+"""The state machine of a study: next() -> Assignment | Wait | Done, report() -> Decision, finish().
+
+No threads and no engine: whoever runs assignments asks `next`, tells each report and obeys the
+decision. Every step is journaled before it is answered, so a study killed anywhere goes on from its
+journal: the same trial numbers, the same proposals (one worker), nothing lost and nothing twice.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autotune.errors import AutotuneError, MachineFault
+from autotune.schedule.state import Clone, NewTrial, Resume, WaitForRunning
+from autotune.search.base import SourceTrials, derive
+from autotune.search.distributions import distribution
+from autotune.spec import StudySpec
+from autotune.study import auto_selection, budget, confirmation, events, failures
+from autotune.study.clock import Clock, WallClock
+from autotune.study.history import ENDED, FITTED, RULES, SPENT, History
+from autotune.study.journal.journal import BUDGET, Journal, MemoryJournal, Run
+from autotune.study.reopen import reopen
+from autotune.study.trial_scheduling import TrialScheduling
+from autotune.study.warm_start import collect
+from autotune.study.workspace import NoWorkspace, Workspace, claim, delete, take_lock
+from autotune.tracking.base import Event, Noted
+from autotune.trial import (
+    Assignment,
+    Decision,
+    Failure,
+    Fault,
+    Purpose,
+    Reason,
+    Report,
+    Scalar,
+    State,
+)
+
+__all__ = [
+    "Done",
+    "Listener",
+    "Study",
+    "Wait",
+    "claim",
+    "delete",
+    "in_memory",
+    "start",
+    "take_lock",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to hand out now; ask again after the next report or finish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing runs and nothing is left to run."""
+
+
+Listener = Callable[[Event], None]
+
+
+def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "Study":
+    """Creates the study `spec` under the folder `runs`, or goes on with the one that is there.
+
+    Holds the study's lock until `close`. Raises StudyBusy when another driver holds it,
+    StudyChanged when the stored spec differs where it may not, and JournalDamaged.
+    """
+    folder = (runs / spec.name).absolute()  # a user's code may change the working directory
+    new = not (folder / "study.yaml").exists()
+    read = collect.reader(spec, collect.under(runs), at_once=new)
+    claimed = claim(spec, folder)
+    try:
+        journal, notes = reopen(spec, folder, claimed.storage)
+        history = History(spec, folder, journal.uid)
+        for note in notes:
+            for listener in listeners:
+                listener(Noted(note))
+        past = collect.recall(spec, journal, read)
+        return Study(history, journal, Workspace(history, claimed), listeners, past)
+    except BaseException:
+        claimed.release()
+        raise
+
+
+def in_memory(
+    spec: StudySpec, listeners: Sequence[Listener] = (), find: collect.Find = collect.IN_RUNS
+) -> "Study":
+    """A new study that writes nothing: for simulations, which are done again, not resumed.
+
+    `find` looks up the studies that it is warm-started with.
+    """
+    journal = MemoryJournal()
+    past = collect.recall(spec, journal, collect.reader(spec, find))
+    return Study(
+        History(spec, Path(spec.name), journal.uid), journal, NoWorkspace(), listeners, past
+    )
+
+
+class Study:
+    def __init__(
+        self,
+        history: History,
+        journal: Journal,
+        folder: Workspace | NoWorkspace,
+        listeners: Sequence[Listener] = (),
+        past: SourceTrials = (),
+    ) -> None:
+        """Takes over a journaled study: finished runs are told again, unfinished ones queued.
+
+        Made by `start` or `in_memory`; `folder` is released by `close`; the sampler knows `past`.
+        """
+        self.history, self.spec = history, history.spec
+        self.slots = 1
+        """How many assignments may be out at once; the engine sets it."""
+        self.clock: Clock = WallClock()
+        """Passes the study's time; an engine may set another before the first `next`."""
+        self._journal, self._workspace, self._listeners = journal, folder, listeners
+        runs = journal.runs()
+        if not runs and journal.note("rules") is None:
+            journal.write_note("rules", RULES)
+        history.recall(journal)
+        self._sampler = auto_selection.sampler(history, journal, past, self._notify)
+        self._scheduling = TrialScheduling(self.spec, auto_selection.scheduler(self.spec, journal))
+        self._working: dict[int, Run] = {}
+        self._queue: deque[tuple[Run, str]] = deque()
+        self._stopping = self._closed = False
+        self._error: AutotuneError | None = None
+        self._before = 0.0
+        self._take_over(runs)
+
+    def _take_over(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            self._journal.repair(run, self.spec.objective.metric)
+            self.history.add(run)
+            self._scheduling.enter(run)
+        self._before = self.history.elapsed()
+        self._numbers = 1 + max((n for run in runs for n in run.assignments), default=-1)
+        self._notify(lambda: events.opening(self.history))
+        for listener in self._listeners:
+            for event in events.replayed(self.history):
+                listener(event)
+        for run in [run for run in runs if run.state == State.RUNNING]:
+            verdict = None if run.just_assigned else self._scheduling.verdict(run, run.step)
+            if verdict:
+                self._release(run, verdict, max(run.assignments))
+            else:
+                self._queue.append((run, "resume"))
+
+    # What the engine calls
+
+    def next(self) -> Assignment | Wait | Done:
+        """The next piece of work, already journaled; Wait while `slots` are full or what is left
+        depends on what runs; Done when nothing is left, or nothing more is to be handed out."""
+        if not self._stopping and len(self._working) < self.slots:
+            if assignment := self._next_assignment():
+                return assignment
+        return Wait() if self._working else Done()
+
+    def report(self, assignment: Assignment, report: Report, worker: str = "") -> Decision:
+        """Journals the report and answers it; on STOP the outcome is journaled as well, on PAUSE
+        that the trial waits.
+
+        A step that is journaled already is dropped. After STOP and PAUSE the engine ends the work
+        and calls `finish`.
+        """
+        run = self._working.get(assignment.number)
+        if run is None or run.state.finished:
+            return Decision.STOP
+        if report.step <= assignment.from_step or report.step < run.step:
+            return Decision.CONTINUE
+        if failure := failures.unusable(run, report, self.spec.scoring):
+            self._abort(failures.unreported(self.history, report))
+            self._end(run, State.FAILED, failure, worker)
+            return Decision.STOP
+        if report.step not in run.reports:
+            self._record(run, report, {"assignment": assignment.number, "worker": worker})
+        self._mind_budget()
+        verdict = self._scheduling.verdict(run, report.step)
+        if verdict in (None, State.PAUSED) and self._is_cut(run):
+            self._end(run, State.PRUNED, worker=worker, why=BUDGET)
+            return Decision.STOP
+        if verdict is None:
+            return Decision.CONTINUE
+        self._release(run, verdict, assignment.number, worker)
+        return Decision.PAUSE if verdict == State.PAUSED else Decision.STOP
+
+    def finish(self, assignment: Assignment, ending: Failure | Fault | None = None) -> None:
+        """The worker no longer works on `assignment`: it obeyed STOP or ended by itself (None), or
+        it failed. A run that lost its worker or its memory is queued again, in bounds.
+
+        Raises MachineFault for a Fault: the study stops, and all that runs goes on at the next
+        start.
+        """
+        if isinstance(ending, Fault):
+            self.stop()
+            raise MachineFault(f"{assignment.label}: {ending.message}")
+        run = self._working.pop(assignment.number, None)
+        if run is None:
+            return
+        if run.state == State.RUNNING:
+            self._settle(run, ending)
+        self._workspace.tidy(run)
+
+    def stop(self) -> None:
+        """Hand out nothing more. What runs may be abandoned: it goes on at the next start."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Releases the study for the next driver. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._notify(lambda: events.closing(self.history, self.complete, str(self._error or "")))
+        self._workspace.release()
+
+    # What the caller asks
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is left to do within the budget."""
+        return not self._error and budget.is_over(self.history, self.elapsed())
+
+    @property
+    def running(self) -> list[Run]:
+        return list(self._working.values())
+
+    def elapsed(self) -> float:
+        """Seconds the study has run, all its sessions together."""
+        return self._before + self.clock.passed()
+
+    def raise_error(self) -> None:
+        """Raises what made the study stop itself, if anything did."""
+        if self._error:
+            raise self._error
+
+    # What comes next
+
+    def _next_assignment(self) -> Assignment | None:
+        self._mind_budget()
+        while self._queue:
+            run, why = self._queue.popleft()
+            if not self._is_cut(run):
+                return self._hand_out_again(run, why)
+            self._end(run, State.PRUNED, why=BUDGET)
+            self._workspace.tidy(run)
+        if assignment := self._search():
+            return assignment
+        if self.history.searched:
+            self._fit_confirmation()
+            if todo := confirmation.outstanding(self.history):
+                return self._begin(todo.about(), todo.params)
+        return None
+
+    def _mind_budget(self) -> None:
+        """Notes what the budget ends now: the search, or all but the reading of the test split."""
+        for key, note in budget.due(self.history, self.elapsed(), self.slots):
+            self._note(key, note)
+            if key == ENDED:
+                self._notify(lambda: Noted(budget.ended(self.history)))
+
+    def _fit_confirmation(self) -> None:
+        if not self.history.noted(FITTED):
+            if fitted := budget.fit(self.history, self.elapsed(), self.slots):
+                self._note(FITTED, fitted)
+
+    def _note(self, key: str, note: Mapping[str, Any]) -> None:
+        self.history.notes[key] = {**note, "for": self.history.limits(key)}
+        self._journal.write_note(key, self.history.notes[key])
+
+    def _is_cut(self, run: Run) -> bool:
+        """Whether the budget ends the run where it stands."""
+        ended = self.history.noted(ENDED if run.purpose == Purpose.SEARCH else SPENT)
+        return ended is not None and run.purpose != Purpose.TEST
+
+    def _search(self) -> Assignment | None:
+        """The scheduler says whether a paused trial goes on, or a clone or a new one begins. Those
+        still paused when nothing is left to do have ended: they were not good enough."""
+        elapsed = self.elapsed()
+        if self.history.affordable(elapsed):
+            closing = not self.history.searching(elapsed)
+            move = self._scheduling.move(closing)
+            match move:
+                case Resume(trial):
+                    return self._hand_out_again(self.history.trials[trial], "promotion")
+                case Clone(parent, replaces):
+                    return self._clone(self.history.trials[parent], replaces)
+                case NewTrial() if not closing:
+                    return self._propose() or self._search()
+                case WaitForRunning() if self._scheduling.idle and not closing:
+                    self._mark_exhausted()
+        if self._scheduling.idle:
+            why = BUDGET if self.history.noted(ENDED) else ""
+            for number in self._scheduling.paused:
+                self._end(self.history.trials[number], State.PRUNED, why=why)
+                self._workspace.tidy(self.history.trials[number])
+        return None
+
+    def _mark_exhausted(self) -> None:
+        self.history.exhausted = True
+        self._journal.write_note("exhausted", True)
+
+    def _propose(self) -> Assignment | None:
+        number = len(self.history.trials)
+        params = self._sampler.propose(self.history.snapshots(), number)
+        if params is None:
+            self._mark_exhausted()
+            return None
+        return self._begin(self._trial(number), params)
+
+    def _trial(self, number: int) -> dict[str, Any]:
+        label, seed = f"trial-{number:04d}", derive(self.spec.seed, number, 0)
+        return {"label": label, "purpose": Purpose.SEARCH, "trial": number, "seed": seed}
+
+    def _clone(self, parent: Run, replaces: int | None) -> Assignment:
+        if replaces is not None:
+            self._end(self.history.trials[replaces], State.PRUNED)
+            self._workspace.tidy(self.history.trials[replaces])
+        number = len(self.history.trials)
+        self._workspace.inherit(number, parent)
+        about = {**self._trial(number), "parent": parent.trial, "from": parent.step}
+        return self._begin(about, self._scheduling.perturb(parent.params, number))
+
+    def _begin(self, about: Mapping[str, Any], params: Mapping[str, Scalar]) -> Assignment:
+        number = self._next_number()
+        parameters = self.spec.space.parameters
+        distributions = {name: distribution(parameters[name]) for name in params}
+        record = {"why": "start", "from": about.get("from", 0)}
+        about = {**about, "at": self.clock.at()}
+        run = self._journal.begin(about, params, distributions, (number, record))
+        self.history.add(run)
+        self._scheduling.enter(run)
+        if run.purpose != Purpose.TEST:
+            self._workspace.begin(run)
+            self._notify(lambda: events.started(self.history, run))
+        return self._assignment(run, number)
+
+    def _hand_out_again(self, run: Run, why: str) -> Assignment:
+        number = self._next_number()
+        accumulate = run.accumulate * 2 if why == Reason.OOM else run.accumulate
+        record = {"why": why, "from": run.step, "accumulate": accumulate}
+        self._journal.assign(run, number, record)
+        if run.purpose != Purpose.TEST:
+            self._workspace.resume(run)
+        self._scheduling.place(run)
+        self._mark_dirty(run)
+        return self._assignment(run, number)
+
+    def _next_number(self) -> int:
+        self._numbers += 1
+        return self._numbers - 1
+
+    def _assignment(self, run: Run, number: int) -> Assignment:
+        self._working[number] = run
+        return Assignment(
+            number=number,
+            trial=run.trial,
+            purpose=run.purpose,
+            config=self.history.config(run),
+            seed=run.seed,
+            from_step=run.step,
+            to_step=self._scheduling.until(run),
+            folder=str(self.history.run_folder(run)),
+            label=run.label,
+            parent=run.parent,
+            timeout=self.spec.timeout,
+            spent=run.seconds,
+            silence=self.spec.worker.silence,
+        )
+
+    # What becomes of a run
+
+    def _record(self, run: Run, report: Report, who: Mapping[str, Any]) -> None:
+        value = report.metrics.get(self.spec.objective.metric)
+        self._journal.report(run, report, value, {**who, **self._stamp()})
+        self._scheduling.report(run, report.step)
+        self._mark_dirty(run, report.seconds)
+        if run.purpose != Purpose.TEST:
+            self._notify(lambda: events.reported(self.history, run, report.step))
+
+    def _stamp(self) -> dict[str, float]:
+        return {"at": self.clock.at(), "elapsed": self.elapsed()}
+
+    def _release(self, run: Run, state: State, assignment: int, worker: str = "") -> None:
+        """The run leaves its worker, for good or to wait."""
+        if state != State.PAUSED:
+            self._end(run, state, worker=worker)
+            return
+        self._journal.pause(run, {"assignment": assignment, "worker": worker, **self._stamp()})
+        self._scheduling.place(run)
+        self._mark_dirty(run)
+
+    def _settle(self, run: Run, failure: Failure | None) -> None:
+        if failure is None and run.reports:
+            self._end(run, State.COMPLETE)
+        elif failure is None:
+            self._end(run, State.FAILED, Failure(Reason.EXCEPTION, "ended without a report"))
+        elif failures.may_retry(run, failure, self.history.config(run)):
+            self._queue.append((run, failure.reason))
+        else:
+            self._end(run, State.FAILED, failure)
+
+    def _end(
+        self,
+        run: Run,
+        state: State,
+        failure: Failure | None = None,
+        worker: str = "",
+        why: str = "",
+    ) -> None:
+        """`why`: what ended it but itself and the scheduler, which is the budget."""
+        values = () if state == State.FAILED else self.spec.scoring.values(run.reports)
+        value = values[0] if values else None
+        record: dict[str, Any] = {"worker": worker, **self._stamp()}
+        if len(values) > 1:
+            record["values"] = list(values)
+        if failure:
+            record |= {"reason": failure.reason, "message": failure.message}
+        if why:
+            record |= {"why": why, "message": budget.why(self.history)}
+        searched = run.purpose == Purpose.SEARCH
+        if searched:
+            feasible = not self.spec.scoring.violation(run.reports)
+            record |= self.history.standing(value if feasible else None)
+        self._journal.finish(run, state, value, record)
+        if searched:
+            self.history.leaderboard.ended(run)
+        self._scheduling.place(run)
+        self._notify(lambda: events.finished(self.history, run))
+        self._abort(failures.hopeless(self.history))
+
+    def _mark_dirty(self, run: Run, seconds: float = 0.0) -> None:
+        if run.purpose == Purpose.SEARCH:
+            self.history.leaderboard.changed(run, seconds)
+
+    def _abort(self, error: AutotuneError | None) -> None:
+        """Stops the study for `error`, the first one; None: goes on."""
+        if error and not self._error:
+            self._error = error
+            self.stop()
+
+    def _notify(self, event: Callable[[], Event]) -> None:
+        if self._listeners:
+            told = event()
+            for listener in self._listeners:
+                listener(told)

@@ -1,0 +1,91 @@
+"""What a driver does with the records that its study has already.
+
+It goes on with them, or refuses a spec that is not theirs. Where no trial has a value, they are
+worth nothing to a corrected study: they are kept aside, and it begins anew.
+"""
+
+from pathlib import Path
+
+from optuna.storages import BaseStorage
+
+from autotune import spec as specs
+from autotune.errors import StudyNotFound
+from autotune.files import write_atomically
+from autotune.spec import StudySpec
+from autotune.study import budget, failures
+from autotune.study.history import History
+from autotune.study.journal.journal import Journal, open_journal
+from autotune.study.workspace import set_aside
+
+__all__ = ["reopen"]
+
+_SPEC = "spec"
+"""The note, in a database, of all that may not change: other folders may share it."""
+_UNCHECKED = "unchecked"
+"""The note that says of how many records it was told that they carry no checksum."""
+
+
+def reopen(spec: StudySpec, folder: Path, storage: BaseStorage | None) -> tuple[Journal, list[str]]:
+    """The journal to write on, and what people are to be told, a line each.
+
+    For the holder of the study's lock, whose `storage` is that of the claim. Raises StudyChanged
+    for what may not change any more.
+    """
+    notes = _make_way(spec, folder, storage)
+    mode = 0o600 if specs.exposed(spec) else 0o644
+    write_atomically(folder / "study.yaml", specs.dump(spec), mode=mode)
+    journal = open_journal(spec, folder, create=True, storage=storage)
+    if storage is not None:
+        journal.write_note(_SPEC, specs.frozen(spec))
+    return journal, notes + _unchecked(journal, folder)
+
+
+def _make_way(new: StudySpec, folder: Path, storage: BaseStorage | None) -> list[str]:
+    """Sets aside what is there, if the study is to begin anew, and says so."""
+    stored, noted = folder / "study.yaml", None
+    old = specs.load(stored) if stored.exists() else None
+    if old is None and storage is None:
+        return []
+    try:
+        journal = open_journal(new, folder, storage=storage)
+        former, noted = _read(old or new, journal, folder), journal.note(_SPEC)
+    except StudyNotFound:
+        former = History(old or new, folder, "")
+    changed = [given for given in (old, noted) if given and specs.differences(given, new)]
+    if former.has_value:
+        for given in changed:
+            specs.refuse_changes(given, new)
+        return []
+    if not changed and not _ended(former):
+        return []
+    kept = set_aside(former, storage)
+    if not former.trials:
+        return []
+    count = len(former.trials)
+    trials = f"{count} trials are" if count > 1 else "one trial is"
+    return [f"no trial had a value: the study begins anew; its {trials} kept in {kept}"]
+
+
+def _read(spec: StudySpec, journal: Journal, folder: Path) -> History:
+    history = History(spec, folder, journal.uid)
+    history.recall(journal)
+    for run in journal.runs():
+        history.add(run)
+    return history
+
+
+def _ended(history: History) -> bool:
+    """It would do nothing more: it stopped itself, or all that its budget allows has failed."""
+    over = bool(history.trials) and budget.is_over(history, history.elapsed())
+    return over or failures.hopeless(history) is not None
+
+
+def _unchecked(journal: Journal, folder: Path) -> list[str]:
+    """Says once of records without a checksum that they have none."""
+    count = journal.unchecked
+    if count <= (journal.note(_UNCHECKED) or 0):
+        return []
+    journal.write_note(_UNCHECKED, count)
+    who = "An earlier version of autotune, or another program, wrote them"
+    path = folder / "journal.log"
+    return [f"records without a checksum in {path}: {count}. {who}; their damage may go unseen"]

@@ -1,0 +1,1 @@
+"""What a study learns from earlier ones: their trials, collected and translated."""
