@@ -193,7 +193,7 @@ def _drive(
     if view.nothing_new:
         console.print(f"finished: all {view.finished} trials were run before", highlight=False)
     console.print(tables.best(history), highlight=False, soft_wrap=not console.is_terminal)
-    if spec.tracking.uri != "none":
+    if spec.tracking.name != "none":
         typer.echo(f"browse it: autotune ui {spec.name}{option}")
     for note in notes:
         typer.echo(f"note: {note}", err=True)

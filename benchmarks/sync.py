@@ -16,7 +16,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from autotune.spec import Tracking
+from autotune.spec import MlflowTracking
 from benchmarks.read_commands import NAME, build, measure
 
 __all__ = ["run"]
@@ -60,7 +60,7 @@ def main() -> None:
     about, measured = conditions(), dict[str, list[tuple[float, float]]]()
     with tempfile.TemporaryDirectory(prefix="sync-") as folder:
         runs = Path(folder)
-        build(runs, given.trials, Tracking().uri)
+        build(runs, given.trials, MlflowTracking().uri)
         for _ in range(given.repeats):
             _forget(runs)
             for name, seconds in run(runs, given.by_client).items():

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 
 from autotune import spec as specs
 from autotune.address import Address
@@ -20,7 +21,7 @@ from autotune.errors import (
     UserError,
 )
 from autotune.faults import as_machine_faults
-from autotune.spec import StudySpec, Tracking
+from autotune.spec import MlflowTracking, NoTracking, StudySpec
 from autotune.study import budget, events, history, machine
 from autotune.study.history import History
 from autotune.study.machine import Listener
@@ -209,18 +210,27 @@ def _notes(tracker: Tracker | _LateTracker, unwritten: str, spec: StudySpec) -> 
 
 
 def tracker_for(spec: StudySpec, runs: Path, retell: Retell) -> Tracker:
-    """`uri: none` remembers nothing; the default store lies in `runs`."""
-    address = store(spec, runs)
-    if address is None:
-        return MemoryTracker()
-    spool = runs / spec.name / "tracking.spool"
-    again = f"autotune sync{history.option(runs)}"
-    return MlflowTracker(address, artifacts(runs), spool, retell, again)
+    """What remembers `spec`'s study. A new tracker has its line here."""
+    match spec.tracking:
+        case NoTracking():
+            return MemoryTracker()
+        case MlflowTracking():
+            spool = runs / spec.name / "tracking.spool"
+            again = f"autotune sync{history.option(runs)}"
+            return MlflowTracker(_store(spec, runs), artifacts(runs), spool, retell, again)
+        case unreachable:
+            assert_never(unreachable)
 
 
 def store(spec: StudySpec, runs: Path) -> Address | None:
-    """The MLflow store's address; None: the study is not tracked."""
-    return _default(runs) if spec.tracking == Tracking() else spec.tracking_address
+    """The MLflow store's address; None: the study is not tracked by MLflow."""
+    return _store(spec, runs) if isinstance(spec.tracking, MlflowTracking) else None
+
+
+def _store(spec: StudySpec, runs: Path) -> Address:
+    """The study's own, or the default one, which lies in `runs`."""
+    own = spec.tracking_address if spec.tracking != MlflowTracking() else None
+    return own or _default(runs)
 
 
 def _default(runs: Path) -> Address:
@@ -270,7 +280,7 @@ def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str
     A study that runs gives them to its tracker at its end.
     """
     best = told.best()
-    if best is None or not figures or told.spec.tracking.uri == "none":
+    if best is None or not figures or isinstance(told.spec.tracking, NoTracking):
         return []
     folder = told.figures_folder(best.source)
     shutil.rmtree(folder, ignore_errors=True)

@@ -19,7 +19,15 @@ from autotune.spec.load import (
     plain,
     refuse_changes,
 )
-from autotune.spec.model import Budget, Confirm, StudySpec, Tracking, Worker, is_shared
+from autotune.spec.model import (
+    Budget,
+    Confirm,
+    MlflowTracking,
+    NoTracking,
+    StudySpec,
+    Worker,
+    is_shared,
+)
 from autotune.spec.objectives import Constraint, Objective, Scoring, Within
 from autotune.spec.schema import schema
 from autotune.spec.shipped import find, shipped
@@ -28,10 +36,11 @@ __all__ = [
     "Budget",
     "Confirm",
     "Constraint",
+    "MlflowTracking",
+    "NoTracking",
     "Objective",
     "Scoring",
     "StudySpec",
-    "Tracking",
     "Within",
     "Worker",
     "check",

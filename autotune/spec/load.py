@@ -14,7 +14,7 @@ from autotune.space import Space
 from autotune.spec.addresses import address_problems, literal_variables, shown
 from autotune.spec.check import rules, walk
 from autotune.spec.limits import limits
-from autotune.spec.model import StudySpec
+from autotune.spec.model import StudySpec, tracker_named
 from autotune.spec.places import meeting_problems
 from autotune.spec.reader import Node
 from autotune.spec.sources import read_file, read_study
@@ -171,6 +171,8 @@ def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem
     raw = root.plain()
     space, problems = _space(raw, broken)
     raw = {**raw, "space": space} if "space" in raw else raw
+    if "tracking" in raw:  # named here, so that a mistake is explained by the tracker's own keys
+        raw = {**raw, "tracking": tracker_named(raw["tracking"])}
     spec = None
     try:
         spec = StudySpec.model_validate(raw, strict=True)

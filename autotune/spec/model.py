@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -25,7 +26,19 @@ from autotune.train.config import pace, timeout
 from autotune.train.duration import Duration
 from autotune.train.metrics import COSTS
 
-__all__ = ["DATABASE", "STORE", "Budget", "Confirm", "StudySpec", "Tracking", "Worker", "is_shared"]
+__all__ = [
+    "DATABASE",
+    "STORE",
+    "Budget",
+    "Confirm",
+    "MlflowTracking",
+    "NoTracking",
+    "StudySpec",
+    "TrackingConfig",
+    "Worker",
+    "is_shared",
+    "tracker_named",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 STORE = re.compile(r"sqlite:///.+|(https?|(postgresql|mysql)(\+\w+)?)://[^/\s]\S*", re.ASCII)
@@ -98,22 +111,44 @@ class Confirm(Section):
     then there is no such round."""
 
 
-class Tracking(Section):
+class MlflowTracking(Section):
     """Where MLflow keeps what it shows."""
 
+    name: Literal["mlflow"] = "mlflow"
     uri: str = "sqlite:///runs/mlflow.db"
     """sqlite:///path of a file, the http(s):// address of a tracking server, or the postgresql://
-    or mysql:// URL of a database. none: no tracking; the journal remembers everything all the
-    same, and `autotune ui` has nothing to show. Passwords as in `storage`; MLflow's own
+    or mysql:// URL of a database. Passwords as in `storage`; MLflow's own
     MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN work, too."""
 
     @field_validator("uri")
     @classmethod
     def _is_a_store(cls, uri: str) -> str:
-        if uri != "none" and not _fits(uri, STORE):
+        if not _fits(uri, STORE):
             words = "must be none, sqlite:///path, or an http(s), postgresql or mysql address"
             raise rule("uri", words)
         return uri
+
+
+class NoTracking(Section):
+    """No tracker: the journal remembers everything, but `autotune ui` has nothing to show."""
+
+    name: Literal["none"] = "none"
+
+
+def tracker_named(value: object) -> object:
+    """The tracker with its name: studies may give the name, an address, or `{uri: none}` alone."""
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict) or value.get("name", "mlflow") != "mlflow":
+        return value
+    if value.get("uri") == "none":
+        return {**{key: v for key, v in value.items() if key != "uri"}, "name": "none"}
+    return {"name": "mlflow", **value}
+
+
+TrackingConfig = Annotated[
+    MlflowTracking | NoTracking, Field(discriminator="name"), BeforeValidator(tracker_named)
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +196,7 @@ class StudySpec(Config):
     """The share of the machine that one trial gets."""
     confirm: Confirm = Confirm()
     """How the winner is confirmed."""
-    tracking: Tracking = Tracking()
+    tracking: TrackingConfig = MlflowTracking()
     """What remembers."""
     storage: str | None = None
     """sqlite:// or postgresql:// URL of the journal. None: a file beside the study. A password is
@@ -214,7 +249,7 @@ class StudySpec(Config):
     @property
     def tracking_address(self) -> Address | None:
         """None: the study is not tracked."""
-        if self.tracking.uri == "none":
+        if isinstance(self.tracking, NoTracking):
             return None
         return Address(self.tracking.uri, "tracking.uri", self.locate(("tracking", "uri")))
 

@@ -72,6 +72,13 @@ def schema() -> dict[str, Any]:
             {"type": "array", "items": {"$ref": f"{_FILL}Objective"}, "minItems": 1},
         ],
     }
+    tracking = properties["tracking"]
+    trackers = [{"$ref": part["$ref"]} for part in tracking["oneOf"]]
+    properties["tracking"] = {
+        "description": tracking.get("description", ""),
+        "anyOf": [{"enum": ["mlflow", "none"]}, *trackers],
+        "default": tracking["default"],
+    }
     properties["pick"] = {
         "description": properties["pick"]["description"],
         "anyOf": [{"const": "knee"}, Within.model_json_schema(schema_generator=_Described)],

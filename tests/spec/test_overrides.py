@@ -3,7 +3,7 @@
 import pytest
 
 from autotune.errors import InvalidInput
-from autotune.spec import check, load
+from autotune.spec import MlflowTracking, NoTracking, check, dump, load
 
 STUDY = """\
 name: tiny
@@ -111,11 +111,42 @@ def test_a_wrong_space_is_told(loaded, space, expected):
 
 @pytest.mark.parametrize(
     "uri",
-    ["none", "sqlite:///runs/x.db", "http://host:5000", "https://host/x", "postgresql://u@h/db"]
+    ["sqlite:///runs/x.db", "http://host:5000", "https://host/x", "postgresql://u@h/db"]
     + ["mysql+pymysql://u@h/db"],
 )
 def test_where_a_study_may_be_tracked(loaded, uri):
     assert loaded(f"tracking.uri='{uri}'").tracking.uri == uri
+
+
+@pytest.mark.parametrize(
+    "tracking", ["none", "{name: none}", "{uri: none}", "{name: mlflow, uri: none}"]
+)
+def test_a_study_without_a_tracker(loaded, tracking):
+    spec = loaded(f"tracking={tracking}")
+    assert spec.tracking == NoTracking() and spec.tracking_address is None
+    assert "tracking: {name: none}\n" in dump(spec)
+
+
+@pytest.mark.parametrize(
+    "tracking", ["mlflow", "{name: mlflow}", "{}", "{uri: 'sqlite:///runs/mlflow.db'}"]
+)
+def test_mlflow_is_the_tracker_unless_told_otherwise(loaded, tracking):
+    assert loaded(f"tracking={tracking}").tracking == loaded().tracking == MlflowTracking()
+
+
+@pytest.mark.parametrize(
+    ("tracking", "expected"),
+    [
+        ("wandb", "`tracking.name` 'wandb' is unknown (valid: mlflow, none)"),
+        ("{name: mlfow}", "`tracking.name` 'mlfow' is unknown; did you mean 'mlflow'?"),
+        ("{url: x}", "unknown key `tracking.url`; did you mean 'uri'? (valid: name, uri)"),
+        ("{name: none, uri: x}", "unknown key `tracking.uri` (valid: name)"),
+        ("3", "`tracking` must be a mapping, got 3"),
+    ],
+)
+def test_a_wrong_tracker_is_told(loaded, tracking, expected):
+    (told,) = mistakes(loaded, f"tracking={tracking}")
+    assert expected in told
 
 
 @pytest.mark.parametrize("uri", ["nonsense", "None", "./mlruns", "file:///x", "ftp://h", "http://"])
