@@ -1,0 +1,60 @@
+"""Arguments and options that several commands share, and how they say that they wait."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autotune.engine.base import EngineName
+
+__all__ = [
+    "RUNS",
+    "Address",
+    "Elsewhere",
+    "Engine",
+    "Json",
+    "Name",
+    "Runs",
+    "Sets",
+    "Standby",
+    "StudyFile",
+    "waiting",
+]
+
+Runs = Annotated[
+    Path, typer.Option("--runs", envvar="AUTOTUNE_RUNS", help="The folder that holds all studies.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Overrides a value of the study file; may be repeated."
+    ),
+]
+Engine = Annotated[
+    EngineName,
+    typer.Option("--engine", help="inline: in this process, one trial at a time; pdb works."),
+]
+Standby = Annotated[
+    bool,
+    typer.Option("--standby", help="Wait while another process runs it, and take over then."),
+]
+Address = Annotated[
+    str | None, typer.Option("--address", help="A running Ray cluster to join, host:port.")
+]
+Elsewhere = Annotated[
+    str | None,
+    typer.Option("--address", help="A cluster to run on: what this machine lacks is then a note."),
+]
+StudyFile = Annotated[
+    str, typer.Argument(metavar="STUDY.yaml", help="A study file, or a shipped study: quickstart.")
+]
+Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
+RUNS = Path("runs")
+
+
+def waiting(doing: str) -> None:
+    """Says to a person at a terminal what takes a while."""
+    if sys.stderr.isatty():
+        typer.echo(f"{doing} ...", err=True)

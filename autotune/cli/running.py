@@ -1,0 +1,113 @@
+"""Commands that run studies: run, resume."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from autotune.cli.options import (
+    RUNS,
+    Address,
+    Engine,
+    Name,
+    Runs,
+    Sets,
+    Standby,
+    StudyFile,
+    waiting,
+)
+from autotune.engine.interrupt import exit_code
+from autotune.errors import Hanging, InvalidInput, MachineFault
+
+if TYPE_CHECKING:
+    from autotune.spec import StudySpec
+
+__all__ = ["resume", "run"]
+
+
+def run(
+    study: StudyFile,
+    set_: Sets = None,
+    runs: Runs = RUNS,
+    engine: Engine = "ray",
+    address: Address = None,
+    standby: Standby = False,
+) -> None:
+    """Run a study to its end, or go on where it stopped.
+
+    \b
+    Example:
+      autotune run studies/quickstart.yaml
+      autotune run quickstart --set budget.trials=20 --set name=short
+    """
+    from autotune import spec as specs
+
+    spec = specs.load(specs.find(study), set_ or ())
+    specs.check(spec, runs)
+    _drive(spec, runs, engine, address, standby)
+
+
+def resume(
+    name: Name,
+    runs: Runs = RUNS,
+    engine: Engine = "ray",
+    address: Address = None,
+    standby: Standby = False,
+) -> None:
+    """Go on with a study that was interrupted.
+
+    Example: autotune resume quickstart
+    """
+    from autotune import spec as specs
+    from autotune.study import history
+
+    folder = history.find(name, runs)
+    _drive(specs.load(folder / "study.yaml"), runs, engine, address, standby)
+
+
+def _drive(
+    spec: "StudySpec", runs: Path, engine: Engine, address: str | None, standby: bool
+) -> None:
+    from rich.console import Console
+
+    from autotune.report import live, tables
+    from autotune.study import history as histories
+
+    option = histories.option(runs)
+    for note in _preflight(spec, runs, engine, address):
+        typer.echo(f"note: {note}", err=True)
+    console = Console()
+    console.print(tables.headline(spec), highlight=False, soft_wrap=not console.is_terminal)
+    try:
+        with live.view(spec, console) as view:
+            from autotune.app.runner import drive
+
+            history, notes = drive(spec, runs, [view.record], engine, address, standby)
+    except KeyboardInterrupt as stop:
+        typer.echo(f"interrupted; go on with: autotune resume {spec.name}{option}", err=True)
+        raise typer.Exit(exit_code(stop)) from None
+    except (MachineFault, Hanging) as fault:
+        begun = (runs / spec.name / "study.yaml").exists()
+        again = f"go on with: autotune resume {spec.name}{option}" if begun else "run it again"
+        once = "once mended, " if isinstance(fault, MachineFault) else ""
+        raise type(fault)(f"stopped: {fault}; {once}{again}") from None
+    if view.nothing_new:
+        console.print(f"finished: all {view.finished} trials were run before", highlight=False)
+    console.print(tables.best(history), highlight=False, soft_wrap=not console.is_terminal)
+    if spec.tracking.name != "none":
+        typer.echo(f"browse it: autotune ui {spec.name}{option}")
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+
+
+def _preflight(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -> list[str]:
+    """What a study needs before it starts; a finished one needs nothing."""
+    from autotune.app.preflight import preflight
+    from autotune.app.runner import is_finished
+
+    try:
+        return preflight(spec, engine, address, waiting=waiting)
+    except InvalidInput:
+        if is_finished(spec, runs):
+            return []
+        raise

@@ -1,0 +1,76 @@
+"""Commands that mend, resend and remove studies: sync, repair, delete."""
+
+from typing import Annotated
+
+import typer
+
+from autotune.cli.options import RUNS, Name, Runs
+from autotune.errors import AutotuneError, StudyBusy, UserError
+
+__all__ = ["delete", "repair", "sync"]
+
+
+def sync(
+    name: Annotated[str | None, typer.Argument(metavar="STUDY", help="The study's name.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every study under the runs folder.")] = False,
+    runs: Runs = RUNS,
+) -> None:
+    """Write a study's whole journal to MLflow again; nothing doubles.
+
+    \b
+    Example:
+      autotune sync quickstart
+      autotune sync --all
+    """
+    from autotune.app.runner import Untracked
+    from autotune.app.runner import sync as tell_again
+    from autotune.study import history
+
+    if (name is None) == (not all_):
+        raise UserError("name one study, or give --all")
+    code = 0
+    for study in [name] if name is not None else history.names(runs):
+        try:
+            notes = tell_again(study, runs)
+        except AutotuneError as error:
+            if name is not None:
+                raise
+            notes = [str(error)]
+            code = code if isinstance(error, StudyBusy | Untracked) else 1
+        else:
+            page = f"autotune ui {study}{history.option(runs)}"
+            typer.echo(f"study {study} is in MLflow: {page}")
+        for note in notes:
+            typer.echo(f"note: {note}", err=True)
+    raise typer.Exit(code)
+
+
+def repair(name: Name, runs: Runs = RUNS) -> None:
+    """Mend a study whose journal is damaged.
+
+    The damaged file is set aside; what is whole of it stays in the journal. A trial that lost
+    records goes on or is run again, with the configuration it had.
+
+    Example: autotune repair quickstart
+    """
+    from autotune.study.journal.repair import repair as mend
+
+    for line in mend(name, runs):
+        typer.echo(line)
+
+
+def delete(
+    name: Name,
+    runs: Runs = RUNS,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a study with its weights; its MLflow runs stay.
+
+    Example: autotune delete quickstart --yes
+    """
+    from autotune.study import history, machine
+
+    folder = history.find(name, runs)
+    if not yes:
+        typer.confirm(f"remove {folder} with all its trials and weights?", abort=True)
+    typer.echo(f"removed {machine.delete(name, runs)}; its MLflow runs stay")
