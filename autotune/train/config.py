@@ -21,6 +21,8 @@ from autotune.train.models.initializers import InitializerConfig
 from autotune.train.optim.average_config import AverageConfig, NoAverage
 from autotune.train.optim.config import AdamW, OptimizerConfig
 from autotune.train.optim.lr_config import Constant, LrScheduleConfig
+from autotune.train.parallel.config import ParallelConfig
+from autotune.train.parallel.rules import refusals
 from autotune.train.paths import merge
 from autotune.train.prune.config import NoPruning, PruneConfig
 from autotune.train.transfer.config import TransferConfig
@@ -35,6 +37,7 @@ __all__ = [
     "apply",
     "metrics",
     "pace",
+    "processes",
     "timeout",
 ]
 
@@ -43,6 +46,9 @@ METRICS = reported("classification", ())
 Seed = Annotated[int, Field(ge=0)]
 Threads = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+_ALONE = ParallelConfig().model_dump()
 
 
 class Monitor(Config):
@@ -59,9 +65,10 @@ class Monitor(Config):
 class _Limited(Config):
     @model_serializer(mode="wrap")
     def _without_no_limit(self, serialize: Any) -> dict[str, Any]:
-        """What has no time limit says nothing of one."""
+        """What has no time limit says nothing of one, nor one process of several."""
         values: dict[str, Any] = serialize(self)
-        return {k: v for k, v in values.items() if k != "timeout" or v is not None}
+        silent = {"timeout": None, "parallel": _ALONE}
+        return {k: v for k, v in values.items() if k not in silent or v != silent[k]}
 
 
 class TrainConfig(_Limited):
@@ -135,6 +142,8 @@ class TrainConfig(_Limited):
     """CPU threads of torch. Another number may change the last bits of a result."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: cuda when there is one."""
+    parallel: ParallelConfig = ParallelConfig()
+    """In how many processes it is trained, and how they share the work."""
     monitor: Monitor = Monitor()
     """Which report's weights are kept as the result."""
     timeout: Duration | None = None
@@ -170,6 +179,15 @@ class TrainConfig(_Limited):
             cure = advice(metric, task, self.metrics)
             message = f"`monitor.metric` {echo(metric)} is not reported{cure}"
             raise misplaced(message, "monitor", "metric")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_processes(self) -> Self:
+        for found in refusals(self):
+            raise misplaced(found.message, *found.path)
+        if self.precision == "fp16" and self.device == "cpu":
+            message = "`precision` fp16 needs a GPU, and `device` is cpu: use bf16 or fp32"
+            raise misplaced(message, "precision")
         return self
 
     @property
@@ -225,6 +243,15 @@ def pace(config: Mapping[str, Any]) -> Pace:
     asked = None if "function" in config else _count(config.get("reports_per_epoch"))
     per_epoch = asked or 1
     return Pace(epochs * per_epoch if epochs else None, per_epoch)
+
+
+def processes(config: Mapping[str, Any]) -> int:
+    """How many processes a training config, as plain values, is trained in; what is wrong in them
+    counts as 1."""
+    parallel = config.get("parallel")
+    if "function" in config or not isinstance(parallel, Mapping):
+        return 1
+    return (_count(parallel.get("workers")) or 1) * (_count(parallel.get("data")) or 1)
 
 
 def timeout(config: Mapping[str, Any]) -> float | None:

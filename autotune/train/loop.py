@@ -45,6 +45,8 @@ def train(
 
     Raises NotFinite in the epoch whose loss is not; torch's own out-of-memory errors pass through.
     """
+    if config.parallel.processes > 1:
+        raise NotImplementedError("`parallel` is checked, but not yet trained")
     training = begin(config, finish)
     network, learner = training.network, training.learner
     best: Best | None = None
