@@ -62,7 +62,7 @@ def main() -> None:
     recorder = Recorder()
     study = studies.start(spec, folder, [tracker.record, recorder])
     # No sampler and no scheduler of the product replays a list, and a study file names only those.
-    study._sampler = study._race._scheduler = Listed(planned)
+    study._sampler = study._scheduling._scheduler = Listed(planned)
     try:
         from autotune.engine.ray import driver
 

@@ -37,7 +37,7 @@ SLOW = {
     "quickstart": "--repeats 1 --trials 4",
 }
 """Those that start Ray."""
-TESTED_HERE = {"memory", "search.again", "search.beliefs", "search.several", "search.warm"}
+TESTED_APART = {"memory", "search.again", "search.beliefs", "search.several", "search.warm", "sync"}
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_no_benchmark_is_left_out() -> None:
     names = {str(path.relative_to(ROOT).with_suffix("")).replace("/", ".") for path in files}
     commands = {name.removesuffix(".__main__") for name in names}
     arms = {f"glue.{name}" for name in ("expert", "floor", "optuna2", "ours", "usual")}
-    assert commands - arms == QUICK.keys() | SLOW.keys() | TESTED_HERE | {"search"}
+    assert commands - arms == QUICK.keys() | SLOW.keys() | TESTED_APART | {"search"}
 
 
 # -- what needs data
