@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +29,16 @@ budget: {trials: 3}
 confirm: {top: 1, seeds: 2}
 tracking: {uri: none}
 """
+
+
+@pytest.fixture(autouse=True)
+def signals_of_a_terminal() -> Iterator[None]:
+    """The commands under test get them as in a terminal, even where pytest runs under nohup."""
+    found = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    asked = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGHUP, found)
+    signal.signal(signal.SIGINT, asked)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def test_after_kill_9_on_ray_mlflow_holds_every_trial_and_value(tmp_path: Path) 
 
 def journaled(history: History) -> Curves:
     runs: Curves = {}
-    for run in [*history.trials, *history.confirms]:
+    for run in [*history.trials, *history.confirms, *history.verifies]:
         metrics = runs.setdefault(run.label, {})
         for step in sorted(run.reports):
             for name, value in run.reports[step].metrics.items():
