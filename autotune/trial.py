@@ -6,6 +6,7 @@ with a *decision*, and what the worker could not finish ends in a *failure*, or 
 the machine is to blame.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,6 +23,7 @@ __all__ = [
     "Reply",
     "Report",
     "Scalar",
+    "Share",
     "State",
     "Trial",
     "Trials",
@@ -90,6 +92,32 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What one trial gets of the machines: so many processes, each with these cores and GPUs."""
+
+    cpus: float = 1
+    gpus: float = 0
+    processes: int = 1
+
+    @property
+    def all_gpus(self) -> float:
+        return self.gpus * self.processes
+
+    def fit(self, cpus: float, gpus: float) -> tuple[float, float]:
+        """How many such processes the cores, and the GPUs, of one machine are enough for."""
+        if self.gpus and self.gpus < 1:  # a process has a part of one GPU
+            by_gpus = int(gpus) * _times(1, self.gpus) + _times(gpus % 1, self.gpus)
+        else:
+            by_gpus = _times(gpus, self.gpus)
+        return _times(cpus, self.cpus), by_gpus
+
+
+def _times(whole: float, part: float) -> float:
+    # Ray counts in ten-thousandths; 3 * 0.1 must fit in 0.3.
+    return int(whole / part + 1e-6) if part and math.isfinite(whole) else math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """Train `config` with `seed` from `from_step` (exclusive) to `to_step` (inclusive).
 
@@ -119,6 +147,10 @@ class Assignment:
     """Seconds that earlier assignments of the trial worked."""
     silence: float | None = None
     """Seconds there may be between two reports, and before the first one. None: no limit."""
+    share: Share = Share()
+    """What the trial gets: the number of its processes, and what each of them has."""
+    collective_timeout: float = 600.0
+    """Seconds that a process of the trial waits for the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ those configs what a trial does first (see dry_run.py).
 """
 
 import json
+import math
 import os
 import select
 import signal
@@ -20,7 +21,7 @@ from typing import Any
 from autotune.engine.base import EngineName
 from autotune.engine.gpus import gpus
 from autotune.errors import InvalidInput, Problem
-from autotune.spec import StudySpec
+from autotune.spec import StudySpec, shares
 from autotune.spec.check import configs, into_study
 from autotune.spec.load import in_order
 from autotune.train.config import FunctionConfig, TrainConfig
@@ -108,7 +109,8 @@ def _is_initialised(engine: str) -> bool:
 def _machine(spec: StudySpec, engine: str) -> Iterator[Problem]:
     """A worker must fit on this machine. Without Ray, `worker.cpus` is only a number of threads."""
     worker, cpus = spec.worker, os.cpu_count() or 1
-    if worker.gpus and worker.gpus > (found := gpus()):
+    found = gpus() if worker.gpus else 0
+    if worker.gpus > found:
         has = f"{found} GPU{'s' if found > 1 else ''}" if found else "no GPU"
         cure = "ask for as many" if found else "set it to 0"
         message = (
@@ -120,6 +122,26 @@ def _machine(spec: StudySpec, engine: str) -> Iterator[Problem]:
         rule = f"`worker.cpus` must fit on this machine, which has {cpus}, got {worker.cpus:g}"
         message = f"{rule}: ask for as many, or join a cluster that has more: --address"
         yield Problem(message, ("worker", "cpus"))
+    elif worker.gpus <= found:
+        yield from _processes(spec, cpus if engine == "ray" else math.inf, found)
+
+
+def _processes(spec: StudySpec, cpus: float, gpus: int) -> Iterator[Problem]:
+    """All processes of a trial must fit, each with the cores and the GPUs that it asks for."""
+    share = max(shares(spec), key=lambda share: share.processes)
+    by_cpus, by_gpus = share.fit(cpus, gpus)
+    if share.processes > min(by_cpus, by_gpus):
+        own = "function" in spec.trial
+        key = "worker.processes" if own else "trial.parallel"
+        has, each = f"{cpus:g} CPUs", f"{share.cpus:g} CPU"
+        if by_gpus < by_cpus:
+            has, each = f"{gpus} GPU{'s' * (gpus > 1)}", f"{share.gpus:g} GPU"
+        message = (
+            f"`{key}`: {share.processes} processes with {each} each must fit on this machine,"
+            f" which has {has}: ask for at most {min(by_cpus, by_gpus):g}, or join a cluster that"
+            " has more: --address"
+        )
+        yield Problem(message, tuple(key.split(".")))
 
 
 def _candidates(spec: StudySpec) -> Iterator[Candidate]:

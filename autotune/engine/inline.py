@@ -1,13 +1,16 @@
 """Runs a study in this process, one assignment at a time: `pdb` works, and so does a profiler."""
 
 import time
+from collections.abc import Generator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from autotune.engine.interrupt import Interrupts
+from autotune.engine.ranks.group import lead
+from autotune.engine.ranks.spawned import SpawnedRanks
 from autotune.engine.worker.time_limits import Watch
 from autotune.engine.worker.work import work
-from autotune.trial import Assignment, Decision, Failure, Reason, Report
+from autotune.trial import Assignment, Decision, Failure, Reason, Reply, Report
 
 if TYPE_CHECKING:
     from autotune.study.machine import Study
@@ -27,15 +30,15 @@ def run(study: "Study", address: str | None = None) -> None:
     interrupted here.
     """
     study.slots = 1
-    with Interrupts() as interrupts:
+    with Interrupts() as interrupts, SpawnedRanks() as ranks:
         try:
-            _loop(study, interrupts)
+            _loop(study, interrupts, ranks)
         except KeyboardInterrupt:
             study.stop()
             raise
 
 
-def _loop(study: "Study", interrupts: Interrupts) -> None:
+def _loop(study: "Study", interrupts: Interrupts, ranks: SpawnedRanks) -> None:
     from autotune.study.machine import Done
 
     while True:
@@ -44,14 +47,22 @@ def _loop(study: "Study", interrupts: Interrupts) -> None:
         if isinstance(answer, Done):
             return
         if isinstance(answer, Assignment):
-            _carry_out(study, answer, interrupts)
+            watch = Watch(answer)
+            alone = answer.share.processes == 1
+            replies = work(answer, watch) if alone else lead(answer, ranks, watch)
+            _carry_out(study, answer, replies, interrupts)
         else:
             time.sleep(_POLL)
 
 
-def _carry_out(study: "Study", assignment: Assignment, interrupts: Interrupts) -> None:
+def _carry_out(
+    study: "Study",
+    assignment: Assignment,
+    work: Generator[Reply, None, None],
+    interrupts: Interrupts,
+) -> None:
     ending = None
-    with closing(work(assignment, Watch(assignment))) as replies:
+    with closing(work) as replies:
         for reply in replies:
             if interrupts.pending:
                 raise interrupts.pending  # the work makes a failure of it, as of the user's own

@@ -75,6 +75,10 @@ def headline(spec: StudySpec) -> str:
     sampler = _chosen(spec.search.name, spec.chosen_search().name)
     scheduler = _chosen(spec.schedule.name, spec.chosen_schedule().name)
     worker = f"{spec.worker.cpus:g} CPU" + (f", {spec.worker.gpus:g} GPU" * (spec.worker.gpus > 0))
+    counts = [share.processes for share in specs.shares(spec)]
+    if max(counts) > 1:
+        number = " to ".join(f"{count}" for count in dict.fromkeys((min(counts), max(counts))))
+        worker = f"{number} processes of {worker}"
     count = len(spec.space.parameters)
     return (
         f"{spec.name}: {', '.join(most)}; {count} parameter{'s' * (count != 1)}; "

@@ -30,6 +30,7 @@ from autotune.spec.model import (
 )
 from autotune.spec.objectives import Constraint, Objective, Scoring, Within
 from autotune.spec.schema import schema
+from autotune.spec.shares import shares
 from autotune.spec.shipped import find, shipped
 
 __all__ = [
@@ -57,5 +58,6 @@ __all__ = [
     "plain",
     "refuse_changes",
     "schema",
+    "shares",
     "shipped",
 ]

@@ -62,9 +62,16 @@ def rules(spec: StudySpec) -> list[Problem]:
     if "function" not in spec.trial:
         problems += _reported(spec)
         problems += _resized(spec)
-    problems += [*_aims(spec), *_capable(spec)]
+    problems += [*_aims(spec), *_capable(spec), *_processes(spec)]
     problems += spec.schedule.check(spec.context)
     return problems + _fixed(spec) + _search(spec)
+
+
+def _processes(spec: StudySpec) -> Iterator[Problem]:
+    if "function" not in spec.trial and spec.worker.processes > 1:
+        rule = "`worker.processes` is for a function of your own"
+        cure = "set `trial.parallel`, such as {strategy: ddp, workers: 2}"
+        yield Problem(f"{rule}: {cure}", ("worker", "processes"))
 
 
 def _search(spec: StudySpec) -> list[Problem]:

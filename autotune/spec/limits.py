@@ -20,6 +20,7 @@ _LIMITS = {
     "trial.epochs": 1_000_000,
     "worker.cpus": 1_000,
     "worker.gpus": 10_000,
+    "worker.processes": 10_000,
 }
 _CURES = {"budget.trials": ": for as many as there is time for, leave it out and set `time`"}
 _SECTIONS = ("budget", "worker", "confirm", "search", "schedule", "trial")

@@ -1,6 +1,7 @@
 """StudySpec: all that a study file says, resolved and checked. A frozen value."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -22,9 +23,10 @@ from autotune.spec.objectives import Constraints, Objective, Objectives, Pick, S
 from autotune.spec.reader import Node
 from autotune.spec.section import Section, rule
 from autotune.train.base import Config
-from autotune.train.config import pace, timeout
+from autotune.train.config import pace, processes, timeout
 from autotune.train.duration import Duration
 from autotune.train.metrics import COSTS
+from autotune.trial import Share
 
 __all__ = [
     "DATABASE",
@@ -81,9 +83,19 @@ class Worker(Section):
     """What one trial gets."""
 
     cpus: Annotated[float, Field(gt=0)] = 1
-    """CPU cores; a fraction lets trials share one. Also the number of torch's threads."""
+    """CPU cores of each process; a fraction lets trials share one. Also the number of torch's
+    threads."""
     gpus: Annotated[float, Field(ge=0)] = 0
-    """GPUs; a fraction lets trials share one."""
+    """GPUs of each process; a fraction lets trials share one."""
+    processes: Annotated[int, Field(ge=1)] = 1
+    """How many processes a function of your own runs in, as torchrun would start them: each has
+    RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Those with a whole
+    GPU each see all GPUs of the trial on their machine, so that LOCAL_RANK is the number of theirs.
+    """
+    collective_timeout: Duration | None = None
+    """The longest that a process of a trial waits for the others, in a collective operation of
+    torch.distributed or for a report. Then all of them are ended, and the trial is tried again,
+    three times at most. None: 10 minutes."""
     max: Annotated[int, Field(ge=1)] | None = None
     """How many trials run at once at most. None: as many as fit."""
     silence: Duration | None = None
@@ -94,6 +106,16 @@ class Worker(Section):
     @property
     def threads(self) -> int:
         return max(1, int(self.cpus))
+
+    @property
+    def patience(self) -> float:
+        """`collective_timeout` in seconds, given or not."""
+        return self.collective_timeout or 600.0
+
+    def share(self, config: Mapping[str, Any]) -> Share:
+        """What a trial of the training config, as plain values, gets."""
+        number = self.processes if "function" in config else processes(config)
+        return Share(self.cpus, self.gpus, number)
 
 
 class Confirm(Section):

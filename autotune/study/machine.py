@@ -355,11 +355,12 @@ class Study:
 
     def _assignment(self, run: Run, number: int) -> Assignment:
         self._working[number] = run
+        config = self.history.config(run)
         return Assignment(
             number=number,
             trial=run.trial,
             purpose=run.purpose,
-            config=self.history.config(run),
+            config=config,
             seed=run.seed,
             from_step=run.step,
             to_step=self._scheduling.until(run),
@@ -369,6 +370,8 @@ class Study:
             timeout=self.spec.timeout,
             spent=run.seconds,
             silence=self.spec.worker.silence,
+            share=self.spec.worker.share(config),
+            collective_timeout=self.spec.worker.patience,
         )
 
     # What becomes of a run

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("autotune.testing.engine")
+pytest.register_assert_rewrite("autotune.testing.engine", "autotune.testing.ranks")
 
 
 @pytest.fixture(scope="session")

@@ -127,6 +127,19 @@ def test_without_ray_cores_are_only_threads(folder: Path) -> None:
     assert "`worker.cpus` must fit on this machine" in refused(text)[0]
 
 
+def test_all_processes_of_a_trial_must_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = FUNCTION.replace("fly_nets:run", "math:dist")
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr("autotune.app.preflight.gpus", lambda: 2)
+    assert look(base + "worker: {processes: 4}\n") == []
+    (cores,) = refused(base + "worker: {processes: 3, cpus: 2}\n")
+    assert "`worker.processes`: 3 processes with 2 CPU each must fit on this machine" in cores
+    assert "which has 4 CPUs: ask for at most 2, or join a cluster" in cores
+    assert look(base + "worker: {cpus: 0.1, gpus: 0.6, processes: 2}\n") == []
+    (halves,) = refused(base + "worker: {cpus: 0.1, gpus: 0.6, processes: 3}\n")
+    assert "which has 2 GPUs: ask for at most 2" in halves
+
+
 @pytest.mark.parametrize(
     ("visible", "count"), [("", 0), ("-1", 0), ("NoDevFiles", 0), ("0,-1,1", 1)]
 )

@@ -10,6 +10,10 @@
 `trial.report` waits until the study has decided. A stop is raised there as a private BaseException,
 so that `except Exception` in the function does not swallow it and `finally` still runs, for a
 minute at most.
+
+In a trial of several processes (`worker.processes`) the function runs in each of them. `report` and
+`save` count in the first one, rank 0. Elsewhere `save` does nothing, and `report` waits for the
+decision on that step, so that all of them stop at the same one.
 """
 
 import io
@@ -20,6 +24,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from autotune.engine.worker.place import ALONE, Place
 from autotune.engine.worker.pulled import Channel, pulled
 from autotune.engine.worker.time_limits import Watch
 from autotune.errors import echo
@@ -38,21 +43,37 @@ Function = Callable[[dict[str, Any], "FunctionTrial"], object]
 class FunctionTrial:
     """What a user's function sees of its trial."""
 
-    def __init__(self, assignment: Assignment, channel: Channel | None = None) -> None:
+    def __init__(
+        self, assignment: Assignment, channel: Channel | None = None, place: Place = ALONE
+    ) -> None:
         self.seed: int = assignment.seed
         self.folder: Path = Path(assignment.folder)
         """A folder of this trial's own; it outlives the worker."""
         self._checkpoint = _newest(self.folder, assignment.from_step)
         self.step: int = _step(self._checkpoint) if self._checkpoint else 0
         """Epochs that need not run again: the step of what `load` returns, 0 for a fresh start."""
+        self.rank: int = place.rank
+        """The number of this process among the trial's, from 0."""
+        self.world_size: int = place.world_size
+        """How many processes the trial has."""
+        self._local_rank = place.local_rank
         self._channel = channel or Channel()
         self._since = time.perf_counter()
+
+    @property
+    def device(self) -> str:
+        """This process's own, as torch names it: cuda:0, cuda:1, ..., or cpu."""
+        import torch
+
+        if not torch.cuda.is_available():
+            return "cpu"
+        return f"cuda:{self._local_rank % torch.cuda.device_count()}"
 
     def report(self, epoch: int, **metrics: float) -> None:
         """Tell the study what `epoch` (counted from 1) came to; does not return when it stops."""
         seconds = time.perf_counter() - self._since
         self._channel.obey()
-        numbers = {name: _number(name, value) for name, value in metrics.items()}
+        numbers = {} if self.rank else {n: _number(n, value) for n, value in metrics.items()}
         self._channel.report(Report(_whole(epoch), numbers, seconds))
         self._since = time.perf_counter()
 
@@ -62,6 +83,8 @@ class FunctionTrial:
         Tensors, numbers, strings, None, and dicts, lists and tuples of them: what can be read
         back without running code from disk.
         """
+        if self.rank:
+            return
         import torch
 
         _check_plain(state, "state")
@@ -81,14 +104,14 @@ class FunctionTrial:
 
 
 def run_function(
-    path: str, assignment: Assignment, watch: Watch | None = None
+    path: str, assignment: Assignment, watch: Watch | None = None, place: Place = ALONE
 ) -> Generator[Report | Failure, None, None]:
     """The reports of `package.module:function`, as `pulled` says; whatever it raises is raised."""
     function: Function = resolve(path)
     _seed(assignment.seed)
 
     def work(channel: Channel) -> None:
-        trial = FunctionTrial(assignment, channel)
+        trial = FunctionTrial(assignment, channel, place)
         trial.folder.mkdir(parents=True, exist_ok=True)
         function(dict(assignment.config), trial)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from autotune.engine.worker.children import no_processes_left
 from autotune.engine.worker.function import run_function
+from autotune.engine.worker.place import ALONE, Place
 from autotune.engine.worker.pulled import Channel, pulled
 from autotune.engine.worker.time_limits import Watch
 from autotune.errors import AutotuneError
@@ -33,7 +34,9 @@ _LONGEST = 500
 """Characters of a message; of a longer one its beginning is kept."""
 
 
-def work(assignment: Assignment, watch: Watch | None = None) -> Generator[Reply, None, None]:
+def work(
+    assignment: Assignment, watch: Watch | None = None, place: Place = ALONE
+) -> Generator[Reply, None, None]:
     """The reports of `assignment`, then nothing, or the Failure or Fault that ended it; never an
     exception: what the user's code raises is one failed trial, sys.exit and KeyboardInterrupt
     included. Where the terminal's Ctrl-C can strike here, the caller tells it by its own handler.
@@ -44,8 +47,13 @@ def work(assignment: Assignment, watch: Watch | None = None) -> Generator[Reply,
 
     `watch` has the time limits kept here, for engines that cannot end this process: work that
     exceeds one is answered with a Failure. Raises Hanging on `close` where it does not end even so.
+
+    `place`: of this process among those of the trial. What another than the first reports is not
+    looked at: its step alone counts, and it may as well report nothing.
     """
-    replies = _checked(assignment, _reports(assignment, watch))
+    replies = _reports(assignment, watch, place)
+    if place.rank == 0:
+        replies = _checked(assignment, replies)
     with same_folder(), no_processes_left(), closing(replies):
         while (reply := _next(replies)) is not None:
             _free_memory_after(reply)
@@ -113,13 +121,13 @@ def _shown(text: str) -> str:
 
 
 def _reports(
-    assignment: Assignment, watch: Watch | None
+    assignment: Assignment, watch: Watch | None, place: Place
 ) -> Generator[Report | Failure, None, None]:
     limits = watch if watch and watch.limited else None
     if threads := assignment.config.get("threads"):
         _set_threads(threads)
     if function := assignment.config.get("function"):
-        yield from run_function(function, assignment, limits)
+        yield from run_function(function, assignment, limits, place)
     elif limits:
         warm_up(assignment)
         yield from pulled(partial(_train_for, assignment), assignment.label, limits)

@@ -1,0 +1,120 @@
+"""What one process of a trial does, however it is asked: it outlives the work, and the process
+group of torch.distributed does not."""
+
+import importlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from autotune.engine.environment import environment, settings
+from autotune.engine.worker.place import Place
+from autotune.engine.worker.work import work
+from autotune.errors import Hanging
+from autotune.trial import Assignment, Reply
+
+__all__ = ["Answer", "Lost", "RankWork", "loopback", "reserved_port"]
+
+
+_TIMEOUT = "AUTOTUNE_COLLECTIVE_TIMEOUT"
+"""The variable by which our own training learns of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The process has ended."""
+
+    how: str
+    """Such as "SIGKILL"."""
+
+
+Answer = Reply | Lost | None
+"""To what a rank was asked for. None: its work has ended by itself, or it has closed it."""
+
+
+class RankWork:
+    """In the process of a rank. Each call returns before the next one is made."""
+
+    def __init__(self) -> None:
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides about Ctrl-C
+        self._replies: Iterator[Reply] = iter(())
+        self._port: socket.socket | None = None
+        self._around = ExitStack()
+
+    def warm_up(self) -> None:
+        """Imports torch, with what its first optimizer step costs. No time limit counts it."""
+        with suppress(Exception):  # said again, as a Failure, by the work itself
+            importlib.import_module("torch.distributed")
+            importlib.import_module("autotune.train.loop").warm_up()
+
+    def reserve(self) -> int:
+        """A port for rank 0, free as long as the work lasts."""
+        self._port = self._around.enter_context(reserved_port())
+        return int(self._port.getsockname()[1])
+
+    def begin(self, assignment: Assignment, place: Place) -> None:
+        seconds = f"{assignment.collective_timeout:g}"
+        variables = place.environment() | {_TIMEOUT: seconds}
+        self._around.enter_context(environment(variables))
+        self._around.enter_context(_collective_timeout(assignment.collective_timeout))
+        self._around.callback(_leave_process_group)
+        replies = work(assignment, place=place)
+        self._around.callback(replies.close)
+        self._replies = replies
+
+    def next(self) -> Reply | None:
+        reply = next(self._replies, None)
+        _flush()
+        return reply
+
+    def close(self) -> None:
+        """Ends the work; or the process, where the work does not end."""
+        try:
+            self._around.close()
+        except Hanging:
+            os._exit(1)
+        finally:
+            _flush()
+
+
+@contextmanager
+def reserved_port() -> Iterator[socket.socket]:
+    """Bound, and never listening: the kernel gives its port to nobody who asks for any, and to one
+    process that asks for this one and lets addresses be reused, as torch does."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("", 0))
+        yield held
+
+
+def loopback() -> dict[str, str]:
+    """Gloo asks the name service for this machine's address unless it is told where to listen."""
+    names = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
+    return {"GLOO_SOCKET_IFNAME": names[0]} if names else {}
+
+
+@contextmanager
+def _collective_timeout(seconds: float) -> Iterator[None]:
+    """The default of torch.distributed, which has no setting for it; 30 minutes otherwise."""
+    module = sys.modules.get("torch.distributed.distributed_c10d", timedelta)  # has no such name
+    names = ("default_pg_timeout", "default_pg_nccl_timeout")
+    with settings(module, dict.fromkeys(names, timedelta(seconds=seconds))):
+        yield
+
+
+def _leave_process_group() -> None:
+    module = sys.modules.get("torch.distributed")
+    with suppress(Exception):  # whose peers are gone
+        if module and module.is_available() and module.is_initialized():
+            module.destroy_process_group()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()

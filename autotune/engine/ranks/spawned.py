@@ -1,0 +1,150 @@
+"""The processes of a trial on this machine, started here: they end with the one that started them,
+however it ends."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from socket import AF_UNIX, SOCK_STREAM, socketpair
+from typing import Any, Literal, Self
+
+from autotune.engine.ranks.rank import Answer, Lost, RankWork, loopback
+from autotune.engine.worker.place import places
+from autotune.trial import Assignment
+
+__all__ = ["SpawnedRanks"]
+
+_COMMAND = (sys.executable, "-P", "-c", "from autotune.engine.ranks.spawned import main; main()")
+_SET_PARENT_DEATH_SIGNAL = 1
+"""Of prctl(2)."""
+
+
+class SpawnedRanks:
+    """Ended on leaving."""
+
+    def __init__(self) -> None:
+        self._processes: list[_Spawned] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def begin(self, assignment: Assignment) -> None:
+        size = assignment.share.processes
+        if not all(process.is_alive() for process in self._processes):
+            self.end()
+        missing = range(len(self._processes), size)
+        self._processes += [_Spawned(rank) for rank in missing]
+        working = self._processes[:size]
+        try:
+            for process in working[missing.start :]:
+                process.call("warm_up")
+            for process in working[missing.start :]:
+                process.result()
+            port = working[0].now("reserve")
+            there = places(["here"] * size, "127.0.0.1", port)
+            for process, place in zip(working, there, strict=True):
+                process.call("begin", assignment, place)
+            for process in working:
+                process.result()
+        except EOFError:
+            raise OSError("it has ended") from None
+
+    def ask(self, rank: int, what: Literal["next", "close"]) -> None:
+        self._processes[rank].call(what)
+
+    def answers(self, timeout: float) -> Iterator[tuple[int, Answer]]:
+        ready = wait([p.connection for p in self._processes if p.asked], timeout)
+        for rank, process in enumerate(self._processes):
+            if process.connection in ready:
+                try:
+                    yield rank, process.result()
+                except (EOFError, ConnectionError):
+                    yield rank, Lost(process.died())
+
+    def end(self) -> None:
+        for process in self._processes:
+            process.end()
+        self._processes = []
+
+
+class _Spawned:
+    """One process, as it is seen from here."""
+
+    def __init__(self, rank: int) -> None:
+        ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
+        output = None if rank == 0 else subprocess.DEVNULL  # one speaks for all
+        with theirs:
+            self._process = subprocess.Popen(
+                [*_COMMAND, str(theirs.fileno()), str(os.getpid())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=loopback() | os.environ,
+                process_group=0,  # ended with all that it has started
+            )
+        self.connection: Connection[Any, Any] = Connection(ours.detach())
+        self.connection.send([os.path.abspath(entry) for entry in sys.path])
+        self.asked = False
+        """It owes an answer."""
+
+    def call(self, what: str, *about: object) -> None:
+        self.asked = True
+        with suppress(ConnectionError):  # `result` says so
+            self.connection.send((what, about))
+
+    def result(self) -> Any:
+        """Waits for it. Raises EOFError or ConnectionError where the process has ended."""
+        self.asked = False
+        return self.connection.recv()
+
+    def now(self, what: str) -> Any:
+        self.call(what)
+        return self.result()
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """Kills it, with what it has started."""
+        if not self.connection.closed:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self.connection.close()
+        self._process.wait()
+
+    def died(self) -> str:
+        """How it has ended, which hangs up."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        self.end()
+        code = self._process.returncode
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def main() -> None:
+    """The process of a rank: answers calls until whoever asks has gone."""
+    descriptor, parent = map(int, sys.argv[1:])
+    _die_with(parent)
+    connection: Connection[Any, Any] = Connection(descriptor)
+    sys.path[:] = connection.recv()
+    rank = RankWork()
+    with suppress(EOFError, ConnectionError):
+        while True:
+            what, about = connection.recv()
+            connection.send(getattr(rank, what)(*about))
+    os._exit(0)  # whatever threads the user's modules have started
+
+
+def _die_with(parent: int) -> None:
+    if prctl := getattr(ctypes.CDLL(None), "prctl", None):
+        prctl(_SET_PARENT_DEATH_SIGNAL, ctypes.c_ulong(signal.SIGKILL), *(ctypes.c_ulong(0),) * 3)
+    if os.getppid() != parent:
+        os._exit(1)  # it has ended meanwhile
