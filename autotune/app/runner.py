@@ -191,10 +191,9 @@ def is_finished(spec: StudySpec, runs: Path) -> bool:
     """Whether the study has run to the end of `spec`, so that running it would start nothing. One
     whose trials have all failed would begin anew."""
     try:
-        told = history.load(spec.name, runs)
+        told = history.load(spec.name, runs, spec)
     except StudyNotFound:
         return False
-    told.spec = spec  # its budget may have grown
     return told.best() is not None and budget.is_over(told, told.elapsed())
 
 

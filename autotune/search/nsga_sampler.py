@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from optuna.samplers import BaseSampler, NSGAIIISampler, NSGAIISampler
-from optuna.samplers._ga import BaseGASampler
+from optuna.samplers import BaseGASampler, BaseSampler, NSGAIIISampler, NSGAIISampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 

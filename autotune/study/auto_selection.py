@@ -67,8 +67,7 @@ class _SwitchingSampler:
         cost = proposal_seconds(number, len(spec.space.parameters), processes)
         spent, workers = self._history.leaderboard.seconds, self._workers()
         turns = before.after(number, spent, workers, cost)
-        self._journal.write_note("turns", asdict(turns))
-        self._history.sampler_switch = turns
+        self._history.note(self._journal, "turns", asdict(turns))
         if turns.every > before.every:
             self._notify(lambda: SamplerSwitched(turns.why))
 

@@ -55,16 +55,34 @@ class History:
     notes: dict[str, Any] = field(default_factory=dict)
     """What was decided by the budget, and by which one: see `noted`."""
     leaderboard: Leaderboard = field(init=False, repr=False)
+    _configs: dict[int, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
+    """By trial: each is resolved once."""
 
     def __post_init__(self) -> None:
         self.leaderboard = Leaderboard(self.spec.scoring, self.trials)
 
     def recall(self, journal: Journal) -> None:
         """Takes over what the journal notes of the study as a whole."""
-        self.exhausted = bool(journal.note("exhausted"))
-        self.rules = journal.note("rules") or FIRST_RULES
-        self.sampler_switch = SamplerSwitch(**(journal.note("turns") or {}))
-        self.notes = {key: note for key in (ENDED, SPENT, FITTED) if (note := journal.note(key))}
+        self._take("rules", journal.note("rules") or FIRST_RULES)
+        for key in ("exhausted", "turns", ENDED, SPENT, FITTED):
+            if note := journal.note(key):
+                self._take(key, note)
+
+    def note(self, journal: Journal, key: str, note: Any) -> None:
+        """Journals a decision on the study as a whole, then takes it over."""
+        journal.write_note(key, note)
+        self._take(key, note)
+
+    def _take(self, key: str, note: Any) -> None:
+        match key:
+            case "rules":
+                self.rules = note
+            case "exhausted":
+                self.exhausted = note
+            case "turns":
+                self.sampler_switch = SamplerSwitch(**note)
+            case _:
+                self.notes[key] = note
 
     def noted(self, key: str) -> Mapping[str, Any] | None:
         """What was decided under the budget of now; None: nothing, or under another one."""
@@ -142,11 +160,13 @@ class History:
         return self.leaderboard.finished == len(self.trials)
 
     def config(self, run: Run) -> dict[str, Any]:
-        """The complete training config of `run` as plain JSON values."""
-        config = apply(self.spec.base_config(), run.params).model_dump(mode="json")
-        if run.accumulate > 1:
-            config["accumulate"] = config["accumulate"] * run.accumulate
-        return {**config, "seed": run.seed}
+        """The complete training config of `run` as plain JSON values, not to be changed."""
+        config = self._configs.get(run.trial)
+        if config is None:
+            config = apply(self.spec.base_config(), run.params).model_dump(mode="json")
+            self._configs[run.trial] = config
+        more = {"accumulate": config["accumulate"] * run.accumulate} if run.accumulate > 1 else {}
+        return {**config, **more, "seed": run.seed}
 
     def trial_folder(self, number: int) -> Path:
         return self.folder / "trials" / str(number)
@@ -369,13 +389,13 @@ def find(name: str, runs: Path) -> Path:
     return runs / name
 
 
-def load(name: str, runs: Path) -> History:
-    """The study as its journal stands now. Raises StudyNotFound and JournalDamaged."""
+def load(name: str, runs: Path, spec: StudySpec | None = None) -> History:
+    """The study as its journal stands now, under `spec` if its budget is to change. Raises
+    StudyNotFound and JournalDamaged."""
     folder = find(name, runs)
-    spec = specs.load(folder / "study.yaml")
+    spec = spec or specs.load(folder / "study.yaml")
     with closing(open_journal(spec, folder)) as journal:
-        history = History(spec, folder, journal.uid)
-        history.driven = _is_driven(spec, folder)
+        history = History(spec, folder, journal.uid, driven=_is_driven(spec, folder))
         history.recall(journal)
         for run in journal.runs():
             if run.state == State.RUNNING and not history.driven:

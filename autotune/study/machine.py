@@ -13,7 +13,7 @@ from typing import Any
 
 from autotune.errors import AutotuneError, MachineFault
 from autotune.schedule.state import Clone, NewTrial, Resume, WaitForRunning
-from autotune.search.base import SourceTrials, derive
+from autotune.search.base import Sampler, SourceTrials, derive
 from autotune.search.distributions import distribution
 from autotune.spec import StudySpec
 from autotune.study import auto_selection, budget, confirmation, events, failures
@@ -80,7 +80,9 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
             for listener in listeners:
                 listener(Noted(note))
         past = collect.recall(spec, journal, read)
-        return Study(history, journal, Workspace(history, claimed), listeners, past)
+        study = Study(history, journal, Workspace(history, claimed), listeners)
+        study.resume(past)
+        return study
     except BaseException:
         claimed.release()
         raise
@@ -95,55 +97,67 @@ def in_memory(
     """
     journal = MemoryJournal()
     past = collect.recall(spec, journal, collect.reader(spec, find))
-    return Study(
-        History(spec, Path(spec.name), journal.uid), journal, NoWorkspace(), listeners, past
-    )
+    history = History(spec, Path(spec.name), journal.uid)
+    study = Study(history, journal, NoWorkspace(), listeners)
+    study.resume(past)
+    return study
 
 
 class Study:
+    """Made by `start` or `in_memory`, which resume what is journaled; `close` releases it all."""
+
+    _sampler: Sampler
+    _scheduling: TrialScheduling
+
     def __init__(
         self,
         history: History,
         journal: Journal,
-        folder: Workspace | NoWorkspace,
+        workspace: Workspace | NoWorkspace,
         listeners: Sequence[Listener] = (),
-        past: SourceTrials = (),
     ) -> None:
-        """Takes over a journaled study: finished runs are told again, unfinished ones queued.
-
-        Made by `start` or `in_memory`; `folder` is released by `close`; the sampler knows `past`.
-        """
         self.history, self.spec = history, history.spec
         self.slots = 1
         """How many assignments may be out at once; the engine sets it."""
         self.clock: Clock = WallClock()
         """Passes the study's time; an engine may set another before the first `next`."""
-        self._journal, self._workspace, self._listeners = journal, folder, listeners
-        runs = journal.runs()
-        if not runs and journal.note("rules") is None:
-            journal.write_note("rules", RULES)
-        history.recall(journal)
-        self._sampler = auto_selection.sampler(history, journal, past, self._notify)
-        self._scheduling = TrialScheduling(self.spec, auto_selection.scheduler(self.spec, journal))
+        self._journal, self._workspace, self._listeners = journal, workspace, listeners
         self._working: dict[int, Run] = {}
         self._queue: deque[tuple[Run, str]] = deque()
         self._stopping = self._closed = False
         self._error: AutotuneError | None = None
         self._before = 0.0
-        self._take_over(runs)
+        self._numbers = 0
 
-    def _take_over(self, runs: Sequence[Run]) -> None:
+    # How it begins
+
+    def resume(self, past: SourceTrials) -> None:
+        """Takes over what the journal holds: finished runs are told again, unfinished ones queued.
+        The sampler knows `past`, the trials of earlier studies."""
+        journal, runs = self._journal, self._journal.runs()
+        if not runs and journal.note("rules") is None:
+            journal.write_note("rules", RULES)
+        self.history.recall(journal)
+        self._sampler = auto_selection.sampler(self.history, journal, past, self._notify)
+        self._scheduling = TrialScheduling(self.spec, auto_selection.scheduler(self.spec, journal))
         for run in runs:
-            self._journal.repair(run, self.spec.objective.metric)
+            journal.repair(run, self.spec.objective.metric)
             self.history.add(run)
             self._scheduling.enter(run)
         self._before = self.history.elapsed()
         self._numbers = 1 + max((n for run in runs for n in run.assignments), default=-1)
+        self._replay()
+        self._requeue([run for run in runs if run.state == State.RUNNING])
+
+    def _replay(self) -> None:
         self._notify(lambda: events.opening(self.history))
         for listener in self._listeners:
             for event in events.replayed(self.history):
                 listener(event)
-        for run in [run for run in runs if run.state == State.RUNNING]:
+
+    def _requeue(self, running: Sequence[Run]) -> None:
+        """Those that ran when the study was stopped go on, unless they had just ended."""
+        for run in running:
             verdict = None if run.just_assigned else self._scheduling.verdict(run, run.step)
             if verdict:
                 self._release(run, verdict, max(run.assignments))
@@ -268,8 +282,8 @@ class Study:
                 self._note(FITTED, fitted)
 
     def _note(self, key: str, note: Mapping[str, Any]) -> None:
-        self.history.notes[key] = {**note, "for": self.history.limits(key)}
-        self._journal.write_note(key, self.history.notes[key])
+        limits = self.history.limits(key)
+        self.history.note(self._journal, key, {**note, "for": limits})
 
     def _is_cut(self, run: Run) -> bool:
         """Whether the budget ends the run where it stands."""
@@ -300,8 +314,7 @@ class Study:
         return None
 
     def _mark_exhausted(self) -> None:
-        self.history.exhausted = True
-        self._journal.write_note("exhausted", True)
+        self.history.note(self._journal, "exhausted", True)
 
     def _propose(self) -> Assignment | None:
         number = len(self.history.trials)

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from autotune.train.config import Monitor, TrainConfig
 from autotune.train.data.base import Split
 from autotune.train.finite import NotFinite
 from autotune.train.metrics import Tally
+from autotune.train.optim.lr_schedules import ObservingFactor
 from autotune.train.seeds import seed_of
 from autotune.train.setup import Training, begin, learnt, whole_batches
 from autotune.trial import Report
@@ -70,7 +71,7 @@ def train(
             if not math.isfinite(value):
                 raise NotFinite(config.epoch(step), name, value)
 
-        if hasattr(learner.factor, "observe") and step % config.reports_per_epoch == 0:
+        if isinstance(learner.factor, ObservingFactor) and step % config.reports_per_epoch == 0:
             learner.factor.observe(metrics)
         best = better(config.monitor, best, step, metrics, network.judged)
         unsaved += time.perf_counter() - began
@@ -159,10 +160,18 @@ def better(
     return Best(step, metrics, {name: tensor.clone() for name, tensor in weights.items()})
 
 
+@runtime_checkable
+class _TwoPoints(Protocol):
+    """An optimizer that steps at one point and is judged at another (schedule-free)."""
+
+    def train(self) -> None: ...
+
+    def eval(self) -> None: ...
+
+
 def turn(optimizer: Optimizer, mode: Literal["train", "eval"]) -> None:
-    """Some optimizers take their steps at one point and are judged at another (schedule-free)."""
-    if hasattr(optimizer, mode):
-        getattr(optimizer, mode)()
+    if isinstance(optimizer, _TwoPoints):
+        optimizer.train() if mode == "train" else optimizer.eval()
 
 
 def permutation(samples: int, seed: int) -> Tensor:

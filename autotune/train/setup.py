@@ -23,6 +23,7 @@ from autotune.train.models.build import build as build_model
 from autotune.train.models.embedding import embedded
 from autotune.train.models.weights import initialize
 from autotune.train.optim.groups import batch_scale, groups
+from autotune.train.optim.lr_schedules import ObservingFactor
 from autotune.train.precision import Precision
 from autotune.train.pretrain import Train, nothing_first
 from autotune.train.prune.config import MagnitudePruning
@@ -129,7 +130,8 @@ class Training:
         parts = {"optimizer": learner.optimizer, "loss": learner.loss, "average": network.average}
         parts["precision"] = network.precision if network.precision.scaler else None
         parts["costs"] = costs or None
-        parts["factor"] = learner.factor if hasattr(learner.factor, "state_dict") else None
+        if isinstance(learner.factor, ObservingFactor):
+            parts["factor"] = learner.factor
         return {name: part for name, part in parts.items() if part is not None}
 
 

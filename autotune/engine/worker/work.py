@@ -1,7 +1,6 @@
 """What a worker does with an assignment, in whatever process it stands."""
 
 import gc
-import json
 import math
 import sys
 import sysconfig
@@ -144,9 +143,7 @@ def _train(assignment: Assignment) -> Iterator[Report]:
     from autotune.train import loop
     from autotune.train.config import TrainConfig
 
-    # By way of JSON: the configs are strict, and in Python a list is not a tuple.
-    text = json.dumps({**assignment.config, "seed": assignment.seed})
-    config = TrainConfig.model_validate_json(text)
+    config = TrainConfig.model_validate({**assignment.config, "seed": assignment.seed})
     folder = Path(assignment.folder)
     last = assignment.to_step if assignment.to_step is not None else config.steps
     if assignment.purpose is Purpose.TEST:

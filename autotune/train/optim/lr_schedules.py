@@ -3,10 +3,11 @@
 from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from math import cos, inf, pi
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 __all__ = [
     "Factor",
+    "ObservingFactor",
     "PlateauFactor",
     "constant",
     "cosine",
@@ -19,6 +20,20 @@ __all__ = [
 ]
 
 Factor = Callable[[int], float]
+
+
+@runtime_checkable
+class ObservingFactor(Protocol):
+    """One that follows the metrics of each epoch: a checkpoint holds what it has learnt."""
+
+    def __call__(self, step: int) -> float: ...
+
+    def observe(self, metrics: Mapping[str, float]) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
 
 BETTER = 1 - 1e-4  # a loss is better below this share of the best; as in torch's ReduceLROnPlateau
 
