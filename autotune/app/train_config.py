@@ -5,25 +5,36 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from autotune import spec as specs
 from autotune.engine.interrupt import Interrupts
 from autotune.engine.worker.time_limits import Watch
 from autotune.engine.worker.work import work
 from autotune.errors import AutotuneError, MachineFault, UserError, echo, nearest
-from autotune.train.config import Pace, pace, timeout
+from autotune.export.source import FOLDER as CODE
+from autotune.train.absent import absent
+from autotune.train.config import Pace, apply, pace, timeout
+from autotune.train.function import search_first
 from autotune.trial import Assignment, Failure, Fault, Goal, Purpose, Report
 
 __all__ = ["train_alone"]
 
 
-def train_alone(path: Path, out: Path | None) -> Iterator[str]:
+def train_alone(
+    path: Path, out: Path | None = None, data: str | None = None, epochs: int | None = None
+) -> Iterator[str]:
     """Trains the config in `path`, keeping weights in `out`; yields a line a report and the score.
 
-    A function of the user's own keeps what it saves in `out`; its score is told where the config
-    has a `monitor`. Raises AutotuneError when the training fails.
+    `data` and `epochs` take the place of the config's own. Of an export, the code beside the config
+    is used. A function of the user's own keeps what it saves in `out`; its score is told where the
+    config has a `monitor`. Raises AutotuneError when the training fails.
     """
-    config = specs.load_config(path)
+    config = apply(_changed(specs.load_config(path), path, data, epochs), {}).model_dump(
+        mode="json"
+    )
+    if (code := path.parent / CODE).is_dir():
+        search_first(code)
     monitor, steps = config.get("monitor"), pace(config)
     values: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as scratch, Interrupts() as interrupts:
@@ -54,6 +65,26 @@ def train_alone(path: Path, out: Path | None) -> Iterator[str]:
         yield _score(values, monitor, steps.unit)
     if out and (out / "best.safetensors").exists():
         yield f"weights: {out / 'best.safetensors'}"
+
+
+def _changed(
+    config: dict[str, Any], path: Path, data: str | None, epochs: int | None
+) -> dict[str, Any]:
+    if epochs is not None:
+        config = {**config, "epochs": epochs}
+    given: dict[str, Any] = config.get("data") or {}
+    key = next((key for key in ("path", "root") if key in given), None)
+    if data is None:
+        if key == "path" and not Path(given[key]).exists():
+            cure = "give it with --data PATH"
+            raise UserError(f"{path}: `data.path`: {absent(Path(given[key]), 'data')}; {cure}")
+        return config
+    if key is None:
+        what = f"`data.name` is {given['name']!r}" if given else "its function reads its own data"
+        raise UserError(f"--data has no effect on {path}: {what}, which is not a file")
+    if not Path(data).exists():
+        raise UserError(f"--data: {absent(Path(data), 'data')}")
+    return {**config, "data": {**given, key: data}}
 
 
 def _line(report: Report, steps: Pace) -> str:

@@ -9,20 +9,29 @@ from autotune.cli.options import RUNS, Name, Runs
 
 __all__ = ["export", "train"]
 
+Trial = Annotated[
+    int | None, typer.Option("--trial", metavar="N", help="This trial, not the winner.")
+]
+
 
 def export(
     name: Name,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write.")],
     runs: Runs = RUNS,
+    trial: Trial = None,
     force: Annotated[bool, typer.Option("--force", help="Replace whatever DIR holds.")] = False,
 ) -> None:
-    """Write the winner as files to train from.
+    """Write the winner as a folder that trains and predicts anywhere.
 
     DIR then holds best.yaml, a complete training config with its scores; model.safetensors, the
-    weights of its best retraining; metrics.json; and README.md with figures of what the winner
-    confuses and where it looks, which MLflow gets too.
+    weights of its best retraining; model.pt2, input.json and load.py, which predict with torch
+    alone; code/, the source of your own modules; metrics.json; SHA256SUMS; and README.md with
+    figures of what the winner confuses and where it looks, which MLflow gets too.
 
-    Example: autotune export quickstart -o best/
+    \b
+    Example:
+      autotune export quickstart -o best/
+      autotune export quickstart -o seventeen/ --trial 17
     """
     from autotune.app.runner import tell_figures
     from autotune.export.bundle import export as write
@@ -30,10 +39,12 @@ def export(
     from autotune.study import history as histories
 
     history = histories.load(name, runs)
-    done = write(history, out, force)
+    done = write(history, out, force, trial)
     for path in done.files:
         typer.echo(str(path))
-    notes = [*done.notes, *tell_figures(history, runs, done.figures)]
+    notes = list(done.notes)
+    if trial is None:
+        notes += tell_figures(history, runs, done.figures)
     if (word := state(history)) != "finished":
         notes.append(f"the study is {word}; this is the best so far")
     for note in notes:
@@ -46,15 +57,24 @@ def train(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the weights are kept.")
     ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="PATH", help="Other data of the same kind.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Another number of epochs.")
+    ] = None,
 ) -> None:
     """Train one configuration alone, as a trial would.
 
     CONFIG.yaml is an exported best.yaml, the file that `autotune show STUDY TRIAL` names, or your
     own. On CPU the score is the same as the trial's.
 
-    Example: autotune train best/best.yaml
+    \b
+    Example:
+      autotune train best/best.yaml
+      autotune train best/best.yaml --data new.csv --epochs 100 -o again/
     """
     from autotune.app.train_config import train_alone
 
-    for line in train_alone(config, out):
+    for line in train_alone(config, out, data, epochs):
         typer.echo(line)

@@ -1,10 +1,8 @@
 """The winner as files a person can train from, with a README.md of its scores and figures."""
 
 import json
-import os
 import platform
-import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -12,20 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from autotune.errors import AutotuneError, UserError
 from autotune.export.card import Model, card
+from autotune.export.paths import absolute
+from autotune.export.sums import write_sums
+from autotune.export.target import refuse, whole_folder
 from autotune.study.history import History
 from autotune.study.winner import Best
 from autotune.train.config import TrainConfig
 from autotune.trial import State
 
 if TYPE_CHECKING:
+    from autotune.export.whole import Restored, Trained
     from autotune.interpret.draw import Picture
-    from autotune.train import checkpoint
 
 __all__ = ["ExportResult", "export"]
-
-_MARKS = {"best.yaml", "metrics.json"}
-"""A folder that holds these is a former export."""
-_FILES = _MARKS | {"README.md", "config.json", "figures", "model.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -37,76 +34,88 @@ class ExportResult:
     """What could not be drawn, and why; what the weights are of, where not of the best epoch."""
 
 
-def export(history: History, target: Path, force: bool = False) -> ExportResult:
-    """Writes the winner of `history` into the folder `target`, whole or not at all.
+def export(
+    history: History, target: Path, force: bool = False, trial: int | None = None
+) -> ExportResult:
+    """Writes the winner of `history`, or that trial, into the folder `target`, whole or not at all.
 
-    A former export is replaced; other files are not, unless `force`. Weights are those of the best
-    epoch of the winner's best retraining; of a trial that has not ended, the best that it has kept
-    so far. Raises UserError while there is no winner, or where it has left no weights.
+    A folder that holds anything is replaced only with `force`. Weights are those of the best epoch
+    of the winner's best retraining; of a trial that has not ended, the best that it has kept so
+    far. Raises UserError while there is no winner, or where it has left no weights.
     """
-    best = history.best()
+    best = history.best() if trial is None else history.best_of(trial)
     if best is None:
         raise UserError(f"no trial of study {history.spec.name!r} has a value yet")
-    _refuse_strangers(target, force)
-    there = next(folder for folder in target.absolute().parents if folder.is_dir())
-    with tempfile.TemporaryDirectory(dir=there, prefix=".export-") as scratch:
-        made = Path(scratch) / "export"
-        made.mkdir()
-        notes = _write(history, best, made)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _swap(made, target, Path(scratch) / "old")
+    refuse(target, force, history.folder)
+    with whole_folder(target) as made:
+        notes = _write(history, replace(best, config=absolute(best.config)), made)
+        write_sums(made)
     files = sorted(path for path in target.rglob("*") if path.is_file())
     return ExportResult(files, sorted(target.glob("figures/*.png")), notes)
-
-
-def _refuse_strangers(target: Path, force: bool) -> None:
-    if target.exists() and not target.is_dir():
-        raise UserError(f"{target} is a file; give a folder: -o DIR")
-    there = {path.name for path in target.iterdir()} if target.exists() else set()
-    strangers = there - _FILES if there >= _MARKS else there
-    if strangers and not force:
-        raise UserError(
-            f"{target} holds other files ({', '.join(sorted(strangers)[:3])}); "
-            "give another folder, or --force to replace it with all it holds"
-        )
 
 
 def _write(history: History, best: Best, folder: Path) -> list[str]:
     (folder / "best.yaml").write_text(_header() + history.best_text(best))
     # The same config for programs: a training may take the exported network as its teacher.
     (folder / "config.json").write_text(json.dumps(best.config, indent=2) + "\n")
-    model, missing = _copy_weights(history, best, folder / "model.safetensors")
+    model, trained, notes = _copy_weights(history, best, folder / "model.safetensors")
+    if trained:
+        notes += _make_predictor(history, best, trained, folder)
+    modules, missing = _copy_code(best, folder)
     metrics = {**_metrics(history, best), "model": asdict(model)}
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    pictures, notes = _draw(history, best, folder / "figures")
-    (folder / "README.md").write_text(card(history, best, model, pictures))
-    return [*missing, *notes]
+    pictures, undrawn = _draw(history, best, folder / "figures")
+    (folder / "README.md").write_text(card(history, best, model, pictures, modules))
+    return [*notes, *missing, *undrawn]
 
 
-def _copy_weights(history: History, best: Best, target: Path) -> tuple[Model, list[str]]:
-    """What the exported weights are of, and a note where they are not of the run's best step.
-    Raises UserError where there are none, AutotuneError where they are damaged."""
+def _make_predictor(history: History, best: Best, trained: "Trained", folder: Path) -> list[str]:
+    from autotune.export.data_facts import data_facts
+    from autotune.export.input import Input
+    from autotune.export.program import write_predictor
+
+    facts = data_facts(trained.config, trained.data)
+    input = Input.of(trained.data, history.spec.name, best.trial, facts)
+    return write_predictor(trained, input, folder)
+
+
+def _copy_code(best: Best, folder: Path) -> tuple[list[str], list[str]]:
+    """The modules that were copied, and a note where that could not be."""
+    from autotune.export.source import FOLDER, copy_sources
+
+    try:
+        return copy_sources(best.config, folder / FOLDER), []
+    except Exception as error:  # a user's module may raise anything when it is imported
+        why = str(error) if isinstance(error, AutotuneError) else f"{type(error).__name__}: {error}"
+        return [], [f"the code that best.yaml names is not copied: {why}"]
+
+
+def _copy_weights(
+    history: History, best: Best, target: Path
+) -> "tuple[Model, Trained | None, list[str]]":
+    """What the exported weights are of, their network, and a note where they are not of the run's
+    best step. Raises UserError where there are none, AutotuneError where they are damaged."""
     run, metric, notes = best.source, history.spec.objective.metric, list[str]()
     step, value = history.spec.scoring.step(run.reports), history.value(run)
-    weights = history.run_folder(run) / "best.safetensors"
+    weights, trained = history.run_folder(run) / "best.safetensors", None
     if "function" in history.spec.trial:
         pass  # what it keeps, and how, is its own
     elif not weights.exists():
         raise UserError(_no_weights(history, best, weights))
     else:
-        held, notes = _copied(history, best, weights, target)
+        restored = _restored(history, best, weights, target)
+        held, notes, trained = restored.held, restored.notes, restored.trained
         if run.state != State.COMPLETE:  # its last checkpoint may be older than its best epoch
             if held.step != step:
                 now = f"those of step {step} ({value:.4g}) were not kept"
                 was = f"step {held.step} ({held.metrics[metric]:.4g})"
                 notes.append(f"model.safetensors has the weights of {was}: {now}")
             step, value = held.step, held.metrics[metric]
-    return Model(run.label, run.seed, step, value, history.test_value(run)), notes
+    model = Model(run.label, run.seed, step, value, history.test_value(run))
+    return model, trained, notes
 
 
-def _copied(
-    history: History, best: Best, weights: Path, target: Path
-) -> "tuple[checkpoint.Best, list[str]]":
+def _restored(history: History, best: Best, weights: Path, target: Path) -> "Restored":
     from autotune.export.whole import copy_whole
 
     config = TrainConfig.model_validate_json(json.dumps(best.config))
@@ -122,7 +131,8 @@ def _no_weights(history: History, best: Best, weights: Path) -> str:
     run, cure = best.source, _again(history, best)
     if run.state == State.COMPLETE:
         return f"the weights of {run.label} are gone ({weights}); {cure}"
-    said = f"trial {run.trial}, the best so far ({best.progress}), has left no weights"
+    which = f" ({best.progress})" if best.asked else f", the best so far ({best.progress}),"
+    said = f"trial {run.trial}{which} has left no weights"
     return f"{said}; {cure}" if run.state.finished else f"{said} yet; {cure}"
 
 
@@ -176,9 +186,3 @@ def _metrics(history: History, best: Best) -> dict[str, Any]:
         "test_mean": best.test,
         "test_std": best.test_std,
     }
-
-
-def _swap(made: Path, target: Path, old: Path) -> None:
-    if target.exists():
-        os.rename(target, old)
-    os.rename(made, target)

@@ -25,8 +25,14 @@ class Model:
     test: float | None
 
 
-def card(history: History, best: Best, model: Model, pictures: "Sequence[Picture]") -> str:
-    """Markdown; `pictures` lie in figures/ beside it."""
+def card(
+    history: History,
+    best: Best,
+    model: Model,
+    pictures: "Sequence[Picture]",
+    modules: Sequence[str] = (),
+) -> str:
+    """Markdown; `pictures` lie in figures/ beside it, the sources of `modules` in code/."""
     parts = [
         f"# {history.spec.name}: trial {best.trial}",
         _table(history.spec.objective.metric, _scores(history, best)),
@@ -34,6 +40,9 @@ def card(history: History, best: Best, model: Model, pictures: "Sequence[Picture
         "Train it again, to the same score on CPU: `autotune train best.yaml`. "
         + _weights(best, model),
     ]
+    if modules:
+        named = ", ".join(f"`{module}`" for module in modules)
+        parts.append(f"The code that `best.yaml` names is beside it, in `code/`: {named}.")
     if pictures:
         parts.append("## Figures")
         parts += [f"![{p.file.stem}](figures/{p.file.name})\n\n{p.caption}" for p in pictures]

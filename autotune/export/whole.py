@@ -2,19 +2,46 @@
 
 import filecmp
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+
+from torch import nn
 
 from autotune.errors import AutotuneError, InvalidInput
 from autotune.train import checkpoint, weights
 from autotune.train.checkpoint import Best
 from autotune.train.config import TrainConfig
-from autotune.train.setup import learnt
+from autotune.train.data.base import Dataset
+from autotune.train.loop import evaluate
+from autotune.train.metrics import COSTS
+from autotune.train.setup import Training, learnt
 
-__all__ = ["copy_whole"]
+__all__ = ["Restored", "Trained", "copy_whole", "on_cpu"]
+
+_FAR = 0.01
+"""Between a score as trained, perhaps on a GPU and rounded, and as exported."""
 
 
-def copy_whole(source: Path, target: Path, config: TrainConfig) -> tuple[Best, list[str]]:
-    """What the copy holds, and a note where the network could not be built to try it.
+@dataclass(frozen=True)
+class Trained:
+    """The network with its weights, on the CPU, and what it has learnt from."""
+
+    config: TrainConfig
+    network: nn.Module
+    data: Dataset
+
+
+@dataclass(frozen=True)
+class Restored:
+    held: Best
+    trained: Trained | None
+    """None where the network could not be built."""
+    notes: list[str]
+
+
+def copy_whole(source: Path, target: Path, config: TrainConfig) -> Restored:
+    """What the copy holds, with a note where the network could not be built to try it, or scores
+    otherwise than it did.
 
     Raises AutotuneError that says what is wrong with `source`.
     """
@@ -26,12 +53,34 @@ def copy_whole(source: Path, target: Path, config: TrainConfig) -> tuple[Best, l
     if not filecmp.cmp(source, target, shallow=False):
         raise AutotuneError("their copy differs from them")
     try:
-        network = learnt(config).network.judged
+        training = learnt(on_cpu(config))
     except Exception as error:  # the data, or the user's code, may be gone: its weights are not
         why = str(error) if isinstance(error, AutotuneError) else f"{type(error).__name__}: {error}"
-        return held, [f"the weights are whole, but were not tried in their network: {why}"]
+        note = f"the weights are whole, but were not tried in their network: {why}"
+        return Restored(held, None, [note])
+    network = training.network.judged
     try:
         weights.fill(network, held.weights, ("weights",))
     except InvalidInput as error:
         raise AutotuneError(error.problems[0].message.partition(": ")[2]) from error
-    return held, []
+    trained = Trained(config, network, training.data)
+    return Restored(held, trained, _changed(training, held))
+
+
+def on_cpu(config: TrainConfig) -> TrainConfig:
+    """The config by which a trained network is used anywhere: in fp32, whatever it learnt in."""
+    plain = {"device": "cpu", "precision": "fp32", "compile": False}
+    metrics = tuple(name for name in config.metrics if name not in COSTS)
+    return config.model_copy(update={**plain, "metrics": metrics})
+
+
+def _changed(training: Training, held: Best) -> list[str]:
+    """A note where the network does not score what it did on the validation split."""
+    metric = training.config.monitor.metric
+    if metric not in (scores := evaluate(training, training.data.val, "val")):
+        return []
+    now, then = scores[metric], held.metrics.get(metric, scores[metric])
+    if abs(now - then) <= _FAR * max(1.0, abs(then)):
+        return []
+    why = "its data or its code is not what it was"
+    return [f"the exported network has {metric} {now:.4g} here, but had {then:.4g}: {why}"]

@@ -6,13 +6,13 @@ Everything here is derived. `load` opens a study that another process may be dri
 import statistics
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from autotune import spec as specs
-from autotune.errors import StudyNotFound, nearest
+from autotune.errors import StudyNotFound, UserError, nearest
 from autotune.files import held_by
 from autotune.search.auto import SamplerSwitch
 from autotune.spec import StudySpec
@@ -199,6 +199,7 @@ class History:
         metric = self.spec.objective.metric
         lines = [f"trial {best.trial} of study {self.spec.name}"]
         what = "the best" if len(self.spec.objectives) == 1 else "picked"
+        what = "one" if best.asked else what
         of = f"{what} of {len(self.trials)} trials" + f"; {best.progress}" * bool(best.progress)
         lines += [f"search {metric}: {best.value:.6g} ({of})"]
         others = list(self.values(self.trials[best.trial]).items())[1:]
@@ -323,7 +324,27 @@ class History:
         if not groups:
             trial = next(iter(self.top(1)), None) or self.leaderboard.least_violating()
             return self._best(trial, trial, None, None) if trial else None
-        chosen = groups[0]
+        return self._retrained(groups[0])
+
+    def best_of(self, number: int) -> Best:
+        """As `best`, of one trial whatever the others reached. Raises UserError where there is no
+        such trial, or it has no value."""
+        if not 0 <= number < len(self.trials):
+            last = len(self.trials) - 1
+            held = f"it has trials 0 to {last}" if self.trials else "it has none yet"
+            raise UserError(f"study {self.spec.name!r} has no trial {number}: {held}")
+        trial = self.trials[number]
+        if self.value(trial) is None:
+            why = trial.state.value
+            raise UserError(f"trial {number} of study {self.spec.name!r} has no value ({why})")
+        own = [group for group in self.confirmed() if group.trial == number]
+        made = self._retrained(own[0]) if own else self._best(trial, trial, None, None)
+        won = self.best()
+        if won and won.trial == number:
+            return made
+        return replace(made, among=1, bias=None, asked=True)
+
+    def _retrained(self, chosen: Confirmed) -> Best:
         again = [run for run in self.verifies if run.trial == chosen.trial and run.state.finished]
         verified = Confirmed(chosen.trial, tuple(again))
         scored = verified if verified.values else chosen

@@ -106,6 +106,8 @@ class Best:
     that breaks them least, and is not retrained."""
     source: Run
     """The run whose weights are exported: the best one of those that score it, else the trial."""
+    asked: bool = False
+    """It is not the winner: somebody has named this trial."""
 
     @property
     def scored(self) -> Confirmed | None:

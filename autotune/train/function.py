@@ -11,7 +11,7 @@ from typing import Any
 
 from autotune.errors import InvalidInput, Problem, meant, nearest
 
-__all__ = ["resolve", "same_folder"]
+__all__ = ["resolve", "same_folder", "search_first"]
 
 _HOMES: dict[str, str] = {}
 """Module -> the directory that its import has changed to: its functions are called there."""
@@ -44,6 +44,14 @@ def resolve(reference: str, at: tuple[str, ...] = ("function",)) -> Callable[...
         message = f"`{'.'.join(at)}`: module {module_name!r} {what} {name!r}{nearest(name, public)}"
         raise InvalidInput([Problem(message, at)])
     return _called_at(_HOMES.get(module_name, folder), found)
+
+
+def search_first(folder: Path) -> None:
+    """From now on `resolve` looks in `folder`, then in the working directory."""
+    for place in (os.getcwd(), str(folder.absolute())):
+        if place in sys.path:
+            sys.path.remove(place)
+        sys.path.insert(0, place)
 
 
 def _called_at(home: str, function: Callable[..., Any]) -> Callable[..., Any]:

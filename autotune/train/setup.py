@@ -1,6 +1,6 @@
 """What one training holds before its first step, all of it built from the config."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
@@ -40,6 +40,7 @@ __all__ = [
     "device_of",
     "divided",
     "learnt",
+    "shaped",
     "started",
     "whole_batches",
 ]
@@ -224,13 +225,21 @@ def build(config: TrainConfig, data: Dataset) -> nn.Module:
 def network(config: TrainConfig, data: Dataset) -> nn.Module:
     """The model for the samples of `data`; the categories of a table become vectors first."""
 
-    def fitting(shape: tuple[int, ...]) -> nn.Module:
-        return build_model(config.model, shape, data.outputs, config.activation)
+    return shaped(config, data.shape, data.outputs, data.categories)
 
-    if not data.categories:
-        return fitting(data.shape)
+
+def shaped(
+    config: TrainConfig, shape: tuple[int, ...], outputs: int, categories: Sequence[int] = ()
+) -> nn.Module:
+    """The model of a config, where its data is known by these alone: see Dataset."""
+
+    def fitting(shape: tuple[int, ...]) -> nn.Module:
+        return build_model(config.model, shape, outputs, config.activation)
+
+    if not categories:
+        return fitting(shape)
     width = getattr(config.model, "embedding", None)
-    return embedded(data.shape[0], data.categories, width, fitting)
+    return embedded(shape[0], categories, width, fitting)
 
 
 def divided(config: TrainConfig, samples: int) -> tuple[int, tuple[range, ...]]:

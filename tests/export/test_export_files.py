@@ -28,7 +28,18 @@ SMALL = (
     "confirm.seeds=2",
     "tracking.uri=none",
 )
-FILES = ["README.md", "best.yaml", "config.json", "figures", "metrics.json", "model.safetensors"]
+FILES = [
+    "README.md",
+    "SHA256SUMS",
+    "best.yaml",
+    "config.json",
+    "figures",
+    "input.json",
+    "load.py",
+    "metrics.json",
+    "model.pt2",
+    "model.safetensors",
+]
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +53,12 @@ def contents(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_an_export_is_six_things_and_replaces_a_former_one(
+def test_an_export_is_these_files_and_replaces_a_former_one_if_forced(
     finished: History, tmp_path: Path
 ) -> None:
     target = tmp_path / "deep" / "best"
-    for _ in range(2):
-        written = export(finished, target)
+    for force in (False, True):
+        written = export(finished, target, force)
         assert written.notes == []
         assert contents(target) == FILES
         assert contents(target / "figures") == ["attribution.png", "confusion.png"]
@@ -127,6 +138,39 @@ def test_best_yaml_trains_to_the_same_score(finished: History, tmp_path: Path) -
     assert all(exported[name].equal(again[name]) for name in exported)
 
 
+def test_one_trial_by_its_number(finished: History, tmp_path: Path) -> None:
+    best = finished.best()
+    assert best is not None
+    other = next(run for run in finished.trials if run.trial != best.trial)
+    export(finished, tmp_path / "won", trial=best.trial)
+    assert f"trial {best.trial} of study quickstart" in (tmp_path / "won/best.yaml").read_text()
+    weights = finished.run_folder(other) / "best.safetensors"
+    if not weights.exists():
+        with pytest.raises(UserError, match=r"has left no weights; train it to its end"):
+            export(finished, tmp_path / "other", trial=other.trial)
+        list(train_alone(finished.config_file(other), weights.parent))
+    export(finished, tmp_path / "other", trial=other.trial)
+    text = (tmp_path / "other" / "best.yaml").read_text()
+    assert f"trial {other.trial} of study quickstart" in text and "(one of 2 trials" in text
+    with pytest.raises(UserError, match="has no trial 7: it has trials 0 to 1"):
+        export(finished, tmp_path / "none", trial=7)
+
+
+def test_a_former_export_is_not_replaced_unasked(finished: History, tmp_path: Path) -> None:
+    export(finished, tmp_path / "best")
+    with pytest.raises(UserError, match=r"holds a former export \(.*--force"):
+        export(finished, tmp_path / "best")
+
+
+def test_neither_the_working_folder_nor_one_above_the_study_is_replaced(
+    finished: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for target in (Path("."), finished.folder, finished.folder.parent):
+        with pytest.raises(UserError, match="holds more than an export may replace"):
+            export(finished, target, force=True)
+
+
 def test_other_files_are_not_replaced_unless_forced(finished: History, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
@@ -146,7 +190,7 @@ def test_an_export_that_fails_leaves_the_former_one(finished: History, tmp_path:
     hidden = weights.rename(weights.with_suffix(".away"))
     try:
         with pytest.raises(UserError, match="train them again: autotune train"):
-            export(finished, tmp_path / "best")
+            export(finished, tmp_path / "best", force=True)
     finally:
         hidden.rename(weights)
     assert (tmp_path / "best" / "best.yaml").read_text() == before

@@ -8,6 +8,7 @@ import torch
 from autotune.train.data import dataset_cache, tables
 from autotune.train.data.config import DataConfig
 from autotune.train.data.place import placed
+from autotune.train.data.raw import Raw
 from autotune.train.data.read import files, read
 from autotune.train.data.splits import split, stratified
 from autotune.train.data.targets import check_kind, targets
@@ -39,7 +40,8 @@ def made(config: DataConfig, task: Task) -> Dataset:
 
 def dataset(raw: Arrays, task: Task) -> Dataset:
     """`raw`, which has all three parts, made ready for training."""
-    raw, categories = tables.complete(raw)
+    raw, columns = tables.complete(raw)
+    categories = tuple(len(c.values) + 1 for c in columns if c.kind == "category")
     learnt = targets(raw, task)
     mean, std = statistics(raw.x, len(categories))
     train, val, test = (
@@ -60,6 +62,7 @@ def dataset(raw: Arrays, task: Task) -> Dataset:
         y_mean=learnt.mean,
         y_std=learnt.std,
         categories=categories,
+        raw=Raw(columns=columns, pixels=raw.pixels),
     )
 
 

@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 
 from autotune.train.cache import once
 from autotune.train.data.config import DataConfig
+from autotune.train.data.raw import Raw
 from autotune.train.data.values import Dataset, Split, Task
 
 __all__ = ["kept"]
 
-FORMAT = 1  # another number after any change of how data is prepared
+FORMAT = 2  # another number after any change of how data is prepared
 WORTH = 4 * 2**20  # bytes of source files; less is prepared in the time of a few steps
 NAME = "data.safetensors"
 PARTS = ("train", "val", "test")
@@ -50,7 +51,7 @@ def write(folder: Path, data: Dataset) -> None:
     for part in PARTS:
         split = getattr(data, part)
         tensors |= {f"{part}.x": split.x, f"{part}.y": split.y}
-    facts = {name: getattr(data, name) for name in FACTS}
+    facts = {name: getattr(data, name) for name in FACTS} | {"raw": data.raw.model_dump()}
     save_file(tensors, folder / NAME, {"autotune": json.dumps(facts)})
 
 
@@ -76,4 +77,5 @@ def read(path: Path) -> Dataset:
         y_mean=facts["y_mean"],
         y_std=facts["y_std"],
         categories=tuple(facts["categories"]),
+        raw=Raw.model_validate(facts["raw"]),
     )

@@ -3,8 +3,12 @@
 Two of the modules import torchvision, which takes seconds: only where their data is wanted.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import assert_never
+from typing import Literal, assert_never
+
+import numpy as np
 
 from autotune.train.data import arrays, folder, mnist, scikit, tables
 from autotune.train.data.config import (
@@ -21,10 +25,14 @@ from autotune.train.data.config import (
     SvhnData,
     TableData,
 )
-from autotune.train.data.values import Arrays
+from autotune.train.data.raw import Pixels
+from autotune.train.data.values import Array, Arrays
 from autotune.train.function import resolve
 
 __all__ = ["files", "read"]
+
+MODES: Mapping[int, Literal["L", "RGB", "RGBA"]] = {1: "L", 3: "RGB", 4: "RGBA"}
+"""Of images, by their channels."""
 
 
 def read(config: DataConfig) -> Arrays:
@@ -32,6 +40,30 @@ def read(config: DataConfig) -> Arrays:
 
     Raises DataUnavailable where they are missing, InvalidInput where they cannot be used.
     """
+    given = _read(config)
+    return replace(given, pixels=_pixels(config, given.x))
+
+
+def _pixels(config: DataConfig, x: Array) -> Pixels | None:
+    """How an image file becomes a sample of `x`; None where it is not known."""
+    if x.ndim != 4 or x.shape[1] not in MODES:
+        return None
+    if isinstance(config, DigitsData):
+        white = scikit.WHITE
+    elif x.dtype == np.uint8:
+        white = 255.0
+    else:
+        return None
+    return Pixels(
+        mode=MODES[x.shape[1]],
+        height=x.shape[2],
+        width=x.shape[3],
+        resized=isinstance(config, FolderData) and config.size is not None,
+        white=white,
+    )
+
+
+def _read(config: DataConfig) -> Arrays:
     match config:
         case DigitsData():
             return scikit.digits()

@@ -11,7 +11,10 @@ import numpy as np
 
 from autotune.train.data.values import Arrays
 
-__all__ = ["diabetes", "digits"]
+__all__ = ["WHITE", "diabetes", "digits"]
+
+WHITE = 16.0
+"""The value of a full pixel of digits."""
 
 MEASURED = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 

@@ -1,5 +1,6 @@
 """Tables from CSV or Parquet: numbers, categories and missing values."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import numpy as np
 from autotune.errors import DataUnavailable, InvalidInput, Problem, echo, nearest
 from autotune.train.absent import absent
 from autotune.train.data.config import TableData
+from autotune.train.data.raw import CategoryType, Column, Value
 from autotune.train.data.values import Array, Arrays
 
 if TYPE_CHECKING:
@@ -51,13 +53,14 @@ def arranged(config: TableData, frame: "DataFrame") -> Arrays:
     numbers = [name for name, what in kinds.items() if what == "number"]
     categories = [name for name, what in kinds.items() if what == "category"]
     values = [frame[name].to_numpy(np.float64, na_value=np.nan) for name in numbers]
-    values += [codes(frame[name]) for name in categories]
+    coded = [codes(frame[name]) for name in categories]
     y = learnt(frame[config.target])
     return Arrays(
-        np.column_stack(values),
+        np.column_stack([*values, *(numbers for numbers, _ in coded)]),
         y,
         columns=(*numbers, *categories),
         categorical=len(categories),
+        values=tuple(known for _, known in coded),
     )
 
 
@@ -144,12 +147,24 @@ def kind(column: "Series[Any]", categorical: bool) -> str:
     return "number" if numeric else "category"
 
 
-def codes(column: "Series[Any]") -> Array:
-    """Whole numbers for the values, in their order; what is missing is a value like the others."""
+def codes(column: "Series[Any]") -> tuple[Array, tuple[Value, ...]]:
+    """Whole numbers for the values, in their order, and what each stands for; what is missing is a
+    value like the others."""
     from pandas import factorize
+    from pandas.api import types
 
-    numbers, values = factorize(column.astype("string"), sort=True)
-    return np.where(numbers < 0, len(values), numbers).astype(np.float64)
+    numbers, found = factorize(column.astype("string"), sort=True)
+    numeric = types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
+    known = tuple(map(number if numeric else str, found))
+    return np.where(numbers < 0, len(known), numbers).astype(np.float64), (*known, None)
+
+
+def number(text: str) -> int | float:
+    """7, in a column that lacks some, reads 7.0: as numbers they are equal."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def learnt(column: "Series[Any]") -> Array:
@@ -163,18 +178,18 @@ def learnt(column: "Series[Any]") -> Array:
     return np.array(column.astype(str), np.str_)
 
 
-def complete(read: Arrays) -> tuple[Arrays, tuple[int, ...]]:
-    """The split table without gaps, as the train part teaches it, and its numbers of categories.
+def complete(read: Arrays) -> tuple[Arrays, tuple[Column, ...]]:
+    """The split table without gaps, as the train part teaches it, and what its columns were.
 
     A missing number becomes the median of the train part; a column of 0 and 1 beside the numbers
     says so, for each column that lacks some there. A category becomes 1, 2, ... in the order of
     those in the train part, and 0 if that has none such.
     """
     if read.categorical is None:
-        return read, ()
+        return read, tuple(Column(name=name, kind="number") for name in read.columns)
     cut = read.x.shape[1] - read.categorical
     numbers, codes = read.x[:, :cut], read.x[:, cut:]
-    marked = np.isnan(numbers).any(axis=0)
+    marked = np.atleast_1d(np.isnan(numbers).any(axis=0))
     medians = np.array([middle(column) for column in numbers.T])
     known = [np.unique(column) for column in codes.T]
 
@@ -192,7 +207,25 @@ def complete(read: Arrays) -> tuple[Arrays, tuple[int, ...]]:
         x_test=mended(read.x_test),
         columns=(*read.columns[:cut], *marks, *read.columns[cut:]),
     )
-    return whole, tuple(len(values) + 1 for values in known)
+    numeric = [
+        Column(name=name, kind="number", median=float(median), marked=bool(mark))
+        for name, median, mark in zip(read.columns[:cut], medians, marked.tolist(), strict=True)
+    ]
+    return whole, (*numeric, *categories(read, cut, known))
+
+
+def categories(read: Arrays, cut: int, known: Sequence[Array]) -> Iterator[Column]:
+    """`known`: the codes of the train part, by column."""
+    for name, values, codes in zip(read.columns[cut:], read.values, known, strict=True):
+        held = tuple(values[int(code)] for code in codes)
+        yield Column(name=name, kind="category", type=kind_of(values), values=held)
+
+
+def kind_of(values: Sequence[Value]) -> CategoryType:
+    there = {value for value in values if value is not None}
+    if there <= {"True", "False"}:
+        return "boolean"
+    return "text" if any(isinstance(value, str) for value in there) else "number"
 
 
 def middle(column: Array) -> float:

@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autotune.train.data.raw import Pixels, Raw, Value
+
 __all__ = ["Array", "Arrays", "Dataset", "Indices", "Split", "Task"]
 
 Array = NDArray[Any]
@@ -32,6 +34,10 @@ class Arrays:
     categorical: int | None = None
     """Of a table: how many of its last columns hold codes of categories. Its other columns may lack
     values (NaN)."""
+    values: tuple[tuple[Value, ...], ...] = ()
+    """Of a table: what the codes of each column of categories stand for."""
+    pixels: Pixels | None = None
+    """Of images: how a file of one becomes a sample."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,8 @@ class Dataset:
     categories: tuple[int, ...] = ()
     """Of a table: how many values each of the last columns of x may take. They hold codes, 0 for a
     value that the train part lacks."""
+    raw: Raw = Raw()
+    """What a sample is in a file, for whoever predicts."""
 
     @property
     def shape(self) -> tuple[int, ...]:
