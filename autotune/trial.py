@@ -151,6 +151,8 @@ class Assignment:
     """What the trial gets: the number of its processes, and what each of them has."""
     collective_timeout: float = 600.0
     """Seconds that a process of the trial waits for the others."""
+    log: str = ""
+    """The file that gets what the user's code prints, and its tracebacks. "": none."""
 
 
 @dataclass(frozen=True, slots=True)

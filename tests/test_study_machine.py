@@ -78,6 +78,8 @@ class StudyMachine(RuleBasedStateMachine):
             assert answer.from_step >= max(known, default=0) or answer.parent is not None
             self.numbers.add(answer.number)
             self.out[answer.number] = answer
+            if answer.from_step == EPOCHS:  # a function that was cut off behind its last report
+                self.leaving.add(answer.number)
         else:
             assert isinstance(answer, Wait) == bool(self.out)
             self.done = self.done or isinstance(answer, Done)
@@ -92,9 +94,9 @@ class StudyMachine(RuleBasedStateMachine):
         decision = self.study.report(assignment, Report(step, {"loss": loss}, 0.5))
         known[step] = loss
         assert assignment.to_step is not None and step <= assignment.to_step
-        if step == assignment.to_step and assignment.to_step == EPOCHS:
-            assert decision is Decision.STOP, "the last step goes on"
-        if decision is not Decision.CONTINUE:
+        if step == EPOCHS:
+            assert decision is Decision.CONTINUE, "a function is let run to its own end"
+        if decision is not Decision.CONTINUE or step == EPOCHS:
             self.leaving.add(number)
         if decision is Decision.STOP:
             self.ended.add(assignment.label)
@@ -103,8 +105,11 @@ class StudyMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self.leaving)))
-        self.study.finish(self.out.pop(number))
+        assignment = self.out.pop(number)
+        self.study.finish(assignment)
         self.leaving.discard(number)
+        if max(self.reported[assignment.label], default=0) == EPOCHS:
+            self.ended.add(assignment.label)
 
     @precondition(lambda self: set(self.out) - self.leaving)
     @rule(data=st.data(), reason=st.sampled_from(FAILURES))
@@ -178,7 +183,7 @@ class StudyMachine(RuleBasedStateMachine):
             number, assignment = next(iter(self.out.items()))
             run = next(r for r in self.study.running if r.label == assignment.label)
             decision = Decision.CONTINUE
-            while decision is Decision.CONTINUE:
+            while decision is Decision.CONTINUE and run.step < EPOCHS:
                 decision = self.study.report(assignment, Report(run.step + 1, {"loss": 1.0}, 0.5))
             self.study.finish(self.out.pop(number))
         trials = self.study.history.trials

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from autotune.train.data.base import Dataset
 
-__all__ = ["DryRun", "Note", "Step", "main"]
+__all__ = ["Detail", "DryRun", "Note", "Step", "main"]
 
 T = TypeVar("T")
 At = tuple[str, ...]
@@ -66,7 +66,15 @@ class Note:
     path: tuple[str | int, ...] = ()
 
 
-Found = Step | Problem | Note
+@dataclass(frozen=True)
+class Detail:
+    """What was made of the study's data: for those who check a study, not for those who run it."""
+
+    message: str
+    path: tuple[str | int, ...] = ()
+
+
+Found = Step | Problem | Note | Detail
 Finding = Iterator[Found]
 
 
@@ -131,10 +139,28 @@ class DryRun:
             with fetch.offline() if self._offline else nullcontext():
                 data = glance(config.data, config.loss.task)
             self._data[_key(config)] = placed(data, setup.device_of(config))
+            if data.columns:
+                yield Detail(_became(config, data), at)
         except fetch.NotFetched as error:
             yield from (Note(problem.message, problem.path) for problem in error.problems)
         except BaseException as error:
             yield from _told(error, at, f"{named} raised " if "load" in at else "")
+
+
+def _became(config: TrainConfig, data: "Dataset") -> str:
+    """A table's columns as the network sees them."""
+    from autotune.train.models.embedding import widths
+
+    count = len(data.columns) - len(data.categories)
+    marks = [name for name in data.columns[:count] if name.endswith(" is missing")]
+    numbers = [name for name in data.columns[:count] if name not in marks]
+    sizes = widths(data.categories, getattr(config.model, "embedding", None))
+    named = zip(data.columns[count:], data.categories, sizes, strict=True)
+    learned = [f"{name} ({values - 1} values: a vector of {size})" for name, values, size in named]
+    parts = [("numbers", numbers), ("gaps marked", marks), ("categories", learned)]
+    columns, inputs = len(data.columns) - len(marks), count + sum(sizes)
+    said = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
+    return f"{columns} columns -> {inputs} inputs; {said}"
 
 
 def _callable(

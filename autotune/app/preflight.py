@@ -58,14 +58,16 @@ def preflight(
     address: str | None = None,
     offline: bool = False,
     waiting: Callable[[str], None] = lambda doing: None,
+    details: bool = False,
 ) -> list[str]:
-    """Notes on what could not be looked at. Raises InvalidInput with all that is wrong.
+    """Notes on what could not be looked at, and with `details` on what was made of the data.
+    Raises InvalidInput with all that is wrong.
 
     With the `address` of a cluster all is a note: its machines may well have what this one lacks.
     `offline`: data that would have to be fetched is noted, and not fetched. `waiting` is told what
     takes long.
     """
-    here = _Report(spec)
+    here = _Report(spec, details)
     if not address and not _is_initialised(engine):
         for problem in _machine(spec, engine):
             here.add(problem)
@@ -85,6 +87,7 @@ class _Report:
     """What is found, told of the study's file; each mistake once."""
 
     spec: StudySpec
+    details: bool
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -208,7 +211,9 @@ def _look(
 
 def _tell(found: Mapping[str, Any], candidates: list[Candidate], report: _Report) -> None:
     problem = _in_study(found, candidates, report.spec)
-    if found["kind"] == "Note":
+    if found["kind"] == "Detail" and not report.details:
+        return
+    if found["kind"] in ("Note", "Detail"):
         report.note(problem.message, problem.path)
     else:
         report.add(problem)

@@ -23,6 +23,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "resume": running.resume,
     "list": reading.list_,
     "show": reading.show,
+    "logs": reading.logs,
     "best": reading.best,
     "export": results.export,
     "train": results.train,

@@ -41,7 +41,7 @@ def check(
 
     spec = specs.load(specs.find(study), set_ or ())
     notes = specs.check(spec, runs)
-    notes += preflight(spec, address=address, offline=True, waiting=waiting)
+    notes += preflight(spec, address=address, offline=True, waiting=waiting, details=True)
     notes += filter(None, [budget.share_of(spec)])
     notes += map(str, collect.gather(spec, collect.under(runs)))
     count = spec.space.count()

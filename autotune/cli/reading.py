@@ -1,4 +1,4 @@
-"""Commands that read studies and change nothing: list, show, best, ui."""
+"""Commands that read studies and change nothing: list, show, logs, best, ui."""
 
 import sys
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import typer
 
 from autotune.cli.options import RUNS, Json, Name, Runs
 
-__all__ = ["best", "list_", "show", "ui"]
+__all__ = ["best", "list_", "logs", "show", "ui"]
 
 
 def list_(runs: Runs = RUNS, json: Json = False) -> None:
@@ -46,6 +46,30 @@ def show(
         _answer(lambda: views.study(history), lambda: tables.study(history, most), json)
     else:
         _answer(lambda: views.trial(history, trial), lambda: tables.trial(history, trial), json)
+
+
+def logs(
+    name: Name,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", help="The trial's number.")],
+    runs: Runs = RUNS,
+    json: Json = False,
+) -> None:
+    """Print what your own code printed in a trial.
+
+    Where it failed, its traceback stands at the end.
+
+    Example: autotune logs quickstart 17
+    """
+    from autotune.report import views
+    from autotune.study import history as histories
+
+    said = views.logs(histories.load(name, runs), trial)
+    if json:
+        typer.echo(views.to_json(said))
+        return
+    typer.echo(said[0]["text"], nl=False)
+    for again in said[1:]:
+        typer.echo(f"note: {again['label']} has a log of its own: {again['file']}", err=True)
 
 
 def best(name: Name, runs: Runs = RUNS, json: Json = False) -> None:

@@ -150,16 +150,17 @@ class _Simulation:
         heappush(self._jobs, (self._clock.seconds + seconds, next(self._order), job))
 
     def _step(self, job: _Job) -> None:
-        ending, decision = None, Decision.STOP
         if isinstance(job.reply, Report):
+            last = job.reply.step == job.assignment.to_step
             with self._interrupts.deferred():
                 name = f"simulated:{job.worker}"
                 decision = self._study.report(job.assignment, job.reply, name)
-        else:
-            ending = job.reply
-        if decision is Decision.CONTINUE:
-            self._put(job)
-            return
+            if decision is Decision.CONTINUE and not last:
+                self._put(job)
+                return
+            if decision is Decision.CONTINUE:  # only its own ending is left, at the same instant
+                job.advance()
+        ending = None if isinstance(job.reply, Report) else job.reply
         job.close()
         with self._interrupts.deferred():
             self._study.finish(job.assignment, ending)

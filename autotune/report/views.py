@@ -12,7 +12,7 @@ from autotune.study.journal.journal import BUDGET, Run
 from autotune.study.winner import Best
 from autotune.trial import State
 
-__all__ = ["best", "pareto", "state", "studies", "study", "to_json", "trial", "winner"]
+__all__ = ["best", "logs", "pareto", "state", "studies", "study", "to_json", "trial", "winner"]
 
 
 def to_json(value: Any) -> str:
@@ -120,11 +120,7 @@ def pareto(history: History) -> list[dict[str, Any]]:
 
 def trial(history: History, number: int) -> dict[str, Any]:
     """One trial with its config, its curve and why it failed. Raises UserError."""
-    if number >= len(history.trials) or number < 0:
-        count = len(history.trials)
-        cure = f"; it has trials 0 to {count - 1}" if count else "; it has no trials yet"
-        raise UserError(f"study {history.spec.name!r} has no trial {number}{cure}")
-    run = history.trials[number]
+    run = _numbered(history, number)
     return {
         **_trial(run, history),
         "message": run.outcome.get("message", ""),
@@ -133,6 +129,29 @@ def trial(history: History, number: int) -> dict[str, Any]:
         "config": history.config(run),
         "reports": {step: dict(run.reports[step].metrics) for step in sorted(run.reports)},
     }
+
+
+def logs(history: History, number: int) -> list[dict[str, Any]]:
+    """What the user's code printed in the trial, and in its retrainings. Raises UserError."""
+    run = _numbered(history, number)
+    again = [r for r in [*history.confirms, *history.verifies] if r.trial == number]
+    found = [(r, history.log_file(r)) for r in (run, *again)]
+    told = [
+        {"label": r.label, "file": str(file), "text": file.read_text(errors="replace")}
+        for r, file in found
+        if file.is_file()
+    ]
+    if not told or told[0]["label"] != run.label:
+        raise UserError(f"trial {number} of study {history.spec.name!r} has printed nothing")
+    return told
+
+
+def _numbered(history: History, number: int) -> Run:
+    if number >= len(history.trials) or number < 0:
+        count = len(history.trials)
+        cure = f"; it has trials 0 to {count - 1}" if count else "; it has no trials yet"
+        raise UserError(f"study {history.spec.name!r} has no trial {number}{cure}")
+    return history.trials[number]
 
 
 def best(history: History) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from autotune.search.warm_start import warm_problems
 from autotune.space import Categorical, Int, Parameter, Space, is_active
 from autotune.spec.model import StudySpec
 from autotune.train.base import variants
-from autotune.train.config import FunctionConfig, TrainConfig, apply
+from autotune.train.config import FunctionConfig, TrainConfig, apply, is_own
 from autotune.train.losses.config import task_of
 from autotune.train.metrics import COSTS, advice, reported
 from autotune.trial import Scalar
@@ -59,7 +59,7 @@ def rules(spec: StudySpec) -> list[Problem]:
         for key, instead in _DECIDED_BY_STUDY.items()
         if key in spec.trial
     ]
-    if "function" not in spec.trial:
+    if not is_own(spec.trial):
         problems += _reported(spec)
         problems += _resized(spec)
     problems += [*_aims(spec), *_capable(spec), *_processes(spec)]
@@ -146,7 +146,7 @@ def _aims(spec: StudySpec) -> Iterator[Problem]:
         if other.metric in metrics[:index]:
             rule = f"`objective` must not name a metric twice, got {echo(other.metric)}"
             yield Problem(rule, ("objective", index, "metric"))
-    if others and "function" not in spec.trial and first.metric in COSTS:
+    if others and not is_own(spec.trial) and first.metric in COSTS:
         rule = "the first objective decides which epoch of a trial counts: put what is learnt first"
         yield Problem(f"{rule}, such as val_accuracy, got {echo(first.metric)}", ("objective", 0))
     if "pick" in spec.model_fields_set and not others:
@@ -193,7 +193,7 @@ def _such(union: object, capability: str) -> str:
 def _fixed(spec: StudySpec) -> list[Problem]:
     space = spec.space
     # Of its own meaning: searched, `timeout` is no limit either.
-    own = {"reports_per_epoch", "timeout"} if "function" in spec.trial else set()
+    own = {"reports_per_epoch", "timeout"} if is_own(spec.trial) else set()
     problems = [
         Problem(f"`{name}` cannot be searched: {why}", ("space", name))
         for name in space.parameters

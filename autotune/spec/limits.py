@@ -6,6 +6,7 @@ from typing import Any
 from autotune.errors import Problem, echo
 from autotune.space import Int
 from autotune.spec.model import StudySpec
+from autotune.train.config import is_own
 
 __all__ = ["limits"]
 
@@ -41,7 +42,7 @@ def limits(spec: StudySpec) -> list[Problem]:
             cure = _CURES.get(name, "")
             message = f"`{name}` must be at most {most:,}, got {_shown(value)}{cure}"
             problems.append(Problem(message, keys))
-    own = "function" in spec.trial
+    own = is_own(spec.trial)
     for name, parameter in spec.space.parameters.items():
         if isinstance(parameter, Int) and parameter.high > _MOST:
             if not own and not _OWN & set(name.split(".")):
@@ -60,7 +61,7 @@ def _numbers(spec: StudySpec) -> Iterator[tuple[Keys, int | float]]:
     for section in _SECTIONS:
         part = getattr(spec, section)
         values = part if isinstance(part, dict) else part.model_dump()
-        if section == "trial" and "function" in values:
+        if section == "trial" and is_own(values):
             values = {"epochs": values.get("epochs")}
         yield from _leaves(values, (section,))
 

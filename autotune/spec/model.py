@@ -23,7 +23,7 @@ from autotune.spec.objectives import Constraints, Objective, Objectives, Pick, S
 from autotune.spec.reader import Node
 from autotune.spec.section import Section, rule
 from autotune.train.base import Config
-from autotune.train.config import pace, processes, timeout
+from autotune.train.config import is_own, pace, processes, timeout
 from autotune.train.duration import Duration
 from autotune.train.metrics import COSTS
 from autotune.trial import Share
@@ -299,7 +299,7 @@ class StudySpec(Config):
         """`metrics` with the costs that the study judges by: they need not be asked for."""
         asked = self.trial.get("metrics", [])
         costs = [name for name in self.scoring.metrics if name in COSTS]
-        if "function" in self.trial or not isinstance(asked, list) or not costs:
+        if is_own(self.trial) or not isinstance(asked, list) or not costs:
             return {}
         return {"metrics": list(dict.fromkeys([*asked, *costs]))}
 

@@ -16,6 +16,7 @@ from autotune.search.base import derive
 from autotune.study.history import FIRST_RULES, SPENT, History
 from autotune.study.journal.journal import Run
 from autotune.study.winner import Plan
+from autotune.train.config import is_own
 from autotune.trial import Purpose, Scalar, State
 
 __all__ = ["Todo", "left", "outstanding"]
@@ -105,7 +106,7 @@ def _again(history: History, trial: Run, purpose: Purpose) -> Todo:
 
 def _read(history: History) -> Todo | None:
     best = history.best()
-    if best is None or best.broken or "function" in history.spec.trial:
+    if best is None or best.broken or is_own(history.spec.trial):
         return None
     read = {run.label for run in history.tests}
     runs = best.scored.whole if best.scored else [best.source]

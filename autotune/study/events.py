@@ -81,6 +81,7 @@ def reported(history: History, run: Run, step: int) -> RunReported:
 
 
 def finished(history: History, run: Run) -> RunFinished:
+    log = history.log_file(run)
     return RunFinished(
         label=run.label,
         state=run.state,
@@ -91,6 +92,7 @@ def finished(history: History, run: Run) -> RunFinished:
         best=run.outcome.get("best"),
         finished=run.outcome.get("finished", 0),
         worker=run.outcome.get("worker", ""),
+        log=str(log) if run.purpose != Purpose.TEST and log.is_file() else "",
     )
 
 

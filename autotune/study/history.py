@@ -187,6 +187,11 @@ class History:
         folder = self.run_folder(run)
         return folder.with_name(folder.name + ".yaml")
 
+    def log_file(self, run: Run) -> Path:
+        """What the user's code has printed in `run`, and its tracebacks; there where it did."""
+        folder = self.run_folder(run)
+        return folder.with_name(folder.name + ".log")
+
     def config_text(self, run: Run) -> str:
         return specs.dump_config(self.config(run), [f"{run.label} of study {self.spec.name}"])
 

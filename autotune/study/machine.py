@@ -288,7 +288,8 @@ class Study:
     def _is_cut(self, run: Run) -> bool:
         """Whether the budget ends the run where it stands."""
         ended = self.history.noted(ENDED if run.purpose == Purpose.SEARCH else SPENT)
-        return ended is not None and run.purpose != Purpose.TEST
+        whole = run.purpose == Purpose.TEST or self._scheduling.returns(run.step)
+        return ended is not None and not whole
 
     def _search(self) -> Assignment | None:
         """The scheduler says whether a paused trial goes on, or a clone or a new one begins. Those
@@ -385,6 +386,7 @@ class Study:
             silence=self.spec.worker.silence,
             share=self.spec.worker.share(config),
             collective_timeout=self.spec.worker.patience,
+            log=str(self.history.log_file(run)),
         )
 
     # What becomes of a run
@@ -411,7 +413,7 @@ class Study:
 
     def _settle(self, run: Run, failure: Failure | None) -> None:
         if failure is None and run.reports:
-            self._end(run, State.COMPLETE)
+            self._end(run, State.COMPLETE, worker=str(run.stamps[run.step].get("worker", "")))
         elif failure is None:
             self._end(run, State.FAILED, Failure(Reason.EXCEPTION, "ended without a report"))
         elif failures.may_retry(run, failure, self.history.config(run)):

@@ -11,6 +11,7 @@ from autotune.schedule.state import Action, Paused, SchedulerState
 from autotune.search.base import derive
 from autotune.spec import Scoring, StudySpec
 from autotune.study.journal.journal import Run
+from autotune.train.config import is_own
 from autotune.trial import Decision, Purpose, Scalar, State
 
 __all__ = ["TrialScheduling"]
@@ -20,6 +21,7 @@ class TrialScheduling:
     def __init__(self, spec: StudySpec, config: SchedulerSettings) -> None:
         self._spec = spec
         self._end = spec.context.max_step
+        self._own = is_own(spec.trial)
         self._scheduler = config.build(spec.context)
         self._curves = Curves()
         self._paused = Paused()
@@ -75,8 +77,15 @@ class TrialScheduling:
             loss = min(loss, curve[max(curve)])
         self._curves.add(run.trial, step, loss)
 
+    def returns(self, step: int) -> bool:
+        """Whether at `step` nothing is left of a run but to end by itself: the user's own code
+        goes on behind its last report, to save what it has made."""
+        return self._own and self._end is not None and step >= self._end
+
     def verdict(self, run: Run, step: int) -> State | None:
         """How the run ends, or pauses, after `step`; None when it goes on."""
+        if self.returns(step):
+            return None
         if run.purpose == Purpose.TEST or (self._end is not None and step >= self._end):
             return State.COMPLETE
         if run.purpose == Purpose.SEARCH:
@@ -92,7 +101,7 @@ class TrialScheduling:
     def until(self, run: Run) -> int | None:
         """The last step of an assignment of `run`. Our own training leaves a checkpoint there; a
         user's function decides itself when it saves, and is stopped where it stands."""
-        if run.purpose != Purpose.SEARCH or "function" in self._spec.trial:
+        if run.purpose != Purpose.SEARCH or self._own:
             return self._end
         return self._scheduler.until(run.trial, run.step)
 

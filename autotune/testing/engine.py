@@ -14,6 +14,7 @@ import pytest
 
 from autotune.errors import MachineFault, StudyFailed
 from autotune.study.machine import Done, Wait
+from autotune.train.kept import load
 from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
 
 __all__ = ["EngineContract", "ScriptedStudy", "assign", "go_to_end", "is_alive"]
@@ -23,8 +24,8 @@ Run = Callable[[Any], None]
 
 
 def go_to_end(assignment: Assignment, report: Report) -> Decision:
-    """Run everything to its end."""
-    return Decision.STOP if report.step == assignment.to_step else Decision.CONTINUE
+    """Run everything to its end: the user's own code ends by itself."""
+    return Decision.CONTINUE
 
 
 def assign(
@@ -148,6 +149,73 @@ class EngineContract:
         assert study.values() == expected
         assert sorted(study.ended) == [(n, None) for n in range(5)]
 
+    def test_a_function_is_let_run_to_its_own_end(self, run: Run, tmp_path: Path) -> None:
+        """What it does behind its last report counts: it saves, or fails."""
+        queue = [assign(0, tmp_path, "finishes"), assign(1, tmp_path, "breaks_at_the_end")]
+        study = one_worker(queue)
+        run(study)
+        assert study.ended[0] == (0, None)
+        assert (tmp_path / "0" / "model.txt").read_text() == "made"
+        failure = study.failures()[1]
+        assert failure.reason is Reason.EXCEPTION and "cannot save" in failure.message
+        assert {n: len(steps) for n, steps in study.values().items()} == {0: 3, 1: 3}
+
+    def test_a_function_at_its_last_step_has_nothing_left_to_report(
+        self, run: Run, tmp_path: Path
+    ) -> None:
+        study = one_worker([replace(assign(0, tmp_path, "says_nothing"), from_step=3)])
+        run(study)
+        assert study.ended == [(0, None)]
+
+    def test_a_function_may_return_its_metrics(self, run: Run, tmp_path: Path) -> None:
+        monitor = {"metric": "loss", "goal": "minimize", "at": "best"}
+        answers = [{"loss": 0.5, "depth": 2}, 0.25, "low", None]
+        queue = [
+            assign(n, tmp_path, "returns", 9 if n else None, answer=answer, monitor=monitor)
+            for n, answer in enumerate(answers)
+        ]
+        study = one_worker(queue)
+        run(study)
+        assert study.values() == {0: [(1, {"loss": 0.5, "depth": 2})], 1: [(9, {"loss": 0.25})]}
+        said = [study.failures()[n].message for n in (2, 3)]
+        assert "the function returned 'low' and reported nothing" in said[0]
+        assert said[1].startswith("ended without a report")
+
+    def test_a_function_may_ask_whether_to_stop(self, run: Run, tmp_path: Path) -> None:
+        def decide(assignment: Assignment, report: Report) -> Decision:
+            return Decision.STOP if report.step == 2 else Decision.CONTINUE
+
+        study = one_worker([assign(0, tmp_path, "asks"), assign(1, tmp_path, "learns")], decide)
+        run(study)
+        assert (tmp_path / "0" / "stopped").read_text() == "2"
+        assert study.ended == [(0, None), (1, None)]
+
+    def test_what_a_function_prints_is_in_its_log(self, run: Run, tmp_path: Path) -> None:
+        queue = [
+            replace(assign(n, tmp_path, name), log=str(tmp_path / f"{n}.log"))
+            for n, name in enumerate(["finishes", "learns", "breaks_at_the_end"])
+        ]
+        run(one_worker(queue))
+        said = (tmp_path / "0.log").read_text()
+        assert said.startswith("trial with 1.0\n") and said.endswith("made it\n")
+        assert not (tmp_path / "1.log").exists()
+        failed = (tmp_path / "2.log").read_text()
+        assert "Traceback" in failed and failed.endswith("ValueError: cannot save\n")
+
+    def test_the_best_step_is_kept(self, run: Run, tmp_path: Path) -> None:
+        monitor = {"metric": "loss", "goal": "minimize", "at": "best"}
+        losses = [3.0, 1.0, 2.0, 1.0]
+        queue = [
+            assign(n, tmp_path, "keeps", 4, losses=losses, monitor={**monitor, "at": at})
+            for n, at in enumerate(["best", "last"])
+        ]
+        run(one_worker(queue))
+        for number, step in enumerate([2, 4]):
+            kept = load(tmp_path / str(number))
+            assert kept is not None and (kept.step, kept.metrics) == (step, {"loss": 1.0})
+            assert [file.name for file in kept.files] == ["state.pt", "weights.txt"]
+            assert kept.files[1].read_text() == f"of epoch {step}"
+
     def test_one_worker_is_the_same_everywhere(self, run: Run, tmp_path: Path) -> None:
         """Trials, values, decisions and their order; the draws of a trial depend on its seed."""
 
@@ -161,7 +229,7 @@ class EngineContract:
         for trial in range(8):
             draw = random.Random(trial)
             for step in range(1, 5):
-                stop = draw.random() > 0.5 or step == 4
+                stop = draw.random() > 0.5
                 expected.append((trial, step, Decision.STOP if stop else Decision.CONTINUE))
                 if stop:
                     break

@@ -13,15 +13,19 @@ from typing import Any
 from autotune.engine.worker.function import FunctionTrial
 
 __all__ = [
+    "asks",
+    "breaks_at_the_end",
     "counts",
     "dies",
     "draws",
     "exhausts",
+    "finishes",
     "forks",
     "goes_on",
     "hangs",
     "hangs_in_c",
     "hangs_when_stopped",
+    "keeps",
     "keeps_a_pool",
     "lasts_beside_a_process",
     "learns",
@@ -32,6 +36,7 @@ __all__ = [
     "naps",
     "raises",
     "repeats",
+    "returns",
     "says_nothing",
     "shares_memory",
     "turns_nan",
@@ -73,6 +78,43 @@ def goes_on(config: Config, trial: FunctionTrial) -> None:
         pass
     finally:
         (trial.folder / "stopped").write_text(str(epoch))
+
+
+def finishes(config: Config, trial: FunctionTrial) -> None:
+    """Prints on its way, and saves what it has made behind its loop."""
+    print(f"trial with {config.get('lr', 1.0)}")
+    subprocess.run(["echo", "a child says so"], check=True)
+    learns(config, trial)
+    (trial.folder / "model.txt").write_text("made")
+    print("made it", file=sys.stderr)
+
+
+def breaks_at_the_end(config: Config, trial: FunctionTrial) -> None:
+    learns(config, trial)
+    raise ValueError("cannot save")
+
+
+def returns(config: Config, trial: FunctionTrial) -> object:
+    """Reports nothing."""
+    return config["answer"]
+
+
+def asks(config: Config, trial: FunctionTrial) -> None:
+    """Ends by itself when it is stopped."""
+    for epoch in range(1, config["epochs"] + 1):
+        if trial.should_stop(epoch, loss=1.0 / epoch):
+            (trial.folder / "stopped").write_text(str(epoch))
+            return
+
+
+def keeps(config: Config, trial: FunctionTrial) -> None:
+    """Its losses are `losses`; each epoch names a file and a state."""
+    for epoch in range(trial.step + 1, len(config["losses"]) + 1):
+        file = trial.folder / "weights.txt"
+        file.write_text(f"of epoch {epoch}")
+        trial.keep(file)
+        trial.keep({"epoch": epoch}, "state")
+        trial.report(epoch, loss=config["losses"][epoch - 1])
 
 
 def raises(config: Config, trial: FunctionTrial) -> None:

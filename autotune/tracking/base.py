@@ -75,6 +75,8 @@ class RunFinished:
     finished: int = 0
     """How many trials are finished, this one included: the step of `best`."""
     worker: str = ""
+    log: str = ""
+    """The file on this machine that holds what the user's code printed; "": there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ _REFUSALS = {
 """Error codes that another attempt will not mend, such as for a run deleted in the UI."""
 _PAGE = 10_000
 """Runs an answer."""
+_LONGEST_LOG = 1_000_000
+"""Bytes of a log; of a longer one the end is shown."""
 _MANY = 25
 """New runs from which on they are written at once: not those of a study that runs."""
 
@@ -269,6 +271,7 @@ class _MlflowStore:
                 for label, run in change.runs.items()
                 if label not in many
             ]
+            self._write_logs(change)
             self._write_parent(parent, change)
         except BaseException as error:
             # What is known of the store may be wrong now, such as a run created whose answer was
@@ -316,6 +319,11 @@ class _MlflowStore:
         for name, file in (change.finished.figures if change.finished else {}).items():
             if Path(file).is_file():  # it may have waited in the spool for long
                 self._client.log_artifact(parent.id, file, str(Path(name).parent))
+
+    def _write_logs(self, change: StudyChange) -> None:
+        for label, run in change.runs.items():
+            if run.finished and label in self._runs and (text := _end_of_log(run.finished.log)):
+                self._client.log_text(self._runs[label].id, text, "log.txt")
 
     def _write_parent(self, parent: _MlflowRun, change: StudyChange) -> None:
         opened, ended = change.opened, change.finished
@@ -468,6 +476,15 @@ def find_runs(client: "MlflowClient", experiment: str, uid: str) -> "list[Run]":
         found += runs
         if not (page := runs.token or ""):
             return found
+
+
+def _end_of_log(file: str) -> str:
+    """ "" where there is none: it may have waited in the spool for long."""
+    if not file or not Path(file).is_file():
+        return ""
+    with open(file, "rb") as log:
+        log.seek(max(0, os.path.getsize(file) - _LONGEST_LOG))
+        return log.read().decode("utf-8", errors="replace")
 
 
 def _equal(a: float | None, b: float) -> bool:

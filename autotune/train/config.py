@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_serializer, model_validator
 
@@ -35,6 +35,7 @@ __all__ = [
     "Pace",
     "TrainConfig",
     "apply",
+    "is_own",
     "metrics",
     "pace",
     "processes",
@@ -63,11 +64,13 @@ class Monitor(Config):
 
 
 class _Limited(Config):
+    _absent: ClassVar[tuple[str, ...]] = ("timeout",)
+    """Keys that are not written where they hold nothing."""
+
     @model_serializer(mode="wrap")
-    def _without_no_limit(self, serialize: Any) -> dict[str, Any]:
-        """What has no time limit says nothing of one, nor one process of several."""
+    def _without_nothing(self, serialize: Any) -> dict[str, Any]:
         values: dict[str, Any] = serialize(self)
-        silent = {"timeout": None, "parallel": _ALONE}
+        silent = {**dict.fromkeys(self._absent), "parallel": _ALONE}
         return {k: v for k, v in values.items() if k not in silent or v != silent[k]}
 
 
@@ -205,10 +208,12 @@ class FunctionConfig(_Limited):
 
     model_config = ConfigDict(extra="allow")
 
+    _absent: ClassVar[tuple[str, ...]] = ("timeout", "epochs", "monitor")
+
     function: Reference
     """The function, as "my.train:run"; the working directory is searched first."""
     epochs: Count | None = None
-    """Reports it will make at most. None: it ends by itself."""
+    """Reports it will make at most. None: it ends by itself, and its `config` has no epochs."""
     seed: Seed = 0
     """For the function to use."""
     threads: Threads = 1
@@ -235,12 +240,18 @@ class Pace:
         return "epoch" if self.per_epoch == 1 else "step"
 
 
+def is_own(config: Mapping[str, Any]) -> bool:
+    """Whether the training is the user's own code, which ends by itself: `config` holds plain
+    values, and need not be valid."""
+    return "function" in config
+
+
 def pace(config: Mapping[str, Any]) -> Pace:
     """Of a training config as plain values, which need not be valid: what is wrong counts as
     unknown, or 1."""
     epochs = _count(config.get("epochs"))
     # A function reports when it likes, and such a key is its own.
-    asked = None if "function" in config else _count(config.get("reports_per_epoch"))
+    asked = None if is_own(config) else _count(config.get("reports_per_epoch"))
     per_epoch = asked or 1
     return Pace(epochs * per_epoch if epochs else None, per_epoch)
 

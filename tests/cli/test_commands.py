@@ -288,3 +288,29 @@ def test_check_notes_what_a_cluster_may_have(autotune: Callable, tmp_path: Path)
     (tmp_path / "table.yaml").write_text(TABLE)
     said = autotune("check", "table.yaml", "--address", "head:6379", "--set", "worker.gpus=99")
     assert said.code == 0 and "note: on this machine (the cluster's may differ): " in said.out
+
+
+def test_logs_prints_what_a_function_printed(autotune: Callable, tmp_path: Path) -> None:
+    (tmp_path / "mine_logs.py").write_text(
+        "def run(config, trial):\n"
+        "    print('lr', config['lr'], 'epochs' in config)\n"
+        "    if config['lr'] > 2:\n        raise ValueError('too large')\n"
+        "    return {'loss': config['lr']}\n"
+    )
+    (tmp_path / "study.yaml").write_text(
+        "name: said\nobjective: {metric: loss, goal: minimize}\n"
+        "trial: {function: 'mine_logs:run'}\n"
+        "space: {lr: {type: categorical, choices: [1, 3]}}\n"
+        "search: {name: grid}\nbudget: {trials: 2}\nconfirm: {top: 1, seeds: 1}\n"
+        "tracking: {uri: none}\n"
+    )
+    assert autotune("run", "study.yaml", "--engine", "inline").code == 0
+    said = [autotune("logs", "said", str(number)) for number in range(2)]
+    whole, failed = sorted(said, key=lambda each: len(each.out))
+    assert whole.out == "lr 1 False\n"
+    assert "note: confirm-000" in whole.err and "-s1 has a log of its own" in whole.err
+    assert failed.out.startswith("lr 3 False\n--- failed at ")
+    assert failed.out.endswith("ValueError: too large\n")
+    assert (
+        autotune("logs", "said", "7").err == "study 'said' has no trial 7; it has trials 0 to 1\n"
+    )

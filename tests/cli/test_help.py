@@ -18,6 +18,7 @@ OPTIONS = {
     "resume": ["--runs", "--engine", "--address", "--standby"],
     "list": ["--runs", "--json"],
     "show": ["--runs", "--json"],
+    "logs": ["--runs", "--json"],
     "best": ["--runs", "--json"],
     "export": ["--out", "-o", "--runs", "--trial", "--force"],
     "train": ["--out", "-o", "--data", "--epochs"],

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from autotune.app.dry_run import DryRun, Note, Step
+from autotune.app.dry_run import Detail, DryRun, Note, Step
 from autotune.errors import Problem
 from autotune.train.config import apply
 from autotune.train.data import glance
@@ -117,10 +117,10 @@ def world(tmp_path_factory: pytest.TempPathFactory):
 
 
 def found(trial: dict, offline: bool = True) -> list:
-    """All findings but steps."""
+    """All findings but steps and details."""
     run = DryRun(offline)
     fields = trial if "function" in trial else {"data": DATA, "model": MLP, "epochs": 2, **trial}
-    return [one for one in run(apply(fields, {})) if not isinstance(one, Step)]
+    return [one for one in run(apply(fields, {})) if not isinstance(one, Step | Detail)]
 
 
 def custom(name: str, **args: object) -> dict:
@@ -315,3 +315,15 @@ def test_a_data_set_is_read_once_for_all_configs(world: Path) -> None:
         steps = list(run(apply({"data": data, "model": model, "epochs": 1}, {})))
         read = [step for step in steps if step.text == "reading dry_nets:load"]
         assert len(read) == (1 if width == 8 else 0)
+
+
+def test_what_a_tables_columns_became_is_told(tmp_path: Path) -> None:
+    rows = "\n".join(f"{n},{'' if n % 4 == 0 else n},{'ab'[n % 2]},{n % 2}" for n in range(40))
+    (tmp_path / "people.csv").write_text(f"age,pay,town,rich\n{rows}\n")
+    data = {"name": "table", "path": str(tmp_path / "people.csv"), "target": "rich"}
+    config = apply({"data": data, "model": {"name": "mlp"}, "epochs": 1}, {})
+    [detail] = [found for found in DryRun(offline=True)(config) if isinstance(found, Detail)]
+    assert detail.message == (
+        "3 columns -> 6 inputs; numbers: age, pay; gaps marked: pay is missing; "
+        "categories: town (2 values: a vector of 3)"
+    )

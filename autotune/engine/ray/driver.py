@@ -35,6 +35,7 @@ from autotune.engine.environment import environment
 from autotune.engine.interrupt import Interrupts
 from autotune.engine.ray.cluster import Cluster, connection
 from autotune.engine.worker.children import hide_sockets
+from autotune.engine.worker.output import own_process
 from autotune.engine.worker.time_limits import Watch
 from autotune.engine.worker.work import warm_up, work
 from autotune.errors import Hanging, InvalidInput, Problem
@@ -269,6 +270,7 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         hide_sockets()
+        own_process()
         with suppress(Exception):  # said again, as a Failure, by the work itself
             warm_up(_assignment(config))
         self._start(config)

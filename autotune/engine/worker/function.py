@@ -6,14 +6,15 @@
             ...
             trial.save(epoch, {"model": model.state_dict()})    # optional
             trial.report(epoch, val_accuracy=accuracy)
+        torch.save(model.state_dict(), "model.pt")              # runs unless it was stopped early
 
 `trial.report` waits until the study has decided. A stop is raised there as a private BaseException,
 so that `except Exception` in the function does not swallow it and `finally` still runs, for a
-minute at most.
+minute at most. At the trial's last step it always returns.
 
-In a trial of several processes (`worker.processes`) the function runs in each of them. `report` and
-`save` count in the first one, rank 0. Elsewhere `save` does nothing, and `report` waits for the
-decision on that step, so that all of them stop at the same one.
+In a trial of several processes (`worker.processes`) the function runs in each of them. `report`,
+`save` and `keep` count in the first one, rank 0. Elsewhere `save` and `keep` do nothing, and
+`report` waits for the decision on that step, so that all of them stop at the same one.
 """
 
 import io
@@ -24,12 +25,15 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from autotune.engine.worker.output import logged
 from autotune.engine.worker.place import ALONE, Place
-from autotune.engine.worker.pulled import Channel, pulled
+from autotune.engine.worker.pulled import Channel, Stop, pulled
 from autotune.engine.worker.time_limits import Watch
 from autotune.errors import echo
 from autotune.files import write_atomically
 from autotune.train.function import resolve
+from autotune.train.kept import Keeper
+from autotune.train.plain import check_plain
 from autotune.trial import Assignment, Failure, Report
 
 __all__ = ["FunctionTrial", "run_function"]
@@ -47,6 +51,8 @@ class FunctionTrial:
         self, assignment: Assignment, channel: Channel | None = None, place: Place = ALONE
     ) -> None:
         self.seed: int = assignment.seed
+        """Its own: every trial and every retraining has another. The global generators of Python,
+        NumPy and torch are seeded with it before the function is called."""
         self.folder: Path = Path(assignment.folder)
         """A folder of this trial's own; it outlives the worker."""
         self._checkpoint = _newest(self.folder, assignment.from_step)
@@ -57,7 +63,10 @@ class FunctionTrial:
         self.world_size: int = place.world_size
         """How many processes the trial has."""
         self._local_rank = place.local_rank
+        self._assignment = assignment
         self._channel = channel or Channel()
+        self._keeper = _keeper(assignment, place)
+        self._last: Report | None = None
         self._since = time.perf_counter()
 
     @property
@@ -70,15 +79,22 @@ class FunctionTrial:
         return f"cuda:{self._local_rank % torch.cuda.device_count()}"
 
     def report(self, epoch: int, **metrics: float) -> None:
-        """Tell the study what `epoch` (counted from 1) came to; does not return when it stops."""
-        seconds = time.perf_counter() - self._since
-        self._channel.obey()
-        numbers = {} if self.rank else {n: _number(n, value) for n, value in metrics.items()}
-        self._channel.report(Report(_whole(epoch), numbers, seconds))
-        self._since = time.perf_counter()
+        """Tell the study what `epoch` (counted from 1) came to.
+
+        Does not return where the study stops the trial early: the function is unwound, `finally`
+        and `with` included. It always returns at the trial's last epoch.
+        """
+        if not self._told(epoch, metrics):
+            raise Stop
+
+    def should_stop(self, epoch: int, **metrics: float) -> bool:
+        """`report` for code that ends by itself, such as a framework's callback: answers True
+        where the study stops the trial, instead of unwinding the function. It has a minute then."""
+        return not self._told(epoch, metrics)
 
     def save(self, epoch: int, state: Any) -> None:
-        """Keep `state` as it is after `epoch`; call it before `report`. The two newest are kept.
+        """A checkpoint: keep `state` as it is after `epoch`, to go on from there after a crash or
+        a pause; call it before `report`. The two newest are kept.
 
         Tensors, numbers, strings, None, and dicts, lists and tuples of them: what can be read
         back without running code from disk.
@@ -87,7 +103,7 @@ class FunctionTrial:
             return
         import torch
 
-        _check_plain(state, "state")
+        check_plain(state, "state")
         buffer = io.BytesIO()
         torch.save(state, buffer)
         write_atomically(self.folder / f"function-{_whole(epoch)}.pt", buffer.getvalue())
@@ -102,6 +118,50 @@ class FunctionTrial:
 
         return torch.load(self._checkpoint, map_location="cpu", weights_only=True)
 
+    def keep(self, what: Any, name: str = "") -> None:
+        """Name what belongs to the result: `autotune export` hands it out. Call it before `report`:
+        it is read there, and written to disk where that epoch is the best so far (the last, with
+        `objective: {..., at: last}`). After the last `report`, or before `return {...}`, it is kept
+        in any case. Called several times before a report, all of it is kept.
+
+        `what` is the path of a file or folder; a torch module, or a state as `save` takes it. It is
+        kept in the run's folder as kept/<epoch>/<name>: files and folders under their own name;
+        a dict of tensors (a module's state_dict) as <name>.safetensors, any other state as
+        <name>.pt, which torch.load reads with weights_only=True; `name` is `model` if not given.
+        kept/<epoch>/kept.json says of which epoch and metrics it is (`autotune.train.kept.load`).
+        """
+        if self.rank == 0:
+            self._keeper.add(what, name)
+
+    def _told(self, epoch: int, metrics: Mapping[str, Any]) -> bool:
+        """Whether the study wants more."""
+        seconds = time.perf_counter() - self._since
+        self._channel.obey()
+        numbers = {} if self.rank else {n: _number(n, value) for n, value in metrics.items()}
+        self._last = Report(_whole(epoch), numbers, seconds)
+        self._keeper.reported(self._last.step, numbers)
+        more = self._channel.ask(self._last)
+        self._since = time.perf_counter()
+        return more
+
+    def _end(self, answer: object) -> None:
+        """The function has returned `answer`: its report, where it has made none."""
+        if answer is not None and self._last is None:
+            last = self._assignment.to_step or 1
+            self._told(last, _returned(answer, self._assignment.config.get("monitor")))
+        step, metrics = self._assignment.from_step, dict[str, float]()
+        if self._last:
+            step, metrics = self._last.step, dict(self._last.metrics)
+        self._keeper.reported(step, metrics, last=True)
+
+
+def _keeper(assignment: Assignment, place: Place) -> Keeper:
+    monitor, step = assignment.config.get("monitor"), assignment.from_step
+    folder = Path(assignment.folder)
+    if place.rank:  # nothing of it is kept, nor removed
+        folder = folder / f"rank-{place.rank}"
+    return Keeper(folder, assignment.trial, monitor, step)
+
 
 def run_function(
     path: str, assignment: Assignment, watch: Watch | None = None, place: Place = ALONE
@@ -111,11 +171,24 @@ def run_function(
     _seed(assignment.seed)
 
     def work(channel: Channel) -> None:
-        trial = FunctionTrial(assignment, channel, place)
-        trial.folder.mkdir(parents=True, exist_ok=True)
-        function(dict(assignment.config), trial)
+        with logged(assignment.log):
+            trial = FunctionTrial(assignment, channel, place)
+            trial.folder.mkdir(parents=True, exist_ok=True)
+            trial._end(function(dict(assignment.config), trial))
 
     return pulled(work, f"{assignment.label} ({path})", watch)
+
+
+def _returned(answer: object, monitor: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if isinstance(answer, Mapping):
+        return {str(name): value for name, value in answer.items()}
+    if monitor and hasattr(answer, "__float__"):
+        return {monitor["metric"]: answer}
+    name = monitor["metric"] if monitor else "val_accuracy"
+    raise TypeError(
+        f"the function returned {echo(answer)} and reported nothing: it must return its metrics,"
+        f' such as {{"{name}": 0.9}}, or call trial.report(epoch, {name}=0.9)'
+    )
 
 
 def _seed(seed: int) -> None:
@@ -149,19 +222,3 @@ def _step(file: Path) -> int:
 def _newest(folder: Path, at_most: int) -> Path | None:
     files = [file for file in folder.glob("function-*.pt") if _step(file) <= at_most]
     return max(files, key=_step, default=None)
-
-
-def _check_plain(state: Any, path: str) -> None:
-    import torch
-
-    if isinstance(state, Mapping):
-        for key, value in state.items():
-            _check_plain(value, f"{path}[{key!r}]")
-    elif isinstance(state, list | tuple):
-        for index, value in enumerate(state):
-            _check_plain(value, f"{path}[{index}]")
-    elif not isinstance(state, torch.Tensor | str | bytes | int | float | bool | None):
-        raise TypeError(
-            f"{path} must be a tensor, a number, a string or None, but it is"
-            f" {type(state).__name__}; convert it (torch.as_tensor for arrays)"
-        )

@@ -14,7 +14,7 @@ from autotune.engine.worker.time_limits import Watch
 from autotune.errors import Hanging
 from autotune.trial import Failure, Report
 
-__all__ = ["Channel", "pulled"]
+__all__ = ["Channel", "Stop", "pulled"]
 
 UNWIND = 60.0
 """Seconds that work has for its own ending once it was told to stop: `finally`, `except`."""
@@ -47,10 +47,15 @@ class Channel:
 
     def report(self, report: Report) -> None:
         """Returns when the study wants more. Raises Stop when it does not, from then on always."""
+        self.ask(report)
+        self.obey()
+
+    def ask(self, report: Report) -> bool:
+        """Whether the study wants more. Raises Stop where it has said before that it does not."""
         self.obey()
         self._reports.put(report)
         self._stopped = not self._go_on.get()
-        self.obey()
+        return not self._stopped
 
     def obey(self) -> None:
         if self._stopped:

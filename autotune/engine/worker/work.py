@@ -13,6 +13,7 @@ from typing import Any
 
 from autotune.engine.worker.children import no_processes_left
 from autotune.engine.worker.function import run_function
+from autotune.engine.worker.output import write_traceback
 from autotune.engine.worker.place import ALONE, Place
 from autotune.engine.worker.pulled import Channel, pulled
 from autotune.engine.worker.time_limits import Watch
@@ -54,16 +55,17 @@ def work(
     if place.rank == 0:
         replies = _checked(assignment, replies)
     with same_folder(), no_processes_left(), closing(replies):
-        while (reply := _next(replies)) is not None:
+        while (reply := _next(replies, assignment.log)) is not None:
             _free_memory_after(reply)
             yield reply
 
 
-def _next(replies: Iterator[Reply]) -> Reply | None:
+def _next(replies: Iterator[Reply], log: str) -> Reply | None:
     try:
         return next(replies, None)
     except BaseException as error:
         ending = _ending(error)
+        write_traceback(log, error)
         traceback.clear_frames(error.__traceback__)
         return ending
 
@@ -168,7 +170,7 @@ def _checked(
             if isinstance(reply, Failure):
                 return
             last = reply.step
-    if last == 0:
+    if last == 0 and assignment.from_step == 0:  # at its last step nothing need be left to report
         yield Failure(Reason.EXCEPTION, "ended without a report: call trial.report(epoch, ...)")
 
 

@@ -22,6 +22,7 @@ from autotune.study.journal.file import Line, command, encode, lines
 from autotune.study.journal.journal import Journal, Run, mark, traces
 from autotune.study.journal.salvage import Salvage, Senseless
 from autotune.study.workspace import next_number, take_lock
+from autotune.train.config import is_own
 from autotune.trial import Purpose
 
 __all__ = ["repair"]
@@ -179,6 +180,6 @@ def _short(run: Run) -> str:
 
 def _steps_lost(spec: StudySpec, run: Run) -> list[int]:
     """Steps between others that it must have reported; a function may report where it likes."""
-    if "function" in spec.trial or run.purpose == Purpose.TEST:
+    if is_own(spec.trial) or run.purpose == Purpose.TEST:
         return []
     return sorted(set(range(run.start + 1, run.step + 1)) - set(run.reports))

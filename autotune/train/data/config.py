@@ -87,14 +87,19 @@ class TableData(SplitConfig):
 
 
 class CustomData(SplitConfig):
-    """Your own function: it answers a mapping of arrays or tensors, keyed as in an .npz file.
+    """Your own function: load(**args) -> {"x": ..., "y": ...}, arrays or tensors.
+
+    x is (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C), of finite numbers; y is (N,): integer
+    labels of classes, or the numbers of a regression. x_val, y_val, x_test and y_test, where it
+    gives them, are not split from x. docs/functions.md has an example.
 
     It is called once in each worker, and once before a study starts, to look at what it gives.
     """
 
     name: Literal["custom"] = "custom"
     load: Reference
-    """The function, as "my.data:load"; the working directory is searched first."""
+    """The function, as "my.data:load", of load(**args) -> {"x": (N, ...), "y": (N,)}; the working
+    directory is searched first."""
     args: dict[str, JsonValue] = {}
     """Passed to it by name."""
     test_fraction: Fraction = 0.2

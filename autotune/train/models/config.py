@@ -219,16 +219,20 @@ class TorchvisionModel(Config):
 class CustomModel(Config):
     """Your own function: build(shape, outputs, **args) -> torch.nn.Module giving logits.
 
-    `shape` is that of one sample, such as (1, 28, 28); `outputs` is the number of classes. The
-    module picks its own activation; an `initializer` in the config refills its weights, with relu's
-    gain, none leaves them as built.
+    `shape` is that of one sample, such as (1, 28, 28) or (58,); `outputs` is the number of classes,
+    or 1 in a regression. The module takes a normalised float32 batch (N, *shape) and answers
+    (N, outputs). docs/functions.md has an example.
+
+    The module picks its own activation; an `initializer` in the config refills its weights, with
+    relu's gain, none leaves them as built.
     """
 
     usual: ClassVar[ActivationConfig] = Relu()
 
     name: Literal["custom"] = "custom"
     function: Reference = Field(alias="build")
-    """The function, as "my.nets:build"; the working directory is searched first."""
+    """The function, as "my.nets:build", of build(shape, outputs, **args) -> torch.nn.Module; the
+    working directory is searched first."""
     args: dict[str, JsonValue] = {}
     """Passed to it by name."""
 

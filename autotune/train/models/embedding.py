@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Embedded", "embedded"]
+__all__ = ["Embedded", "embedded", "widths"]
 
 
 class Embedded(nn.Module):
@@ -36,9 +36,14 @@ def embedded(
 
     None: min(600, 1.6 * values ** 0.56), as in fastai (Howard & Gugger 2020).
     """
-    widths = [width or min(600, round(1.6 * values**0.56)) for values in categories]
-    tables = [nn.Embedding(*size) for size in zip(categories, widths, strict=True)]
+    sizes = widths(categories, width)
+    tables = [nn.Embedding(*size) for size in zip(categories, sizes, strict=True)]
     for table in tables:
         bound = table.embedding_dim**-0.5  # Gorishniy et al. 2021: vectors of length 1 or so
         nn.init.uniform_(table.weight, -bound, bound)
-    return Embedded(tables, build((columns - len(categories) + sum(widths),)))
+    return Embedded(tables, build((columns - len(categories) + sum(sizes),)))
+
+
+def widths(categories: Sequence[int], width: int | None) -> list[int]:
+    """The length of each category's vector."""
+    return [width or min(600, round(1.6 * values**0.56)) for values in categories]
