@@ -1,5 +1,6 @@
 """What augmentation changes and the loss is told. Shapes: B samples, C classes."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
@@ -18,3 +19,8 @@ class Batch(NamedTuple):
     """y, or the (B, C) class probabilities that mixing made of it"""
     epoch: int
     """From 1."""
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """With all that has a row for each sample changed."""
+        rows, x, y, target = change(self.rows), change(self.x), change(self.y), change(self.target)
+        return Batch(rows, x, y, target, self.epoch)

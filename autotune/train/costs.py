@@ -56,9 +56,12 @@ class Costs:
         """What a report carries, after a step that took `seconds`."""
         self.seconds += seconds
         if not self.measured:
-            self.model.eval()
-            self.measured = {name: measure() for name, measure in self.ways.items()}
+            self.measure()
         return self.measured | ({"seconds": self.seconds} if self.timed else {})
+
+    def measure(self) -> None:
+        self.model.eval()
+        self.measured = {name: measure() for name, measure in self.ways.items()}
 
     def state_dict(self) -> dict[str, Any]:
         return {"measured": self.measured, "seconds": self.seconds}

@@ -21,10 +21,12 @@ class NotFinite(ArithmeticError):
 
 class Watch:
     """Looks at each loss. The CPU knows it at once, before the step is taken. On a GPU the value
-    is copied while the training goes on, and looked at when it has arrived, a few steps later."""
+    is copied while the training goes on, and looked at when it has arrived, a few steps later.
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    `together`: as many steps later in every process of the training, so that all end at once."""
+
+    def __init__(self, device: torch.device, together: bool = False) -> None:
+        self.device, self.together = device, together
         self.coming: deque[tuple[torch.cuda.Event, Tensor]] = deque()
 
     def __call__(self, epoch: int, loss: Tensor) -> None:
@@ -35,10 +37,13 @@ class Watch:
         event = torch.cuda.Event()
         event.record()
         self.coming.append((event, value))
-        while self.coming and (len(self.coming) > BEHIND or self.coming[0][0].query()):
+        while self.coming and (len(self.coming) > BEHIND or self._arrived()):
             event, value = self.coming.popleft()
             event.synchronize()
             look(epoch, value.item())
+
+    def _arrived(self) -> bool:
+        return not self.together and self.coming[0][0].query()
 
 
 def look(epoch: int, value: float) -> None:

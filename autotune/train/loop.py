@@ -10,7 +10,8 @@ Shapes: N samples of the train split, B of a batch, C classes.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -21,13 +22,15 @@ from torch.optim import Optimizer
 from autotune.train import checkpoint
 from autotune.train.batch import Batch
 from autotune.train.checkpoint import Best, Checkpoint
-from autotune.train.config import Monitor, TrainConfig
+from autotune.train.config import TrainConfig
 from autotune.train.data.base import Split
 from autotune.train.finite import NotFinite
 from autotune.train.metrics import Tally
 from autotune.train.optim.lr_schedules import ObservingFactor
+from autotune.train.parallel.group import joined
 from autotune.train.seeds import seed_of
-from autotune.train.setup import Training, begin, learnt, whole_batches
+from autotune.train.setup import begin, device_of, learnt, whole_batches
+from autotune.train.training import Strategy, Training
 from autotune.trial import Report
 
 __all__ = ["NotFinite", "test", "train", "warm_up"]
@@ -44,42 +47,70 @@ def train(
     Goes on from the newest whole checkpoint in `folder` that is not beyond step `resume`, or
     starts afresh. A checkpoint is there before the report of the last step is yielded.
 
+    Where the config is `parallel`, each of its processes calls this with the same arguments, waits
+    for the others, and leaves them at the end.
+
     Raises NotFinite in the epoch whose loss is not; torch's own out-of-memory errors pass through.
     """
-    if config.parallel.processes > 1:
-        raise NotImplementedError("`parallel` is checked, but not yet trained")
-    training = begin(config, finish)
-    network, learner = training.network, training.learner
+    with joined(config.parallel, device_of(config)) as mesh:
+        yield from together(begin(config, finish, mesh), folder, resume, to_step)
+
+
+def together(
+    training: Training, folder: Path, resume: int, to_step: int | None
+) -> Iterator[Report]:
+    """`train`, in each of its processes. All report the same; who listens to the first one, and
+    stops it, stops them all."""
+    config, strategy, network = training.config, training.strategy, training.network
     best: Best | None = None
     start = 0
-    if found := checkpoint.load(folder, resume):
-        network.model.load_state_dict(found.weights)
-        for name, part in training.learners.items():
-            part.load_state_dict(found.state[name])
+    if found := strategy.agree(checkpoint.load(folder, resume) if strategy.writes else None):
+        strategy.fill(network.model, found.weights)
+        strategy.restore(training, found.state)
         best, start = found.best, found.step
-    checkpoint.clear_after(folder, start)
+    if strategy.writes:
+        checkpoint.clear_after(folder, start)
 
     last = config.steps if to_step is None else to_step
     unsaved = 0.0  # seconds of training since the last checkpoint
     for step in range(start + 1, last + 1):
         began = time.perf_counter()
         metrics = learn(training, step)
-        turn(learner.optimizer, "eval")
+        turn(training.learner.optimizer, "eval")
         metrics |= evaluate(training, training.data.val, "val")
         metrics |= training.meters.costs(time.perf_counter() - began)
+        metrics, seconds = strategy.agree((metrics, time.perf_counter() - began))
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise NotFinite(config.epoch(step), name, value)
 
-        if isinstance(learner.factor, ObservingFactor) and step % config.reports_per_epoch == 0:
-            learner.factor.observe(metrics)
-        best = better(config.monitor, best, step, metrics, network.judged)
-        unsaved += time.perf_counter() - began
+        factor = training.learner.factor
+        if isinstance(factor, ObservingFactor) and step % config.reports_per_epoch == 0:
+            factor.observe(metrics)
+        best = better(training, best, step, metrics)
+        unsaved += seconds
         if unsaved >= CHECKPOINT_EVERY or step == last:
-            state = {name: part.state_dict() for name, part in training.learners.items()}
-            checkpoint.write(folder, Checkpoint(step, network.model.state_dict(), state, best))
+            weights, state = strategy.weights(network.model), strategy.state(training)
+            if strategy.writes:
+                checkpoint.write(folder, Checkpoint(step, weights, state, best))
             unsaved = 0.0
-        yield Report(step, metrics, time.perf_counter() - began)
+        report = Report(step, metrics, time.perf_counter() - began)
+        if step == last:
+            yield report
+        elif not (yield from answered(strategy, report)):
+            return
+
+
+def answered(strategy: Strategy, report: Report) -> Generator[Report, None, bool]:
+    """Yields the report; then whether the first process goes on. If it is stopped here, all are."""
+    goes_on = False
+    try:
+        yield report
+        goes_on = True
+    finally:
+        with nullcontext() if goes_on else suppress(RuntimeError):  # the others may be gone
+            goes_on = strategy.agree(goes_on)
+    return goes_on
 
 
 def finish(config: TrainConfig, folder: Path) -> None:
@@ -90,14 +121,14 @@ def finish(config: TrainConfig, folder: Path) -> None:
 
 def learn(training: Training, step: int) -> dict[str, float]:
     """A pass over the train split, or the step's share of it: each batch moves the weights once."""
-    config, data = training.config, training.data.train
-    network, learner, meters = training.network, training.learner, training.meters
+    config, data, strategy = training.config, training.data.train, training.strategy
+    network, learner = training.network, training.learner
     epoch = config.epoch(step)
     network.model.train()
     turn(learner.optimizer, "train")
     for change in learner.changes:
         change(epoch)
-    torch.manual_seed(seed_of(config.seed, step, "dropout"))
+    torch.manual_seed(seed_of(config.seed, step, strategy.dropout))
     draws = torch.Generator(training.device).manual_seed(seed_of(config.seed, step, "augment"))
     order = permutation(len(data.y), seed_of(config.seed, epoch, "order")).to(data.y.device)  # (N,)
     tally = Tally(training.data, config.metrics)
@@ -109,21 +140,28 @@ def learn(training: Training, step: int) -> dict[str, float]:
             group["lr"] = lr * group.get("scale", 1.0)
         # A batch is one part, unless memory is short.
         for part in rows.split(math.ceil(len(rows) / config.accumulate)):
-            x, y = data.take(part, training.device)
-            batch = Batch(part, x, y, y, epoch)
-            if training.augment is not None:
-                batch = training.augment(batch, draws)
-            output = network.forward(batch.x)  # (B, C)
-            loss = learner.loss(output, batch)
-            meters.watch(epoch, loss)
-            share = loss if len(part) == len(rows) else loss * (len(part) / len(rows))
-            network.precision.backward(share)
-            tally.add(loss, output, y)
+            batch = sampled(training, part, epoch, draws)
+            learnt = strategy.learn(training, batch, len(part), len(part) / len(rows))
+            tally.add(len(part), *learnt)
+        strategy.gather_gradients(training)
         tally.norms.append(network.precision.step(learner.optimizer, network.model))
         learner.optimizer.zero_grad()
         for act in learner.after_step:
             act()
-    return {**tally.metrics(), "lr": lr}
+    return {**tally.metrics(strategy.add), "lr": lr}
+
+
+def sampled(training: Training, part: Tensor, epoch: int, draws: torch.Generator) -> Batch:
+    """This process's samples of a part of a batch, as they are learnt from."""
+    data, cut = training.data.train, training.strategy.cut
+    if training.augment is None:
+        part = cut(part)
+    x, y = data.take(part, training.device)
+    batch = Batch(part, x, y, y, epoch)
+    if training.augment is None:
+        return batch
+    # Of the whole part: one sample's draws depend on its place, and its partners may be anywhere.
+    return training.augment(batch, draws).map(cut)
 
 
 @torch.no_grad()
@@ -132,7 +170,8 @@ def evaluate(training: Training, split: Split, name: str) -> dict[str, float]:
     network, scores = training.network, training.meters.scores
     forward = network.precision.forward(network.judged.eval(), learning=False)
     rows = max(1, EVAL_ELEMENTS // max(1, split.x[0].numel()) // training.config.accumulate)
-    outputs = [forward(x.to(training.device)) for x in split.x.split(rows)]  # (B, C) each
+    judge, device = training.strategy.judge, training.device
+    outputs = [judge(forward, x.to(device)) for x in split.x.split(rows)]  # (B, C) each
     return {f"{name}_{metric}": value for metric, value in scores(outputs, split.y).items()}
 
 
@@ -147,16 +186,16 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
     return evaluate(training, test, "test") | evaluate(training, val, "val")
 
 
-def better(
-    monitor: Monitor, best: Best | None, step: int, metrics: dict[str, float], model: nn.Module
-) -> Best:
+def better(training: Training, best: Best | None, step: int, metrics: dict[str, float]) -> Best:
     """`best`, or this step if it is the one to remember so far; a tie keeps the earlier."""
-    weights = model.state_dict()
+    monitor, judged = training.config.monitor, training.network.judged
     if monitor.at == "last":
-        return Best(step, metrics, weights)  # no copy: written, if ever, before the next step
+        # No copy: written, if ever, before the next step.
+        return Best(step, metrics, training.strategy.weights(judged))
     loss, metric = monitor.goal.loss, monitor.metric
     if best is not None and loss(metrics[metric]) >= loss(best.metrics[metric]):
         return best
+    weights = training.strategy.weights(judged)
     return Best(step, metrics, {name: tensor.clone() for name, tensor in weights.items()})
 
 

@@ -100,27 +100,31 @@ class Tally:
     def __init__(self, data: "Dataset", more: Sequence[str]) -> None:
         self.classes = data.classes
         self.asked = more
+        self.sizes: list[int] = []
         self.losses: list[Tensor] = []
         self.guesses: list[Tensor] = []
         self.truths: list[Tensor] = []
         self.norms: list[Tensor | None] = []
 
-    def add(self, loss: "Tensor", output: "Tensor", y: "Tensor") -> None:
-        """loss: the mean over the batch; output: (B, C); y: (B,)"""
+    def add(self, size: int, loss: "Tensor", output: "Tensor", y: "Tensor") -> None:
+        """loss: the mean over `size` samples; output: (B, C); y: (B,). In several processes B are
+        this one's, and others have the rest."""
+        self.sizes.append(size)
         self.losses.append(loss.detach())
         self.truths.append(y)
         if self.classes:
             self.guesses.append(output.detach().argmax(1))
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self, whole: "Callable[[Tensor], Tensor]") -> dict[str, float]:
+        """whole: from what this process counts to what all of them do"""
         import torch
 
-        sizes = torch.tensor([len(y) for y in self.truths], dtype=torch.float64)
+        sizes = torch.tensor(self.sizes, dtype=torch.float64)
         samples = int(sizes.sum())
         found = {"train_loss": float(torch.stack(self.losses).double().cpu() @ sizes / samples)}
         if self.classes:
             right = (torch.cat(self.guesses) == torch.cat(self.truths)).sum()
-            found["train_accuracy"] = int(right) / samples
+            found["train_accuracy"] = int(whole(right)) / samples
         if "grad_norm" in self.asked:
             norms = torch.stack([norm for norm in self.norms if norm is not None])
             # fp16 leaves out the steps whose gradients overflowed.

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from autotune.train.config import TrainConfig
 __all__ = ["Precision"]
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+Clip = Callable[[Iterable[nn.Parameter], float], Tensor]
 COMPILERS = ("c++", "g++", "clang++")
 
 
@@ -28,6 +29,7 @@ class Precision:
         self.compiled = config.compile
         self.clip_norm = config.clip_norm
         self.measured = config.clip_norm is not None or "grad_norm" in config.metrics
+        self.clip: Clip = nn.utils.clip_grad_norm_
         if config.precision == "fp16" and device.type != "cuda":
             message = "`precision` fp16 needs a GPU: use bf16 or fp32 on the CPU"
             raise InvalidInput([Problem(message, ("precision",))])
@@ -73,7 +75,7 @@ class Precision:
             if self.scaler is not None:
                 self.scaler.unscale_(optimizer)
             longest = math.inf if self.clip_norm is None else self.clip_norm
-            norm = nn.utils.clip_grad_norm_(model.parameters(), longest)
+            norm = self.clip(model.parameters(), longest)
         if self.scaler is None:
             optimizer.step()
         else:

@@ -1,17 +1,14 @@
 """What one training holds before its first step, all of it built from the config."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from autotune.errors import InvalidInput, Problem
 from autotune.train.augment import pipeline
-from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.costs import Costs
 from autotune.train.data.base import Dataset, prepare
@@ -23,18 +20,20 @@ from autotune.train.models.build import build as build_model
 from autotune.train.models.embedding import embedded
 from autotune.train.models.weights import initialize
 from autotune.train.optim.groups import batch_scale, groups
-from autotune.train.optim.lr_schedules import ObservingFactor
+from autotune.train.parallel.alone import Alone
+from autotune.train.parallel.build import strategy_of
+from autotune.train.parallel.config import ParallelConfig
+from autotune.train.parallel.group import Mesh
 from autotune.train.precision import Precision
 from autotune.train.pretrain import Train, nothing_first
 from autotune.train.prune.config import MagnitudePruning
 from autotune.train.prune.magnitude import Magnitude
 from autotune.train.seeds import seed_of
+from autotune.train.training import Batches, Groups, Learner, Meters, Network, Training
 from autotune.train.transfer import start as transfer
 from autotune.train.transfer.strategies import Plan
 
 __all__ = [
-    "Average",
-    "Training",
     "begin",
     "build",
     "device_of",
@@ -46,126 +45,36 @@ __all__ = [
 ]
 
 
-class Average(Protocol):
-    """A running average of the weights, in a model of its own that is judged and kept."""
-
-    model: nn.Module
-
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-    def __call__(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Network:
-    """The model, and how it is called."""
-
-    model: nn.Module
-    forward: Callable[[Tensor], Tensor]
-    """The model, called in its precision."""
-    precision: Precision
-    average: Average | None = None
-
-    @property
-    def judged(self) -> nn.Module:
-        """The model whose weights are evaluated, and kept when they are the best."""
-        return self.average.model if self.average else self.model
-
-
-@dataclass(frozen=True)
-class Learner:
-    """What moves the weights."""
-
-    loss: nn.Module
-    """loss(output, batch) is the mean over the batch; its parameters learn with the model's."""
-    optimizer: Optimizer
-    factor: Callable[[int], float]
-    """optimizer.lr is multiplied by factor(step), steps counted from 0 over all epochs."""
-    changes: tuple[Callable[[int], None], ...] = ()
-    """Each is called with the epoch before each step, and depends on nothing else: a resume in the
-    middle of an epoch repeats it."""
-    after_step: tuple[Callable[[], None], ...] = ()
-
-
-@dataclass(frozen=True)
-class Batches:
-    """How an epoch is divided."""
-
-    size: int
-    """Samples of an optimizer step."""
-    stretches: tuple[range, ...]
-    """Which of an epoch's batches each of its steps takes."""
-
-
-@dataclass(frozen=True)
-class Meters:
-    """What measures the training."""
-
-    watch: Watch
-    """Called with the epoch and the loss of each step; raises NotFinite."""
-    scores: Scores
-    costs: Costs
-    """Called with the seconds of each step; returns the costs that its report carries."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """What one training holds. What is None or empty costs nothing."""
-
-    config: TrainConfig
-    data: Dataset
-    network: Network
-    learner: Learner
-    batches: Batches
-    meters: Meters
-    augment: Callable[[Batch, torch.Generator], Batch] | None = None
-
-    @property
-    def device(self) -> torch.device:
-        return self.network.precision.device
-
-    @property
-    def learners(self) -> dict[str, Any]:
-        """What a checkpoint holds the state of, beside the weights."""
-        network, learner, costs = self.network, self.learner, self.meters.costs
-        parts = {"optimizer": learner.optimizer, "loss": learner.loss, "average": network.average}
-        parts["precision"] = network.precision if network.precision.scaler else None
-        parts["costs"] = costs or None
-        if isinstance(learner.factor, ObservingFactor):
-            parts["factor"] = learner.factor
-        return {name: part for name, part in parts.items() if part is not None}
-
-
-def begin(config: TrainConfig, train: Train = nothing_first) -> Training:
+def begin(config: TrainConfig, train: Train = nothing_first, mesh: Mesh | None = None) -> Training:
     """Everything a training holds before its first step. `train` trains what it builds on, such as
-    a teacher."""
+    a teacher. `mesh`: the processes, if there are several."""
     torch.set_num_threads(config.threads)
     device = torch.device(device_of(config))
     data = prepare(config.data, device.type, config.loss.task)
     batches = Batches(*divided(config, len(data.train.y)))
-    model = build(config, data).to(device)
+    whole = build(config, data).to(device)
     precision = Precision(config, device)
-    forward = precision.forward(model)
+    forward = precision.forward(whole)
     plain = config.loss.build(data, config.label_smoothing).to(device)
-    start = started(config, data, model, plain, train)
+    start = started(config, data, whole, plain, train)
+    strategy = strategy_of(config, mesh, precision)
+    costs = Costs(config.metrics, whole, precision, data.train.x[:1].to(device))
+    if strategy.cuts:
+        costs.measure()  # while it is whole
+    parameters = _groups(config, whole, start, batches)
+    model = strategy.place(whole, data.train.x[:2].to(device))
     ends = [stretch.stop for stretch in batches.stretches]
     average = config.average.build(model, config.epochs, ends, data.train.x)
-    learner = _learner(config, model, average, start, batches)
-    judged = average.model if average else model
-    sample = data.train.x[:1].to(device)
-    return Training(
-        config,
-        data,
-        Network(model, forward, precision, average),
-        learner,
-        batches,
-        Meters(
-            Watch(device),
-            Scores(plain.total, data, config.metrics),
-            Costs(config.metrics, judged, precision, sample),
-        ),
-        pipeline.build(config.augment, data) if config.augment else None,
-    )
+    strategy.share(model)
+    if model is not whole:
+        forward = precision.forward(model)
+    network = Network(model, forward, precision, average)
+    learner = _learner(config, network, start, batches, strategy, parameters)
+    several = mesh is not None and mesh.whole.size > 1
+    scores = Scores(plain.total, data, config.metrics)
+    meters = Meters(Watch(device, together=several), scores, costs)
+    augment = pipeline.build(config.augment, data) if config.augment else None
+    return Training(config, data, network, learner, batches, meters, strategy, augment)
 
 
 def device_of(config: TrainConfig) -> str:
@@ -186,20 +95,28 @@ def started(
     return transfer.start(config, model, loss, device.type, train)
 
 
-def _learner(
-    config: TrainConfig, model: nn.Module, average: Average | None, start: Plan, batches: Batches
-) -> Learner:
+def _groups(config: TrainConfig, model: nn.Module, start: Plan, batches: Batches) -> Groups:
     scale = batch_scale(config.lr_scaling, batches.size)
     decay = start.layer_decay or config.layer_decay
-    parameters = groups(model, config.optimizer, decay, scale, start.loss.parameters())
-    optimizer = config.optimizer.build(parameters)
+    return groups(model, config.optimizer, decay, scale, start.loss.parameters())
+
+
+def _learner(
+    config: TrainConfig,
+    network: Network,
+    start: Plan,
+    batches: Batches,
+    strategy: Alone,
+    whole: Groups,
+) -> Learner:
+    optimizer, average = config.optimizer.build(strategy.own(whole)), network.average
     per_epoch = batches.stretches[-1].stop
     factor = config.lr_schedule.build(config.epochs * per_epoch, per_epoch)
     changes: list[Callable[[int], None]] = [*start.changes]
     after_step: list[Callable[[], None]] = []
     if isinstance(config.prune, MagnitudePruning):
-        models = [model, average.model] if average else [model]
-        pruning = Magnitude(config.prune, models, optimizer, config.epochs)
+        models = [network.model, average.model] if average else [network.model]
+        pruning = Magnitude(config.prune, models, optimizer, config.epochs, strategy.decided)
         changes.append(pruning.begin)
         after_step.append(pruning.hold)
     if average:  # after the pruning, so that what is pruned is 0 in the average
@@ -208,8 +125,10 @@ def _learner(
 
 
 def learnt(config: TrainConfig) -> Training:
-    """A training whose weights exist: distillation, transfer and augmentation are skipped."""
-    return begin(config.model_copy(update={"distill": None, "transfer": None, "augment": None}))
+    """A training whose weights exist, in this process: distillation, transfer and augmentation are
+    skipped."""
+    left: dict[str, Any] = {"distill": None, "transfer": None, "augment": None}
+    return begin(config.model_copy(update={**left, "parallel": ParallelConfig()}))
 
 
 def build(config: TrainConfig, data: Dataset) -> nn.Module:

@@ -24,6 +24,7 @@ from autotune.train.distill.teacher_config import (
 )
 from autotune.train.exported_model import Exported, StudyBest
 from autotune.train.models.build import build as build_model
+from autotune.train.parallel.config import ParallelConfig
 from autotune.train.pretrain import digest, fingerprint, pretrained, pupil
 
 __all__ = ["Teacher", "answers", "find"]
@@ -105,7 +106,7 @@ def _born(config: SelfTeacher, student: TrainConfig) -> TrainConfig:
         older = config.model_copy(update={"generations": config.generations - 1})
         above = student.distill.model_copy(update={"teacher": older})
     values = {"seed": config.seed, "distill": above, "monitor": Monitor(), "reports_per_epoch": 1}
-    return student.model_copy(update=values)
+    return student.model_copy(update={**values, "parallel": ParallelConfig()})
 
 
 def _exported(folder: Path, context: DistillationContext, at: tuple[str, ...]) -> Teacher:

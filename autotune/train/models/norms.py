@@ -4,10 +4,19 @@ from math import gcd
 
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from autotune.train.models.config import Norm
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm2d", "convolution", "norm1d", "norm2d"]
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "LayerNorm2d",
+    "by_history",
+    "convolution",
+    "norm1d",
+    "norm2d",
+]
 
 
 def norm1d(kind: Norm, features: int) -> list[nn.Module]:
@@ -68,6 +77,6 @@ def alone(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> bool:
     return norm.training and x.numel() == norm.num_features
 
 
-def by_history(norm: nn.BatchNorm1d | nn.BatchNorm2d, x: Tensor) -> Tensor:
+def by_history(norm: _BatchNorm, x: Tensor) -> Tensor:
     mean, variance = norm.running_mean, norm.running_var
     return functional.batch_norm(x, mean, variance, norm.weight, norm.bias, eps=norm.eps)

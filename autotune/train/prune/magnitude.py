@@ -4,6 +4,7 @@ The mask of an epoch follows from the weights and the epoch alone, so a resume n
 was pruned is 0, and the smallest.
 """
 
+from collections.abc import Callable
 from math import ceil, floor
 
 import torch
@@ -20,20 +21,28 @@ __all__ = ["Magnitude", "masks", "prunable", "sparsity_at"]
 class Magnitude:
     """begin(epoch) prunes; hold() keeps what is pruned at 0 after an optimizer step.
 
-    `models`: the trained one, and any running average of it.
+    `models`: the trained one, and any running average of it. `decided`: what a mask goes through
+    before it is used, such as to be the same in several processes.
     """
 
     def __init__(
-        self, config: MagnitudePruning, models: list[nn.Module], optimizer: Optimizer, epochs: int
+        self,
+        config: MagnitudePruning,
+        models: list[nn.Module],
+        optimizer: Optimizer,
+        epochs: int,
+        decided: Callable[[Tensor], Tensor] = lambda mask: mask,
     ) -> None:
         self.config, self.optimizer, self.epochs = config, optimizer, epochs
+        self.decided = decided
         self.weights, *self.averages = (prunable(model) for model in models)
         self.kept: list[Tensor] = []  # 1 where a weight stays; empty while nothing is pruned
 
     @torch.no_grad()
     def begin(self, epoch: int) -> None:
         sparsity = sparsity_at(self.config, epoch, self.epochs)
-        self.kept = masks(self.weights, sparsity, self.config.scope) if sparsity else []
+        kept = masks(self.weights, sparsity, self.config.scope) if sparsity else []
+        self.kept = [self.decided(mask.contiguous()) for mask in kept]
         self.hold()
         for average in self.averages if self.kept else ():
             torch._foreach_mul_(average, self.kept)
