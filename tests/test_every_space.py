@@ -19,7 +19,8 @@ NETWORKS = [
 ]
 PLAIN = ["mlp", "cnn"]  # those that `connections` is for
 TABLES = ["table", "imbalance", "regression"]
-COMMON = [name for name in FRAGMENTS if name not in (*NETWORKS, *TABLES, "connections")]
+APART = ["connections", "parallel"]  # of some networks, and of several processes
+COMMON = [name for name in FRAGMENTS if name not in (*NETWORKS, *TABLES, *APART)]
 STUDY = """\
 name: every
 objective: {{metric: val_loss, goal: minimize, at: last}}

@@ -278,6 +278,7 @@ def _around(config: TrainConfig, data: "Dataset", model: "nn.Module") -> Finding
     from autotune.train.distill import teachers
     from autotune.train.distill.context import DistillationContext
     from autotune.train.optim.groups import groups
+    from autotune.train.parallel.stages import check_chain
     from autotune.train.precision import Precision
     from autotune.train.pretrain import nothing_first
 
@@ -285,6 +286,8 @@ def _around(config: TrainConfig, data: "Dataset", model: "nn.Module") -> Finding
     if config.augment is not None:
         yield from misfits(config.augment, data)
     setup.divided(config, len(data.train.y))
+    if config.parallel.strategy == "pipeline" and config.parallel.processes > 1:
+        check_chain(model, config.parallel.workers)
     Precision(config, device)
     plain = config.loss.build(data, config.label_smoothing).to(device)
     teacher, transfer = _teacher(config), config.transfer

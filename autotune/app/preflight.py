@@ -36,7 +36,19 @@ _PATIENCE = 3.0
 """Seconds after which it is said what is waited for."""
 _NETWORKS = {"mlp", "cnn", "resnet", "wide_resnet", "convnext"}
 """Those that take any image."""
-_PARTS = ("data", "model", "activation", "loss", "augment", "distill", "transfer", "precision")
+_PARTS = (
+    "data",
+    "model",
+    "activation",
+    "loss",
+    "augment",
+    "distill",
+    "transfer",
+    "precision",
+    "parallel",
+)
+_WHOLLY = ("data", "model", "parallel")
+"""Those of which every number counts."""
 
 Values = Mapping[str, Scalar]
 Config = TrainConfig | FunctionConfig
@@ -157,7 +169,7 @@ def _candidates(spec: StudySpec) -> Iterator[Candidate]:
             return
         if _needs_a_look(config):
             fields = config.model_dump(mode="json")
-            keys = {_key(part, fields[part]) for part in _PARTS}
+            keys = {_key(part, fields.get(part)) for part in _PARTS}
             if keys - seen:
                 seen |= keys
                 yield Candidate(values, config)
@@ -179,7 +191,7 @@ def _needs_a_look(config: TrainConfig) -> bool:
 
 def _key(part: str, value: Any) -> str:
     """One for all values that are looked at alike."""
-    return json.dumps([part, value if part in ("data", "model") else _kind(value)])
+    return json.dumps([part, value if part in _WHOLLY else _kind(value)])
 
 
 def _kind(value: Any) -> Any:

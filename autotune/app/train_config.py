@@ -2,21 +2,23 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from autotune import spec as specs
 from autotune.engine.interrupt import Interrupts
+from autotune.engine.ranks.group import lead
+from autotune.engine.ranks.spawned import SpawnedRanks
 from autotune.engine.worker.time_limits import Watch
 from autotune.engine.worker.work import work
 from autotune.errors import AutotuneError, MachineFault, UserError, echo, nearest
 from autotune.export.source import FOLDER as CODE
 from autotune.train.absent import absent
-from autotune.train.config import Pace, apply, pace, timeout
+from autotune.train.config import Pace, apply, pace, processes, timeout
 from autotune.train.function import search_first
-from autotune.trial import Assignment, Failure, Fault, Goal, Purpose, Report
+from autotune.trial import Assignment, Failure, Fault, Goal, Purpose, Reply, Report, Share
 
 __all__ = ["train_alone"]
 
@@ -49,8 +51,9 @@ def train_alone(
             folder=os.path.abspath(out or scratch),
             label="alone",
             timeout=timeout(config),
+            share=Share(processes=processes(config)),
         )
-        with closing(work(assignment, Watch(assignment))) as replies:
+        with SpawnedRanks() as ranks, closing(_work(assignment, ranks)) as replies:
             for reply in replies:
                 if interrupts.pending:
                     raise interrupts.pending
@@ -65,6 +68,14 @@ def train_alone(
         yield _score(values, monitor, steps.unit)
     if out and (out / "best.safetensors").exists():
         yield f"weights: {out / 'best.safetensors'}"
+
+
+def _work(assignment: Assignment, ranks: SpawnedRanks) -> Generator[Reply, None, None]:
+    """Done here, or in as many processes as the config asks for."""
+    watch = Watch(assignment)
+    if assignment.share.processes == 1:
+        return work(assignment, watch)
+    return lead(assignment, ranks, watch)
 
 
 def _changed(

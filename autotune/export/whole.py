@@ -14,7 +14,8 @@ from autotune.train.config import TrainConfig
 from autotune.train.data.base import Dataset
 from autotune.train.loop import evaluate
 from autotune.train.metrics import COSTS
-from autotune.train.setup import Training, learnt
+from autotune.train.setup import learnt
+from autotune.train.training import Training
 
 __all__ = ["Restored", "Trained", "copy_whole", "on_cpu"]
 

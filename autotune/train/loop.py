@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from autotune.train import checkpoint
+from autotune.train.augment.draws import Part
 from autotune.train.batch import Batch
 from autotune.train.checkpoint import Best, Checkpoint
 from autotune.train.config import TrainConfig
@@ -153,15 +154,18 @@ def learn(training: Training, step: int) -> dict[str, float]:
 
 def sampled(training: Training, part: Tensor, epoch: int, draws: torch.Generator) -> Batch:
     """This process's samples of a part of a batch, as they are learnt from."""
-    data, cut = training.data.train, training.strategy.cut
-    if training.augment is None:
-        part = cut(part)
-    x, y = data.take(part, training.device)
-    batch = Batch(part, x, y, y, epoch)
-    if training.augment is None:
+    data, cut, augment = training.data.train, training.strategy.cut, training.augment
+    mine = cut(part)
+    # Partners of a mixing may be anywhere in the part.
+    whole = augment is not None and (mine is part or not augment.alone)
+    rows = part if whole else mine
+    x, y = data.take(rows, training.device)
+    batch = Batch(rows, x, y, y, epoch)
+    if augment is None:
         return batch
-    # Of the whole part: one sample's draws depend on its place, and its partners may be anywhere.
-    return training.augment(batch, draws).map(cut)
+    if whole:
+        return augment(batch, draws).map(cut)
+    return augment.on_part(batch, Part(draws, len(part), cut))
 
 
 @torch.no_grad()

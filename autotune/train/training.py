@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from autotune.train.augment.pipeline import Pipeline
 from autotune.train.batch import Batch
 from autotune.train.config import TrainConfig
 from autotune.train.costs import Costs
@@ -165,7 +166,7 @@ class Training:
     batches: Batches
     meters: Meters
     strategy: Strategy
-    augment: Callable[[Batch, torch.Generator], Batch] | None = None
+    augment: Pipeline | None = None
 
     @property
     def device(self) -> torch.device:

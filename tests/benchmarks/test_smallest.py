@@ -33,10 +33,11 @@ QUICK = {
 """Module -> arguments."""
 SLOW = {
     "glue": "run --arms b,c,d,e --repeats 1 --trials 2",
+    "parallel": "--pairs 1 --epochs 1 --samples 300",
     "orchestration": "--repeats 1 --trials 2 --usual-trials 1",
     "quickstart": "--repeats 1 --trials 4",
 }
-"""Those that start Ray."""
+"""Those that start Ray, or processes of their own."""
 TESTED_APART = {"memory", "search.again", "search.beliefs", "search.several", "search.warm", "sync"}
 
 

@@ -53,9 +53,9 @@ def test_it_can_be_searched() -> None:
             "nobody to share with; set `parallel.strategy: ddp`",
         ),
         (
-            {**parallel("ddp", 8), "batch_size": 10, "accumulate": 2},
+            {**parallel("ddp", 8), "batch_size": 5},
             "`parallel.workers` 8 cannot be used: there are more than the 5 samples of "
-            "`batch_size` / `accumulate`; use at most 5",
+            "`batch_size`; use at most 5",
         ),
         (
             {**parallel("tensor", 3), "model": {"name": "vit", "heads": 4}},

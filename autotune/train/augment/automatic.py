@@ -4,11 +4,11 @@ x is (B, C, H, W), normalised, with 1 or 3 channels.
 """
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from autotune.train.augment import config as configs
 from autotune.train.augment.basic import framed
-from autotune.train.augment.draws import beta, dirichlet, uniform, whole
+from autotune.train.augment.draws import Draws, beta, dirichlet, uniform, whole
 from autotune.train.augment.erase import cutout
 from autotune.train.augment.pixels import pixels_of
 from autotune.train.augment.transforms import (
@@ -35,12 +35,12 @@ class Automatic:
         self.frame = config
         self.pixels = pixels_of(data)
 
-    def __call__(self, x: Tensor, generator: Generator) -> Tensor:
+    def __call__(self, x: Tensor, generator: Draws) -> Tensor:
         x = framed(self.frame, x, self.pixels, generator)
         x = self.pixels.leave(self.change(self.pixels.enter(x), generator))
         return cutout(x, self.frame.cutout, generator) if self.frame.cutout else x
 
-    def change(self, p: Tensor, generator: Generator) -> Tensor:
+    def change(self, p: Tensor, generator: Draws) -> Tensor:
         raise NotImplementedError
 
 
@@ -49,7 +49,7 @@ class RandAugment(Automatic):
         super().__init__(config, data)
         self.n, self.level = config.n, config.m / STRENGTHS
 
-    def change(self, p: Tensor, generator: Generator) -> Tensor:
+    def change(self, p: Tensor, generator: Draws) -> Tensor:
         level = torch.full((len(p),), self.level, device=p.device)
         return carried(p, RANDOM, [chosen(RANDOM, level, generator) for _ in range(self.n)])
 
@@ -59,7 +59,7 @@ class TrivialAugment(Automatic):
         super().__init__(config, data)
         self.transforms = wide(max(data.shape[1:]))
 
-    def change(self, p: Tensor, generator: Generator) -> Tensor:
+    def change(self, p: Tensor, generator: Draws) -> Tensor:
         level = whole(len(p), 0, STRENGTHS, generator) / STRENGTHS
         return carried(p, self.transforms, [chosen(self.transforms, level, generator)])
 
@@ -69,7 +69,7 @@ class AugMix(Automatic):
         super().__init__(config, data)
         self.config = config
 
-    def change(self, p: Tensor, generator: Generator) -> Tensor:
+    def change(self, p: Tensor, generator: Draws) -> Tensor:
         config, count = self.config, len(p)
         copies = p.repeat(config.width, 1, 1, 1)  # (width * B, C, H, W)
         chains = carried(copies, MOVES, self.choices(len(copies), generator))
@@ -78,7 +78,7 @@ class AugMix(Automatic):
         share = beta(count, config.alpha, generator)[:, None, None, None]
         return torch.lerp(p, mean, share)
 
-    def choices(self, chains: int, generator: Generator) -> list[Choice]:
+    def choices(self, chains: int, generator: Draws) -> list[Choice]:
         """Every chain's transforms, one after the other; a chain that has ended stays as it is."""
         config = self.config
         depth = whole(chains, config.depth or 1, config.depth or 3, generator)

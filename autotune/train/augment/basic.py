@@ -2,12 +2,12 @@
 
 from math import ceil, log, pi, tan
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from autotune.train.augment import colour, geometry
 from autotune.train.augment.config import Basic as BasicConfig
 from autotune.train.augment.config import PolicyBase
-from autotune.train.augment.draws import chance, signed, uniform, whole
+from autotune.train.augment.draws import Draws, chance, signed, uniform, whole
 from autotune.train.augment.erase import cutout, erase
 from autotune.train.augment.pixels import Pixels, pixels_of
 from autotune.train.data.base import Dataset
@@ -36,7 +36,7 @@ class Basic:
             (*(getattr(config, name) for name in JITTER), config.hue, config.grayscale)
         )
 
-    def __call__(self, x: Tensor, generator: Generator) -> Tensor:
+    def __call__(self, x: Tensor, generator: Draws) -> Tensor:
         config = self.config
         if self.bends:
             matrix = placed(config, x, generator)
@@ -54,14 +54,14 @@ class Basic:
         return cutout(x, config.cutout, generator) if config.cutout else x
 
 
-def framed(config: PolicyBase, x: Tensor, pixels: Pixels, generator: Generator) -> Tensor:
+def framed(config: PolicyBase, x: Tensor, pixels: Pixels, generator: Draws) -> Tensor:
     """The flips and the crops that every policy begins with."""
     if not (config.flip or config.flip_vertical or config.crop_pad):
         return x
     return geometry.warp(x, placed(config, x, generator), pixels.black, whole=True)
 
 
-def placed(config: PolicyBase, x: Tensor, generator: Generator) -> Tensor:
+def placed(config: PolicyBase, x: Tensor, generator: Draws) -> Tensor:
     """The map of `framed`."""
     count, (height, width) = len(x), x.shape[2:]
     matrix = geometry.identity(count, generator.device)
@@ -76,7 +76,7 @@ def placed(config: PolicyBase, x: Tensor, generator: Generator) -> Tensor:
     return matrix
 
 
-def moved(config: BasicConfig, x: Tensor, generator: Generator) -> Tensor:
+def moved(config: BasicConfig, x: Tensor, generator: Draws) -> Tensor:
     """The map of translate, rotate, scale, shear and resized_crop."""
     count, (height, width) = len(x), x.shape[2:]
     matrix = geometry.identity(count, generator.device)
@@ -99,7 +99,7 @@ def moved(config: BasicConfig, x: Tensor, generator: Generator) -> Tensor:
     return matrix
 
 
-def cropped(smallest: float, x: Tensor, generator: Generator) -> Tensor:
+def cropped(smallest: float, x: Tensor, generator: Draws) -> Tensor:
     """A part of `smallest` to all of the area, wholly inside the image, becomes the whole."""
     count, (height, width) = len(x), x.shape[2:]
     area = uniform(count, smallest, 1, generator)
@@ -110,7 +110,7 @@ def cropped(smallest: float, x: Tensor, generator: Generator) -> Tensor:
     return geometry.crop(wide, tall, right, down)
 
 
-def jittered(config: BasicConfig, p: Tensor, generator: Generator) -> Tensor:
+def jittered(config: BasicConfig, p: Tensor, generator: Draws) -> Tensor:
     """Pixels in other colours."""
     count = len(p)
     for name, change in JITTER.items():

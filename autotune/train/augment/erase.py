@@ -3,9 +3,9 @@
 from math import log
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from autotune.train.augment.draws import chance, uniform, whole
+from autotune.train.augment.draws import Draws, chance, uniform, whole
 
 __all__ = ["cutout", "erase", "inside", "rectangles"]
 
@@ -13,7 +13,7 @@ SMALLEST = 0.02  # share of the image, and sides as 0.3:1 to 1:0.3 (Zhong et al.
 ASPECT = 0.3
 
 
-def erase(x: Tensor, probability: float, area: float, generator: Generator) -> Tensor:
+def erase(x: Tensor, probability: float, area: float, generator: Draws) -> Tensor:
     """Random erasing (Zhong et al. 2020): a rectangle becomes 0, which is the mean pixel."""
     count, (height, width) = len(x), x.shape[2:]
     share = uniform(count, min(SMALLEST, area), area, generator)
@@ -27,7 +27,7 @@ def erase(x: Tensor, probability: float, area: float, generator: Generator) -> T
     return x.masked_fill(inside(box, height, width) & hit[:, None, None, None], 0)
 
 
-def cutout(x: Tensor, side: float, generator: Generator) -> Tensor:
+def cutout(x: Tensor, side: float, generator: Draws) -> Tensor:
     """A square of `side`, a share of the image's, becomes 0 (DeVries & Taylor 2017).
 
     Its centre is any pixel, so that a part of it may lie outside.
@@ -40,7 +40,7 @@ def cutout(x: Tensor, side: float, generator: Generator) -> Tensor:
     return x.masked_fill(inside(box, height, width), 0)
 
 
-def rectangles(share: Tensor, height: int, width: int, generator: Generator) -> Tensor:
+def rectangles(share: Tensor, height: int, width: int, generator: Draws) -> Tensor:
     """(B, 4): top, bottom, left, right of rectangles shaped as the image, about any pixel as their
     centre; (B,) `share` is their area, what lies outside included (Yun et al. 2019)."""
     count, side = len(share), share.sqrt()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot
@@ -19,6 +19,7 @@ from autotune.train.augment.config import (
     PolicyBase,
     PolicyConfig,
 )
+from autotune.train.augment.draws import Part
 from autotune.train.augment.mix import Mix
 from autotune.train.augment.synthetic import pool as pools
 from autotune.train.augment.synthetic.pool import Pool
@@ -28,7 +29,8 @@ from autotune.train.data.base import Dataset
 
 __all__ = ["Pipeline", "build", "build_mix", "build_policy"]
 
-Change = Callable[[Tensor, Generator], Tensor]
+Change = Callable[[Tensor, Any], Tensor]
+"""change(x, generator); all but Table's take a part of a batch with a Part of the draws."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,17 @@ class Pipeline:
     mix: Mix | None
     classes: int
     """0 in a regression."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether a sample is changed without a look at the others: then a part of a batch can be
+        changed as it would be within the whole, by `draws.Part`."""
+        return self.pool is None and self.mix is None and not isinstance(self.change, Table)
+
+    def on_part(self, batch: Batch, part: Part) -> Batch:
+        """`batch` is a part; only where it is `alone`."""
+        assert self.change is not None
+        return batch._replace(x=self.change(batch.x, part))
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         x, target = batch.x, batch.target

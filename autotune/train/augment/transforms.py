@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from autotune.train.augment import colour, geometry
-from autotune.train.augment.draws import chance
+from autotune.train.augment.draws import Draws, chance, whole
 
 __all__ = ["COLOURS", "MIXED", "RANDOM", "Choice", "Transform", "carried", "chosen", "wide"]
 
@@ -83,10 +83,10 @@ class Choice:
     """(B,)"""
 
 
-def chosen(transforms: Sequence[Transform], level: Tensor, generator: Generator) -> Choice:
+def chosen(transforms: Sequence[Transform], level: Tensor, generator: Draws) -> Choice:
     """A move for each image, all equally likely, of strength `level` (B,), from 0 to 1."""
     count, device = len(level), generator.device
-    which = torch.randint(len(transforms), (count,), generator=generator, device=device)
+    which = whole(count, 0, len(transforms) - 1, generator)
     weakest, strongest, signed = torch.tensor(
         [[move.weakest, move.strongest, move.signed] for move in transforms], device=device
     )[which].unbind(1)

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from autotune.train.batch import Batch
 from autotune.train.parallel.alone import Alone
-from autotune.train.parallel.group import Mesh
+from autotune.train.parallel.group import Mesh, Team
 from autotune.train.parallel.modules import share_modules
 from autotune.train.parallel.share import Share
 from autotune.train.training import Forward, Learnt, Training
 
-__all__ = ["DataParallel"]
+__all__ = ["DataParallel", "add_gradients"]
 
 T = TypeVar("T")
 
@@ -35,6 +35,8 @@ class DataParallel(Alone):
         self.shares = Share(mesh.data)
         self.writes = mesh.whole.place == 0
         self.foreign = network in FOREIGN
+        self.times = 1.0
+        """What a loss is multiplied by where gradients are no sum over the processes."""
         # What draws for itself must not draw the same for other samples.
         apart = self.foreign and mesh.data.size > 1
         self.dropout = f"dropout {mesh.data.place}" if apart else "dropout"
@@ -62,13 +64,13 @@ class DataParallel(Alone):
             added = training.learner.loss(output, batch) * (mine / part)
             loss = self.team.add(added.detach().clone())
             training.meters.watch(batch.epoch, loss)
-            precision.backward(added if weight == 1 else added * weight)
+            precision.backward(added * (weight * self.times))
         return Learnt(loss, output[:mine], batch.y[:mine])
 
     def gather_gradients(self, training: Training) -> None:
         network, loss = training.network.model, training.learner.loss
         moving = [p for p in chain(network.parameters(), loss.parameters()) if p.requires_grad]
-        add_gradients(self, moving)
+        add_gradients(self.team, moving)
 
     def judge(self, forward: Forward, x: Tensor) -> Tensor:
         sizes = self.shares.sizes(len(x))
@@ -78,20 +80,24 @@ class DataParallel(Alone):
     def add(self, count: Tensor) -> Tensor:
         return self.team.add(count)
 
+    def kept(self, whole: dict[str, T]) -> dict[str, T]:
+        """What was gathered, in the process that writes it; the others need not keep it."""
+        return whole if self.writes else {}
+
     def agree(self, value: T) -> T:
         return self.mesh.whole.agree(value)
 
 
-def add_gradients(strategy: DataParallel, parameters: Iterable[nn.Parameter]) -> None:
+def add_gradients(team: Team, parameters: Iterable[nn.Parameter]) -> None:
     """The sum over the processes becomes the gradient in each of them.
 
     A parameter that no process has used keeps none, so that it does not move.
     """
-    for bucket in buckets(list(parameters)):
+    for bucket in buckets(list(parameters)) if team.size > 1 else ():
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
         mine = [p.grad is not None for p in bucket]
         used = grads[0].new_tensor(mine)
-        flat = strategy.team.add(torch.cat([used, *(grad.flatten() for grad in grads)]))
+        flat = team.add(torch.cat([used, *(grad.flatten() for grad in grads)]))
         sums = flat[len(bucket) :].split([grad.numel() for grad in grads])
         # Where all are there, a GPU need not be waited for.
         there = mine if all(mine) else (flat[: len(bucket)] > 0).tolist()

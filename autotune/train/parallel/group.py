@@ -57,8 +57,10 @@ class Team:
         if len(set(sizes)) == 1:
             dist.all_gather(parts, mine, group=self.group)
         else:
-            for place, part in enumerate(parts):  # gloo gathers parts of one size only
-                self.copied(part.copy_(mine) if place == self.place else part, place)
+            for place, size in enumerate(sizes):  # gloo gathers parts of one size only
+                if size:
+                    part = parts[place]
+                    self.copied(part.copy_(mine) if place == self.place else part, place)
         return torch.cat(parts, dim)
 
     def copied(self, tensor: Tensor, source: int = 0) -> Tensor:
@@ -76,13 +78,14 @@ class Team:
         agreed: T = box[0]
         return agreed
 
-    def told(self, value: T) -> list[T]:
-        """The values of all processes, in the order of their places."""
+    def sent(self, value: T) -> list[T]:
+        """The values of all processes, in the order of their places: in the first one. The others
+        get nothing."""
         if self.size == 1:
             return [value]
-        box: list[Any] = [None] * self.size
-        dist.all_gather_object(box, value, group=self.group)
-        return box
+        box: list[Any] | None = [None] * self.size if self.place == 0 else None
+        dist.gather_object(value, box, self.ranks[0], group=self.group)
+        return box or []
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,13 @@ class SharedDropout(nn.Dropout):
     """The mask of one process, cut."""
 
     share: Share
+    wide: Team | None = None
+    """Those among whom the features are divided."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and self.p and self.share.whole):
             return super().forward(x)
-        return x * self.share.kept(x, self.p)
+        return x * self.share.kept(x, self.p, self.wide)
 
 
 class SharedDepth(nn.Module):

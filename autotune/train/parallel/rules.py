@@ -5,7 +5,6 @@ The rules are one list, which `check` asks and the table of docs/parallel.md is 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 __all__ = ["Refusal", "pieces", "refusals"]
@@ -181,17 +180,15 @@ def _counts(config: Any) -> Iterator[Refusal]:
     """More processes than there is work for, or than it can be divided among."""
     parallel, model = config.parallel, config.model
     workers, at = parallel.workers, ("parallel", "workers")
-    part = ceil(config.batch_size / config.accumulate)
-    if parallel.shares > part and not config.optimizer.full_batch:
+    size = config.batch_size
+    if parallel.shares > size and not config.optimizer.full_batch:
         key = "data" if parallel.strategy == "tensor" else "workers"
-        what = f"`parallel.{key}` {parallel.shares}"
-        size = "`batch_size`" + (" / `accumulate`" if config.accumulate > 1 else "")
-        why = f"there are more than the {part} samples of {size}; use at most {part}"
-        yield Refusal(what, why, ("parallel", key))
+        why = f"there are more than the {size} samples of `batch_size`; use at most {size}"
+        yield Refusal(f"`parallel.{key}` {parallel.shares}", why, ("parallel", key))
     if parallel.strategy == "tensor":
         key = "heads" if model.name == "vit" else "width"
-        if (size := getattr(model, key)) % workers:
-            why = f"`model.{key}` {size} must be a multiple of it; use a divisor of {size}"
+        if (whole := getattr(model, key)) % workers:
+            why = f"`model.{key}` {whole} must be a multiple of it; use a divisor of {whole}"
             yield Refusal(f"`parallel.workers` {workers}", why, at)
     most = pieces(model)
     if parallel.strategy == "pipeline" and most is not None and workers > most:

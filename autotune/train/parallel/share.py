@@ -51,17 +51,20 @@ class Share:
     def mine(self, whole: int) -> int:
         return self.sizes(whole)[self.team.place]
 
-    def kept(self, like: Tensor, p: float) -> Tensor:
+    def kept(self, like: Tensor, p: float, wide: Team | None = None) -> Tensor:
         """0 with probability p, else 1 / (1 - p): (B, ...) of the (N, ...) that one process draws,
-        by torch's own generator."""
+        by torch's own generator. `wide`: those among whom the last dimension is divided."""
+        parts = wide.size if wide else 1
         # torch fills a mask in the order in which the sample lies in memory.
         order = sorted(range(1, like.ndim), key=lambda dim: -like.stride()[dim])
-        size = [self.whole, *(like.shape[dim] for dim in order)]
+        whole = [*like.shape[:-1], like.shape[-1] * parts]
+        size = [self.whole, *(whole[dim] for dim in order)]
         drawn = torch.empty(size, dtype=like.dtype, device=like.device).bernoulli_(1 - p)
         if p < 1:
             drawn.div_(1 - p)
         back = sorted(range(1, like.ndim), key=lambda dim: order[dim - 1])
-        return self.cut(drawn.permute(0, *back))
+        mine = self.cut(drawn.permute(0, *back))
+        return mine.chunk(parts, -1)[wide.place] if wide else mine
 
     def _bounds(self, whole: int, place: int) -> tuple[int, int]:
         size = self.team.size
