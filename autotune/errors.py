@@ -42,6 +42,9 @@ __all__ = [
 
 
 class AutotuneError(Exception):
+    """What is wrong, in lines that a person can act on. UserError is the caller's to mend,
+    MachineFault the machine's; the rest autotune could not do."""
+
     exit_code = 1
 
 

@@ -8,6 +8,15 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(scope="session")
+def one_ray() -> Iterator[None]:
+    """One Ray for all tests: starting it takes several seconds."""
+    from autotune.engine.ray.cluster import connection
+
+    with connection():
+        yield
+
+
 @pytest.fixture
 def disk() -> Iterator[Path]:
     """A disk of 600 kB of our own, outside pytest's folder, which others clean up."""

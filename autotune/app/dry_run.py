@@ -8,6 +8,8 @@ change the working directory, exit, or hold a GPU.
 import inspect
 import json
 import os
+import re
+import shutil
 import signal
 import sys
 import threading
@@ -17,10 +19,12 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from autotune.engine.worker.function import takes_trial
 from autotune.engine.worker.work import failure_of
-from autotune.errors import InvalidInput, Problem
+from autotune.errors import InvalidInput, Problem, meant
 from autotune.faults import machine_fault
-from autotune.train.config import FunctionConfig, TrainConfig
+from autotune.train.command import split
+from autotune.train.config import AnyConfig, CommandConfig, FunctionConfig, TrainConfig, kind_of
 from autotune.train.data.config import CustomData, DataConfig
 from autotune.train.distill.teacher_config import (
     SelfTeacher,
@@ -85,10 +89,13 @@ class DryRun:
         self._offline = offline
         self._data: dict[tuple[str, str, str], Dataset | None] = {}
 
-    def __call__(self, config: TrainConfig | FunctionConfig) -> Finding:
+    def __call__(self, config: AnyConfig) -> Finding:
         """What a trial of `config` would do first, and whatever is wrong with it."""
         if isinstance(config, FunctionConfig):
             yield from _callable(config.function, ("function",), ({}, None))
+            return
+        if isinstance(config, CommandConfig):
+            yield from _program(config.command)
             return
         yield from self._recipes(config)
         data, model = config.data, config.model
@@ -182,7 +189,8 @@ def _callable(
     except (TypeError, ValueError):  # a function of C tells nothing of itself
         return True
     try:
-        signature.bind(*given, **(args or {}))
+        if at != ("function",) or takes_trial(function):
+            signature.bind(*given, **(args or {}))
     except TypeError as error:
         rule = _LAWS[str(at[-1])]
         yield _problem(at, f"{reference} must take {rule}, but is {_shown(function)}: {error}")
@@ -190,8 +198,21 @@ def _callable(
     return True
 
 
+def _program(command: str) -> Finding:
+    """Whether the program is there, and the Python script that it is to run."""
+    program, *arguments = split(command)
+    if not shutil.which(program):
+        yield _problem(("command",), f"there is no program {program!r} here, or on the PATH")
+    elif re.match(r"python[\d.]*$", os.path.basename(program)) and arguments:
+        script = arguments[0]
+        if script.endswith(".py") and "{" not in script and not os.path.isfile(script):
+            near = [path for path in os.listdir() if path.endswith(".py")]
+            said = f"there is no file {script!r} in {os.getcwd()}{meant(script, sorted(near))}"
+            yield _problem(("command",), said)
+
+
 _LAWS = {
-    "function": "(config, trial)",
+    "function": "(config, trial), or (config) where it returns its metrics",
     "load": "`data.args` by name",
     "build": "(shape, outputs) and `model.args` by name",
 }
@@ -382,7 +403,7 @@ def main() -> None:
     for index, fields in enumerate(asked["configs"]):
         if first_done and time.monotonic() > first_done + ENOUGH:
             break
-        kind = FunctionConfig if "function" in fields else TrainConfig
+        kind = kind_of(fields)
         for found in run(kind.model_validate_json(json.dumps(fields))):
             line = {"config": index, "kind": type(found).__name__, **asdict(found)}
             print(json.dumps(line), file=answers, flush=True)

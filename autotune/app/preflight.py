@@ -18,13 +18,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from autotune.app.dry_run import DryRun
 from autotune.engine.base import EngineName
 from autotune.engine.gpus import gpus
 from autotune.errors import InvalidInput, Problem
 from autotune.spec import StudySpec, shares
 from autotune.spec.check import configs, into_study
 from autotune.spec.load import in_order
-from autotune.train.config import FunctionConfig, TrainConfig
+from autotune.train.config import AnyConfig, CommandConfig, FunctionConfig, TrainConfig, is_own
+from autotune.train.function import passed
 from autotune.trial import Scalar
 
 __all__ = ["preflight"]
@@ -51,7 +53,6 @@ _WHOLLY = ("data", "model", "parallel")
 """Those of which every number counts."""
 
 Values = Mapping[str, Scalar]
-Config = TrainConfig | FunctionConfig
 Keys = tuple[str | int, ...]
 
 
@@ -61,7 +62,7 @@ class Candidate:
 
     values: Values
     """Of the searched parameters."""
-    config: Config
+    config: AnyConfig
 
 
 def preflight(
@@ -83,7 +84,9 @@ def preflight(
     if not address and not _is_initialised(engine):
         for problem in _machine(spec, engine):
             here.add(problem)
-    if candidates := list(_candidates(spec)):
+    if passed(spec.trial.get("function")):
+        _signature(spec, here)
+    elif candidates := list(_candidates(spec)):
         _look(candidates, here, offline or bool(address), waiting)
     problems = in_order(here.problems)
     if address:
@@ -146,7 +149,7 @@ def _processes(spec: StudySpec, cpus: float, gpus: int) -> Iterator[Problem]:
     share = max(shares(spec), key=lambda share: share.processes)
     by_cpus, by_gpus = share.fit(cpus, gpus)
     if share.processes > min(by_cpus, by_gpus):
-        own = "function" in spec.trial
+        own = is_own(spec.trial)
         key = "worker.processes" if own else "trial.parallel"
         has, each = f"{cpus:g} CPUs", f"{share.cpus:g} CPU"
         if by_gpus < by_cpus:
@@ -164,7 +167,7 @@ def _candidates(spec: StudySpec) -> Iterator[Candidate]:
     in the network, or in the kind of another part. The first one comes first."""
     seen: set[str] = set()
     for values, config in configs(spec):
-        if isinstance(config, FunctionConfig):
+        if isinstance(config, FunctionConfig | CommandConfig):
             yield Candidate(values, config)
             return
         if _needs_a_look(config):
@@ -199,6 +202,15 @@ def _kind(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _kind(below) for key, below in value.items()}
     return None if isinstance(value, int | float) else value
+
+
+def _signature(spec: StudySpec, report: _Report) -> None:
+    """Of a function that Python passed on: no other process could import it."""
+    for _, config in configs(spec):
+        for found in DryRun(offline=True)(config):
+            if isinstance(found, Problem):
+                report.add(into_study(spec.space, found))
+        return
 
 
 def _look(

@@ -42,6 +42,7 @@ from autotune.tracking.memory import MemoryTracker
 from autotune.tracking.mlflow import MlflowTracker
 
 __all__ = [
+    "LateTracker",
     "Untracked",
     "artifacts",
     "drive",
@@ -82,7 +83,7 @@ def drive(
     ended the study.
     """
     runs = runs.absolute()  # a user's code may change the working directory
-    tracker = _LateTracker(spec, runs)
+    tracker = LateTracker(spec, runs)
     told = [_Once(listener) for listener in (tracker.record, *listeners)]
 
     def tell(event: Event) -> None:
@@ -152,7 +153,7 @@ def _stand_by(spec: StudySpec, runs: Path) -> None:
                 raise
 
 
-class _LateTracker:
+class LateTracker:
     """The study's tracker, begun with the first event: whoever waits for a turn begins none."""
 
     def __init__(self, spec: StudySpec, runs: Path) -> None:
@@ -204,7 +205,7 @@ def _journaled(name: str, runs: Path) -> Iterator[Event]:
     yield from events.replayed(told)
 
 
-def _notes(tracker: Tracker | _LateTracker, unwritten: str, spec: StudySpec) -> list[str]:
+def _notes(tracker: Tracker | LateTracker, unwritten: str, spec: StudySpec) -> list[str]:
     return [note for note in (*tracker.notes, unwritten, specs.exposed(spec)) if note]
 
 

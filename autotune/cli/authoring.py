@@ -1,17 +1,31 @@
 """Commands about study files: init, check, schema."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autotune.cli.options import RUNS, Elsewhere, Runs, Sets, StudyFile, waiting
+from autotune.cli.options import (
+    RUNS,
+    Elsewhere,
+    Json,
+    Runs,
+    Sets,
+    StudyFile,
+    print_json,
+    waiting,
+)
+from autotune.errors import AutotuneError
+
+if TYPE_CHECKING:
+    from autotune.spec import StudySpec
 
 __all__ = ["check", "init", "schema"]
 
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made if it is not there.")],
+    json: Json = False,
 ) -> None:
     """Copy the quickstart study and its search spaces to edit.
 
@@ -20,11 +34,18 @@ def init(
     from autotune.export.starter import copy_starter
 
     study = copy_starter(folder)
+    if json:
+        print_json({"study": str(study)})
+        return
     typer.echo(f"made {study}: edit it, then: autotune run {study}")
 
 
 def check(
-    study: StudyFile, set_: Sets = None, runs: Runs = RUNS, address: Elsewhere = None
+    study: StudyFile,
+    set_: Sets = None,
+    runs: Runs = RUNS,
+    address: Elsewhere = None,
+    json: Json = False,
 ) -> None:
     """Find every mistake in a study file before anything runs.
 
@@ -33,9 +54,33 @@ def check(
 
     Example: autotune check studies/quickstart.yaml
     """
+    from autotune.report.tables import headline
+    from autotune.report.views import problems
+
+    try:
+        spec, notes = _checked(study, set_, runs, address)
+    except AutotuneError as error:
+        if not json:
+            raise
+        print_json({"ok": False, "message": str(error), "problems": problems(error)})
+        raise typer.Exit(error.exit_code) from None
+    count = spec.space.count()
+    size = f"; {count:,} combinations" if count is not None else ""
+    if json:
+        said = {"ok": True, "study": spec.name, "headline": headline(spec)}
+        print_json({**said, "combinations": count, "notes": notes})
+        return
+    typer.echo(f"OK: {headline(spec)}{size}")
+    for note in notes:
+        typer.echo(f"note: {note}")
+
+
+def _checked(
+    study: str, set_: list[str] | None, runs: Path, address: str | None
+) -> tuple["StudySpec", list[str]]:
+    """The study, and notes."""
     from autotune import spec as specs
     from autotune.app.preflight import preflight
-    from autotune.report.tables import headline
     from autotune.study import budget
     from autotune.study.warm_start import collect
 
@@ -44,11 +89,7 @@ def check(
     notes += preflight(spec, address=address, offline=True, waiting=waiting, details=True)
     notes += filter(None, [budget.share_of(spec)])
     notes += map(str, collect.gather(spec, collect.under(runs)))
-    count = spec.space.count()
-    size = f"; {count:,} combinations" if count is not None else ""
-    typer.echo(f"OK: {headline(spec)}{size}")
-    for note in notes:
-        typer.echo(f"note: {note}")
+    return spec, notes
 
 
 def schema() -> None:

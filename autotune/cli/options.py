@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,11 +14,13 @@ __all__ = [
     "Elsewhere",
     "Engine",
     "Json",
+    "JsonLines",
     "Name",
     "Runs",
     "Sets",
     "Standby",
     "StudyFile",
+    "print_json",
     "waiting",
 ]
 
@@ -26,6 +28,7 @@ Runs = Annotated[
     Path, typer.Option("--runs", envvar="AUTOTUNE_RUNS", help="The folder that holds all studies.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="One JSON document a line, as it comes.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
@@ -58,3 +61,9 @@ def waiting(doing: str) -> None:
     """Says to a person at a terminal what takes a while."""
     if sys.stderr.isatty():
         typer.echo(f"{doing} ...", err=True)
+
+
+def print_json(value: Any) -> None:
+    from autotune.report.views import to_json
+
+    typer.echo(to_json(value))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from autotune.cli.options import RUNS, Name, Runs
+from autotune.cli.options import RUNS, Json, Name, Runs, print_json
 
 __all__ = ["export", "train"]
 
@@ -20,6 +20,7 @@ def export(
     runs: Runs = RUNS,
     trial: Trial = None,
     force: Annotated[bool, typer.Option("--force", help="Replace whatever DIR holds.")] = False,
+    json: Json = False,
 ) -> None:
     """Write the winner as a folder that trains and predicts anywhere.
 
@@ -40,13 +41,17 @@ def export(
 
     history = histories.load(name, runs)
     done = write(history, out, force, trial)
-    for path in done.files:
-        typer.echo(str(path))
     notes = list(done.notes)
     if trial is None:
         notes += tell_figures(history, runs, done.figures)
     if (word := state(history)) != "finished":
         notes.append(f"the study is {word}; this is the best so far")
+    if json:
+        files, figures = map(str, done.files), map(str, done.figures)
+        print_json({"files": list(files), "figures": list(figures), "notes": notes})
+        return
+    for path in done.files:
+        typer.echo(str(path))
     for note in notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"rerun it: autotune train {out / 'best.yaml'}")

@@ -1,5 +1,7 @@
 """Commands that run studies: run, resume."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ from autotune.cli.options import (
     RUNS,
     Address,
     Engine,
+    JsonLines,
     Name,
     Runs,
     Sets,
@@ -17,7 +20,7 @@ from autotune.cli.options import (
     waiting,
 )
 from autotune.engine.interrupt import exit_code
-from autotune.errors import Hanging, InvalidInput, MachineFault
+from autotune.errors import AutotuneError, Hanging, InvalidInput, MachineFault
 
 if TYPE_CHECKING:
     from autotune.spec import StudySpec
@@ -32,6 +35,7 @@ def run(
     engine: Engine = "ray",
     address: Address = None,
     standby: Standby = False,
+    json: JsonLines = False,
 ) -> None:
     """Run a study to its end, or go on where it stopped.
 
@@ -42,9 +46,10 @@ def run(
     """
     from autotune import spec as specs
 
-    spec = specs.load(specs.find(study), set_ or ())
-    specs.check(spec, runs)
-    _drive(spec, runs, engine, address, standby)
+    with _said_as_json(json):
+        spec = specs.load(specs.find(study), set_ or ())
+        specs.check(spec, runs)
+        (_stream if json else _drive)(spec, runs, engine, address, standby)
 
 
 def resume(
@@ -53,6 +58,7 @@ def resume(
     engine: Engine = "ray",
     address: Address = None,
     standby: Standby = False,
+    json: JsonLines = False,
 ) -> None:
     """Go on with a study that was interrupted.
 
@@ -61,8 +67,45 @@ def resume(
     from autotune import spec as specs
     from autotune.study import history
 
-    folder = history.find(name, runs)
-    _drive(specs.load(folder / "study.yaml"), runs, engine, address, standby)
+    with _said_as_json(json):
+        folder = history.find(name, runs)
+        spec = specs.load(folder / "study.yaml")
+        (_stream if json else _drive)(spec, runs, engine, address, standby)
+
+
+@contextmanager
+def _said_as_json(json: bool) -> Iterator[None]:
+    """The last line of a stream says what went wrong, too."""
+    try:
+        yield
+    except AutotuneError as error:
+        if json:
+            from autotune.report.stream import Stream
+            from autotune.report.views import problems
+
+            said = {"event": "error", "message": str(error), "exit_code": error.exit_code}
+            Stream().write({**said, "problems": problems(error)})
+        raise
+
+
+def _stream(
+    spec: "StudySpec", runs: Path, engine: Engine, address: str | None, standby: bool
+) -> None:
+    from autotune.app.runner import drive
+    from autotune.report import views
+    from autotune.report.stream import Stream
+
+    stream = Stream()
+    for note in _preflight(spec, runs, engine, address):
+        stream.write({"event": "note", "text": note})
+    try:
+        history, notes = drive(spec, runs, [stream.record], engine, address, standby)
+    except KeyboardInterrupt as stop:
+        stream.write({"event": "interrupted", "exit_code": exit_code(stop)})
+        raise typer.Exit(exit_code(stop)) from None
+    for note in notes:
+        stream.write({"event": "note", "text": note})
+    stream.write({"event": "finished", "best": views.best(history)})
 
 
 def _drive(

@@ -1,10 +1,11 @@
 """Commands that mend, resend and remove studies: sync, repair, delete."""
 
+from json import dumps
 from typing import Annotated
 
 import typer
 
-from autotune.cli.options import RUNS, Name, Runs
+from autotune.cli.options import RUNS, Json, JsonLines, Name, Runs, print_json
 from autotune.errors import AutotuneError, StudyBusy, UserError
 
 __all__ = ["delete", "repair", "sync"]
@@ -14,6 +15,7 @@ def sync(
     name: Annotated[str | None, typer.Argument(metavar="STUDY", help="The study's name.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every study under the runs folder.")] = False,
     runs: Runs = RUNS,
+    json: JsonLines = False,
 ) -> None:
     """Write a study's whole journal to MLflow again; nothing doubles.
 
@@ -37,15 +39,21 @@ def sync(
                 raise
             notes = [str(error)]
             code = code if isinstance(error, StudyBusy | Untracked) else 1
+            done = False
         else:
+            done = True
             page = f"autotune ui {study}{history.option(runs)}"
+        if json:
+            typer.echo(dumps({"study": study, "written": done, "notes": notes}))
+            continue
+        if done:
             typer.echo(f"study {study} is in MLflow: {page}")
         for note in notes:
             typer.echo(f"note: {note}", err=True)
     raise typer.Exit(code)
 
 
-def repair(name: Name, runs: Runs = RUNS) -> None:
+def repair(name: Name, runs: Runs = RUNS, json: Json = False) -> None:
     """Mend a study whose journal is damaged.
 
     The damaged file is set aside; what is whole of it stays in the journal. A trial that lost
@@ -55,7 +63,11 @@ def repair(name: Name, runs: Runs = RUNS) -> None:
     """
     from autotune.study.journal.repair import repair as mend
 
-    for line in mend(name, runs):
+    lines = mend(name, runs)
+    if json:
+        print_json({"study": name, "said": list(lines)})
+        return
+    for line in lines:
         typer.echo(line)
 
 
@@ -63,6 +75,7 @@ def delete(
     name: Name,
     runs: Runs = RUNS,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
 ) -> None:
     """Remove a study with its weights; its MLflow runs stay.
 
@@ -73,4 +86,8 @@ def delete(
     folder = history.find(name, runs)
     if not yes:
         typer.confirm(f"remove {folder} with all its trials and weights?", abort=True)
-    typer.echo(f"removed {machine.delete(name, runs)}; its MLflow runs stay")
+    removed = machine.delete(name, runs)
+    if json:
+        print_json({"removed": str(removed)})
+        return
+    typer.echo(f"removed {removed}; its MLflow runs stay")

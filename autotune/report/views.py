@@ -5,18 +5,36 @@ from pathlib import Path
 from typing import Any
 
 from autotune import spec as specs
-from autotune.errors import AutotuneError, JournalDamaged, UserError
+from autotune.errors import AutotuneError, InvalidInput, JournalDamaged, UserError
 from autotune.study import budget
 from autotune.study.history import History, load, names
 from autotune.study.journal.journal import BUDGET, Run
 from autotune.study.winner import Best
 from autotune.trial import State
 
-__all__ = ["best", "logs", "pareto", "state", "studies", "study", "to_json", "trial", "winner"]
+__all__ = [
+    "best",
+    "logs",
+    "pareto",
+    "problems",
+    "state",
+    "studies",
+    "study",
+    "to_json",
+    "trial",
+    "winner",
+]
 
 
 def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def problems(error: AutotuneError) -> list[dict[str, Any]]:
+    """Mistakes as data: where (file:line, "" for none), the path of the setting, and what is wrong;
+    empty where it is none of a study file's."""
+    found = error.problems if isinstance(error, InvalidInput) else ()
+    return [{"where": p.where, "path": list(p.path), "message": p.message} for p in found]
 
 
 def studies(runs: Path) -> list[dict[str, Any]]:

@@ -12,9 +12,10 @@ from autotune.search.base import TransferSettings
 from autotune.search.fixed import complete, fixed_problems
 from autotune.search.warm_start import warm_problems
 from autotune.space import Categorical, Int, Parameter, Space, is_active
+from autotune.spec.commands import command_problems
 from autotune.spec.model import StudySpec
 from autotune.train.base import variants
-from autotune.train.config import FunctionConfig, TrainConfig, apply, is_own
+from autotune.train.config import AnyConfig, apply, is_own
 from autotune.train.losses.config import task_of
 from autotune.train.metrics import COSTS, advice, reported
 from autotune.trial import Scalar
@@ -34,6 +35,7 @@ _SAME_FOR_ALL = {
     "threads": "it follows from `worker.cpus`",
     "monitor": "it follows from `objective`",
     "function": "a study has one",
+    "command": "a study has one",
     "data.name": "trials must be judged on the same data",
     "data.seed": "trials must be judged on the same split",
     "data.val_fraction": "trials must be judged on the same split",
@@ -62,7 +64,7 @@ def rules(spec: StudySpec) -> list[Problem]:
     if not is_own(spec.trial):
         problems += _reported(spec)
         problems += _resized(spec)
-    problems += [*_aims(spec), *_capable(spec), *_processes(spec)]
+    problems += [*_aims(spec), *_capable(spec), *_processes(spec), *command_problems(spec)]
     problems += spec.schedule.check(spec.context)
     return problems + _fixed(spec) + _search(spec)
 
@@ -71,6 +73,8 @@ def _processes(spec: StudySpec) -> Iterator[Problem]:
     if "function" not in spec.trial and spec.worker.processes > 1:
         rule = "`worker.processes` is for a function of your own"
         cure = "set `trial.parallel`, such as {strategy: ddp, workers: 2}"
+        if "command" in spec.trial:
+            cure = "let the command start them, such as torchrun --nproc-per-node 2 train.py"
         yield Problem(f"{rule}: {cure}", ("worker", "processes"))
 
 
@@ -225,7 +229,7 @@ def walk(spec: StudySpec) -> list[Problem]:
     return kept or _rejected(spec)
 
 
-def configs(spec: StudySpec) -> Iterator[tuple[Values, TrainConfig | FunctionConfig]]:
+def configs(spec: StudySpec) -> Iterator[tuple[Values, AnyConfig]]:
     """The valid configs that `walk` comes by, each with its searched values: the first values of
     all parameters, then what differs from them."""
     for values, result in _tried(spec):
@@ -235,7 +239,7 @@ def configs(spec: StudySpec) -> Iterator[tuple[Values, TrainConfig | FunctionCon
 
 def _tried(
     spec: StudySpec,
-) -> Iterator[tuple[Values, TrainConfig | FunctionConfig | InvalidInput]]:
+) -> Iterator[tuple[Values, AnyConfig | InvalidInput]]:
     base = spec.base_config()
     for values in _once(_points(spec.space)):
         try:

@@ -17,7 +17,7 @@ from autotune.spec.limits import limits
 from autotune.spec.model import StudySpec, tracker_named
 from autotune.spec.places import meeting_problems
 from autotune.spec.reader import Node
-from autotune.spec.sources import read_file, read_study
+from autotune.spec.sources import given_study, read_file, read_study
 from autotune.spec.writer import write
 from autotune.train.base import fields
 from autotune.train.config import apply
@@ -29,6 +29,7 @@ __all__ = [
     "dump",
     "dump_config",
     "dump_shown",
+    "from_values",
     "frozen",
     "load",
     "load_config",
@@ -57,7 +58,17 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
     space is walked through is left to `check`, unless there are mistakes anyway.
     """
     problems: list[Problem] = []
-    root = read_study(Path(path), overrides, problems)
+    return _read(read_study(Path(path), overrides, problems), problems)
+
+
+def from_values(values: Mapping[str, Any], path: str | Path | None = None) -> StudySpec:
+    """The study that `values` hold, as plain values of Python; or the one in the file `path`, with
+    the sections of `values` set in it. Raises InvalidInput as `load` does."""
+    problems: list[Problem] = []
+    return _read(given_study(values, problems, Path(path) if path else None), problems)
+
+
+def _read(root: Node | None, problems: list[Problem]) -> StudySpec:
     if root is None:
         raise InvalidInput(in_order(problems))
     spec, found = _validated(root, bool(problems))

@@ -9,7 +9,7 @@ from autotune.space.read import KINDS
 from autotune.spec.model import StudySpec
 from autotune.spec.reader import Node, read_text
 from autotune.train.base import fields, variants
-from autotune.train.config import TrainConfig
+from autotune.train.config import TrainConfig, is_own
 
 __all__ = ["overridden"]
 
@@ -112,7 +112,7 @@ def _part(keys: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
 
 def _own_function(root: Node) -> bool:
     trial = root.value.get("trial") if isinstance(root.value, dict) else None
-    return trial is not None and isinstance(trial.value, dict) and "function" in trial.value
+    return trial is not None and isinstance(trial.value, dict) and is_own(trial.value)
 
 
 def _variants(root: Node, above: tuple[str, ...], word: str) -> Mapping[str, set[str]]:

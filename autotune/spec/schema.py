@@ -9,7 +9,7 @@ from pydantic_core import core_schema
 from autotune.spec.model import StudySpec
 from autotune.spec.objectives import Within
 from autotune.train.base import attribute_docs
-from autotune.train.config import FunctionConfig, TrainConfig
+from autotune.train.config import CommandConfig, FunctionConfig, TrainConfig
 
 __all__ = ["schema"]
 
@@ -46,7 +46,10 @@ def _described(made: dict[str, Any], config: type) -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of study.yaml, as yaml-language-server reads it."""
     _, whole = models_json_schema(
-        [(model, "validation") for model in (StudySpec, TrainConfig, FunctionConfig)],
+        [
+            (model, "validation")
+            for model in (StudySpec, TrainConfig, FunctionConfig, CommandConfig)
+        ],
         by_alias=True,
         schema_generator=_Described,
     )
@@ -56,14 +59,10 @@ def schema() -> dict[str, Any]:
     for decided_by_study in ("seed", "threads", "monitor"):
         trial["properties"].pop(decided_by_study)
         definitions["FunctionConfig"]["properties"].pop(decided_by_study)
+        definitions["CommandConfig"]["properties"].pop(decided_by_study)
     trial.pop("required", None)  # a searched part need not stand in the trial
     properties = study["properties"]
-    properties["trial"] = {
-        "description": properties["trial"]["description"],
-        "if": {"required": ["function"]},
-        "then": {"$ref": f"{_FILL}FunctionConfig"},
-        "else": {"$ref": f"{_FILL}TrainConfig"},
-    }
+    properties["trial"] = _trial(properties["trial"]["description"])
     objective = properties["objective"]
     properties["objective"] = {
         "description": objective.get("description", ""),
@@ -96,6 +95,18 @@ def schema() -> dict[str, Any]:
         **study,
         "title": "An autotune study",
         "$defs": definitions,
+    }
+
+
+def _trial(description: str) -> dict[str, Any]:
+    """A function, a command, or else a training config."""
+    kinds = {kind: {"$ref": f"{_FILL}{kind}"} for kind in ("CommandConfig", "TrainConfig")}
+    command = {"if": {"required": ["command"]}, "then": kinds["CommandConfig"]}
+    return {
+        "description": description,
+        "if": {"required": ["function"]},
+        "then": {"$ref": f"{_FILL}FunctionConfig"},
+        "else": {**command, "else": kinds["TrainConfig"]},
     }
 
 

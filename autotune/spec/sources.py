@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from autotune.errors import Problem, echo, nearest
 from autotune.space.read import KINDS
@@ -11,8 +12,9 @@ from autotune.spec.overrides import overridden
 from autotune.spec.prune_conditions import removed, without
 from autotune.spec.reader import Node, read_text
 from autotune.spec.shipped import fragment, shipped
+from autotune.spec.values import over, tree
 
-__all__ = ["read_file", "read_study"]
+__all__ = ["given_study", "read_file", "read_study"]
 
 _KEYS = {field.name for kind in KINDS.values() for field in fields(kind)}
 _MOST_BYTES = 4_000_000
@@ -33,6 +35,18 @@ def read_study(path: Path, overrides: Iterable[str], problems: list[Problem]) ->
         if override.partition("=")[0].strip() == "space":  # its fragments lie beside the user
             root = _merged(root, Path(), (), problems)
     return root
+
+
+def given_study(
+    values: Mapping[str, Any], problems: list[Problem], path: Path | None = None
+) -> Node | None:
+    """The study that `values` hold; where they are `path`'s, those of the file with `values` set.
+    Fragments of `space` that `values` name lie beside the working directory."""
+    given = _merged(tree(values, problems), Path(), (), problems)
+    if path is None:
+        return given
+    root = read_study(path, (), problems)
+    return over(root, given) if root else None
 
 
 def _merged(root: Node, file: Path, chain: tuple[Path, ...], problems: list[Problem]) -> Node:

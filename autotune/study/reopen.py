@@ -9,18 +9,21 @@ from pathlib import Path
 from optuna.storages import BaseStorage
 
 from autotune import spec as specs
-from autotune.errors import StudyNotFound
+from autotune.errors import StudyChanged, StudyNotFound
 from autotune.files import write_atomically
 from autotune.spec import StudySpec
 from autotune.study import budget, failures
 from autotune.study.history import History
 from autotune.study.journal.journal import Journal, open_journal
 from autotune.study.workspace import set_aside
+from autotune.train.function import passed
 
 __all__ = ["reopen"]
 
 _SPEC = "spec"
 """The note, in a database, of all that may not change: other folders may share it."""
+_FUNCTION = "function"
+"""The note of the sha256 of a function that Python passed on."""
 _UNCHECKED = "unchecked"
 """The note that says of how many records it was told that they carry no checksum."""
 
@@ -37,24 +40,29 @@ def reopen(spec: StudySpec, folder: Path, storage: BaseStorage | None) -> tuple[
     journal = open_journal(spec, folder, create=True, storage=storage)
     if storage is not None:
         journal.write_note(_SPEC, specs.frozen(spec))
+    given = passed(spec.trial.get("function"))
+    if given and journal.note(_FUNCTION) != given.sha256:
+        journal.write_note(_FUNCTION, given.sha256)
     return journal, notes + _unchecked(journal, folder)
 
 
 def _make_way(new: StudySpec, folder: Path, storage: BaseStorage | None) -> list[str]:
     """Sets aside what is there, if the study is to begin anew, and says so."""
-    stored, noted = folder / "study.yaml", None
+    stored, noted, function = folder / "study.yaml", None, None
     old = specs.load(stored) if stored.exists() else None
     if old is None and storage is None:
         return []
     try:
         journal = open_journal(new, folder, storage=storage)
         former, noted = _read(old or new, journal, folder), journal.note(_SPEC)
+        function = journal.note(_FUNCTION)
     except StudyNotFound:
         former = History(old or new, folder, "")
     changed = [given for given in (old, noted) if given and specs.differences(given, new)]
     if former.has_value:
         for given in changed:
             specs.refuse_changes(given, new)
+        _refuse_another(function, new)
         return []
     if not changed and not _ended(former):
         return []
@@ -64,6 +72,17 @@ def _make_way(new: StudySpec, folder: Path, storage: BaseStorage | None) -> list
     count = len(former.trials)
     trials = f"{count} trials are" if count > 1 else "one trial is"
     return [f"no trial had a value: the study begins anew; its {trials} kept in {kept}"]
+
+
+def _refuse_another(known: str | None, spec: StudySpec) -> None:
+    """Raises StudyChanged where Python has passed another function than the study began with."""
+    given = passed(spec.trial.get("function"))
+    if given and known not in (None, given.sha256) and not given.may_differ:
+        raise StudyChanged(
+            f"study {spec.name!r} began with another function (its code was {str(known)[:12]}, and"
+            f" is {given.sha256[:12]}): pass that one, give the new one another name=..., or say"
+            " changed=True to go on with it all the same"
+        )
 
 
 def _read(spec: StudySpec, journal: Journal, folder: Path) -> History:

@@ -52,7 +52,7 @@ def attribute_docs(config: type) -> Mapping[str, str]:
 def _docs_in(config: type) -> dict[str, str]:
     try:
         (tree,) = ast.parse(dedent(inspect.getsource(config))).body
-    except (OSError, SyntaxError):  # made in an interactive session
+    except (OSError, SyntaxError, TypeError):  # made in an interactive session, or of C
         return {}
     assert isinstance(tree, ast.ClassDef)
     return {

@@ -1,10 +1,19 @@
 """TrainConfig: all that decides one training, and nothing of tuning. Free of torch."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_serializer, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from autotune.errors import InvalidInput, echo
 from autotune.train.augment.config import AugmentConfig
@@ -30,12 +39,15 @@ from autotune.trial import Goal, Scalar
 
 __all__ = [
     "METRICS",
+    "AnyConfig",
+    "CommandConfig",
     "FunctionConfig",
     "Monitor",
     "Pace",
     "TrainConfig",
     "apply",
     "is_own",
+    "kind_of",
     "metrics",
     "pace",
     "processes",
@@ -226,6 +238,68 @@ class FunctionConfig(_Limited):
     may change from one start to the next."""
 
 
+class CommandConfig(_Limited):
+    """A user's own script; every other key is a setting of its own, which the command may name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    _absent: ClassVar[tuple[str, ...]] = ("timeout", "epochs", "monitor", "metrics", "stop_grace")
+
+    command: Annotated[str, Field(min_length=1)]
+    """The command line, such as "python train.py --lr {optimizer.lr} {overrides}". It is split into
+    arguments before anything is put in; there is no shell. In braces: a parameter or a setting;
+    {overrides}, every one as key=value; {config}, the path of a JSON file of them;
+    {checkpoint_dir}, {folder}, {seed}, {epochs}. See docs/scripts.md."""
+    metrics: dict[str, str] | None = None
+    """Metric, or `epoch`, -> a regular expression whose group is its value, tried on each line that
+    the script prints. None: JSON lines such as {"epoch": 3, "val_accuracy": 0.91}, or
+    autotune.report in the script."""
+    stop_grace: WrittenDuration | None = None
+    """How long the script has from SIGTERM to SIGKILL where it is stopped. None: 10s."""
+    epochs: Count | None = None
+    """Reports it will make at most. None: it ends by itself."""
+    seed: Seed = 0
+    """In {seed}, and AUTOTUNE_SEED in its environment."""
+    threads: Threads = 1
+    """OMP_NUM_THREADS in its environment."""
+    monitor: Monitor | None = None
+    """Which report the training is remembered by."""
+    timeout: WrittenDuration | None = None
+    """The longest it may work, such as 90s, 10m or 2h; longer is failed(timeout) and its processes
+    ended. What it worked before a pause, a crash or a retry counts. None: no limit. In a study it
+    may change from one start to the next."""
+
+    @field_validator("metrics")
+    @classmethod
+    def _are_patterns(cls, patterns: dict[str, str] | None) -> dict[str, str] | None:
+        for name, pattern in (patterns or {}).items():
+            try:
+                groups = re.compile(pattern).groups
+            except re.error as error:
+                raise _unfit(name, f"is no regular expression: {error}") from None
+            if groups != 1:
+                raise _unfit(
+                    name, f"must have one group, such as val_acc=([0-9.]+), but has {groups}"
+                )
+        return patterns
+
+
+def _unfit(name: str, words: str) -> PydanticCustomError:
+    return PydanticCustomError("pattern", "{rule}", {"rule": f"`metrics.{name}` {words}"})
+
+
+AnyConfig = TrainConfig | FunctionConfig | CommandConfig
+
+
+def kind_of(
+    config: Mapping[str, Any],
+) -> type[TrainConfig] | type[FunctionConfig] | type[CommandConfig]:
+    """What a training config, as plain values, is."""
+    if "function" in config:
+        return FunctionConfig
+    return CommandConfig if "command" in config else TrainConfig
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How a training counts its steps."""
@@ -243,7 +317,7 @@ class Pace:
 def is_own(config: Mapping[str, Any]) -> bool:
     """Whether the training is the user's own code, which ends by itself: `config` holds plain
     values, and need not be valid."""
-    return "function" in config
+    return "function" in config or "command" in config
 
 
 def pace(config: Mapping[str, Any]) -> Pace:
@@ -260,7 +334,7 @@ def processes(config: Mapping[str, Any]) -> int:
     """How many processes a training config, as plain values, is trained in; what is wrong in them
     counts as 1."""
     parallel = config.get("parallel")
-    if "function" in config or not isinstance(parallel, Mapping):
+    if is_own(config) or not isinstance(parallel, Mapping):
         return 1
     return (_count(parallel.get("workers")) or 1) * (_count(parallel.get("data")) or 1)
 
@@ -275,12 +349,12 @@ def _count(value: object) -> int | None:
     return value if type(value) is int and value > 0 else None
 
 
-def metrics(config: TrainConfig | FunctionConfig) -> tuple[str, ...] | None:
+def metrics(config: AnyConfig) -> tuple[str, ...] | None:
     """The metrics that each report will carry; None where only the first report can tell."""
     return reported(config.loss.task, config.metrics) if isinstance(config, TrainConfig) else None
 
 
-def apply(base: Mapping[str, Any], values: Mapping[str, Scalar]) -> TrainConfig | FunctionConfig:
+def apply(base: Mapping[str, Any], values: Mapping[str, Scalar]) -> AnyConfig:
     """The config that `values` (dotted path -> scalar) make of `base`, validated.
 
     Where a value changes the `name` of a part, base keys that only the old variant has are dropped.
@@ -288,9 +362,7 @@ def apply(base: Mapping[str, Any], values: Mapping[str, Scalar]) -> TrainConfig 
     Raises InvalidInput with every mistake; the path of each Problem leads into `base`, or is the
     searched path split at its dots.
     """
-    config: type[TrainConfig] | type[FunctionConfig] = (
-        FunctionConfig if "function" in base else TrainConfig
-    )
+    config = kind_of(base)
     merged, mistakes = merge(config, base, values)
     said = {problem.path for problem in mistakes}
     try:

@@ -5,16 +5,45 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from autotune.errors import InvalidInput, Problem, meant, nearest
 
-__all__ = ["resolve", "same_folder", "search_first"]
+__all__ = ["ASKED", "Passed", "offer", "passed", "resolve", "same_folder", "search_first"]
+
+ASKED = "autotune:ask"
+"""Stands for a function where the trials are asked for and told in Python."""
 
 _HOMES: dict[str, str] = {}
 """Module -> the directory that its import has changed to: its functions are called there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A function that was passed on by Python, and is found under no path."""
+
+    function: Callable[..., Any]
+    sha256: str = ""
+    """Of its code; "" in a worker, which need not know."""
+    may_differ: bool = False
+    """It may be another one than its study began with."""
+
+
+_PASSED: dict[str, Passed] = {}
+"""By reference: what this process was given."""
+
+
+def offer(reference: str, given: Passed) -> None:
+    """From now on `reference` names the function that is given."""
+    _PASSED[reference] = given
+
+
+def passed(reference: object) -> Passed | None:
+    """What Python passed on under that name; None: it is found by its path, or nowhere."""
+    return _PASSED.get(reference) if isinstance(reference, str) else None
 
 
 def resolve(reference: str, at: tuple[str, ...] = ("function",)) -> Callable[..., Any]:
@@ -26,7 +55,11 @@ def resolve(reference: str, at: tuple[str, ...] = ("function",)) -> Callable[...
     Raises InvalidInput, with the path `at`, when there is none. An error inside the user's module
     passes through as it is, except that one of its own imports may be missing.
     """
+    if given := _PASSED.get(reference):
+        return _called_at(os.getcwd(), given.function)
     module_name, _, name = reference.partition(":")
+    if module_name == "__main__" or reference == ASKED:
+        raise InvalidInput([Problem(_only_in_python(name), at)])
     folder = os.getcwd()
     if folder not in sys.path:
         sys.path.insert(0, folder)
@@ -52,6 +85,13 @@ def search_first(folder: Path) -> None:
         if place in sys.path:
             sys.path.remove(place)
         sys.path.insert(0, place)
+
+
+def _only_in_python(name: str) -> str:
+    if name == "ask":
+        return "its trials are asked for in Python: go on with autotune.create(..., name=...)"
+    again = f"go on with autotune.run({name}, ..., name=...), or autotune.load(...).resume({name})"
+    return f"`function`: {name} was passed from Python, where it lives in no module: {again}"
 
 
 def _called_at(home: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,6 +21,7 @@ from benchmarks.search.task import Curve, Reference
 ROOT = Path(__file__).parents[2] / "benchmarks"
 QUICK = {
     "augment": "--rounds 2 --batch 4",
+    "command": "--pairs 2",
     "distill": "--seeds 2 --epochs 1",
     "read_commands": "--trials 12 --repeats 1",
     "search.cost": "--sizes 12",

@@ -12,20 +12,20 @@ from autotune.cli import app
 COMMANDS = typer.main.get_group(app).commands
 
 OPTIONS = {
-    "init": [],
-    "check": ["--set", "--runs", "--address"],
-    "run": ["--set", "--runs", "--engine", "--address", "--standby"],
-    "resume": ["--runs", "--engine", "--address", "--standby"],
+    "init": ["--json"],
+    "check": ["--set", "--runs", "--address", "--json"],
+    "run": ["--set", "--runs", "--engine", "--address", "--standby", "--json"],
+    "resume": ["--runs", "--engine", "--address", "--standby", "--json"],
     "list": ["--runs", "--json"],
     "show": ["--runs", "--json"],
     "logs": ["--runs", "--json"],
     "best": ["--runs", "--json"],
-    "export": ["--out", "-o", "--runs", "--trial", "--force"],
+    "export": ["--out", "-o", "--runs", "--trial", "--force", "--json"],
     "train": ["--out", "-o", "--data", "--epochs"],
     "ui": ["--runs", "--port"],
-    "sync": ["--all", "--runs"],
-    "repair": ["--runs"],
-    "delete": ["--runs", "--yes", "-y"],
+    "sync": ["--all", "--runs", "--json"],
+    "repair": ["--runs", "--json"],
+    "delete": ["--runs", "--yes", "-y", "--json"],
     "schema": [],
 }
 HEAVY = {"torch", "ray", "mlflow", "optuna", "sklearn", "pydantic"}

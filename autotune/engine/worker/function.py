@@ -17,6 +17,7 @@ In a trial of several processes (`worker.processes`) the function runs in each o
 `report` waits for the decision on that step, so that all of them stop at the same one.
 """
 
+import inspect
 import io
 import random
 import sys
@@ -36,12 +37,12 @@ from autotune.train.kept import Keeper
 from autotune.train.plain import check_plain
 from autotune.trial import Assignment, Failure, Report
 
-__all__ = ["FunctionTrial", "run_function"]
+__all__ = ["FunctionTrial", "run_function", "takes_trial"]
 
 _KEPT = 2
 """Checkpoints on disk: the newest may be ahead of the journal, the one before never is."""
 
-Function = Callable[[dict[str, Any], "FunctionTrial"], object]
+Function = Callable[..., object]
 
 
 class FunctionTrial:
@@ -174,9 +175,22 @@ def run_function(
         with logged(assignment.log):
             trial = FunctionTrial(assignment, channel, place)
             trial.folder.mkdir(parents=True, exist_ok=True)
-            trial._end(function(dict(assignment.config), trial))
+            config = dict(assignment.config)
+            trial._end(function(config, trial) if takes_trial(function) else function(config))
 
     return pulled(work, f"{assignment.label} ({path})", watch)
+
+
+def takes_trial(function: Callable[..., Any]) -> bool:
+    """False for a function of `config` alone, which returns its metrics."""
+    try:
+        signature = inspect.signature(function)
+        signature.bind({})
+    except (TypeError, ValueError):  # it needs more, or is of C and tells nothing of itself
+        return True
+    places = ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD", "VAR_POSITIONAL")
+    takes = [one for one in signature.parameters.values() if one.kind.name in places]
+    return len(takes) > 1 or takes[0].kind.name == "VAR_POSITIONAL"
 
 
 def _returned(answer: object, monitor: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autotune.engine.worker.children import no_processes_left
+from autotune.engine.worker.command import run_command
 from autotune.engine.worker.function import run_function
 from autotune.engine.worker.output import write_traceback
 from autotune.engine.worker.place import ALONE, Place
@@ -19,6 +20,7 @@ from autotune.engine.worker.pulled import Channel, pulled
 from autotune.engine.worker.time_limits import Watch
 from autotune.errors import AutotuneError
 from autotune.faults import machine_fault
+from autotune.train.config import is_own
 from autotune.train.function import same_folder
 from autotune.trial import Assignment, Failure, Fault, Purpose, Reason, Reply, Report
 
@@ -73,7 +75,7 @@ def _next(replies: Iterator[Reply], log: str) -> Reply | None:
 def warm_up(assignment: Assignment) -> None:
     """Import torch, if `assignment` trains by it: the first step is then no slower than the others,
     and no time limit counts it. A function's own module is the user's: its import is work."""
-    if "function" not in assignment.config:
+    if not is_own(assignment.config):
         from autotune.train.loop import warm_up as warm_up_training
 
         warm_up_training()
@@ -129,6 +131,8 @@ def _reports(
         _set_threads(threads)
     if function := assignment.config.get("function"):
         yield from run_function(function, assignment, limits, place)
+    elif "command" in assignment.config:
+        yield from run_command(assignment, limits)
     elif limits:
         warm_up(assignment)
         yield from pulled(partial(_train_for, assignment), assignment.label, limits)

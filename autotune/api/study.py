@@ -1,0 +1,184 @@
+"""A study as Python sees it: read from its journal whenever it is asked."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from autotune import spec as specs
+from autotune.api.drive import drive
+from autotune.api.passed import reference_of, sha256_of
+from autotune.api.spelling import Options, runs_folder
+from autotune.errors import UserError, echo
+from autotune.report import views
+from autotune.spec import StudySpec
+from autotune.study.history import History, find, names
+from autotune.study.history import load as load_history
+from autotune.train.function import Passed
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Study", "Winner", "load", "studies"]
+
+_MORE = re.compile(r"\+(\d{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The best of a study."""
+
+    trial: int
+    params: Mapping[str, Any]
+    """The searched values, by their dotted paths."""
+    value: float
+    """What the search saw: the best of many, and so too good."""
+    mean: float | None
+    """Over retrainings on fresh seeds; None where there was none."""
+    std: float | None
+    interval: tuple[float, float] | None
+    """95 % of the mean."""
+    test: float | None
+    """On the test split, read once; None for code of your own, which has none."""
+    config: Mapping[str, Any]
+    """All that the winner was trained with."""
+
+
+class Study:
+    """One study under its name. What it answers is what its journal holds now."""
+
+    def __init__(self, name: str, runs: Path, function: Callable[..., Any] | None = None) -> None:
+        """Made by `autotune.run` and `autotune.load`."""
+        self.name, self._runs, self._function = name, runs.absolute(), function
+
+    def __repr__(self) -> str:
+        history = self._history
+        best = history.best()
+        said = f", best {history.spec.objective.metric} {best.value:.4g}" if best else ""
+        return f"<study {self.name}, {self.state}: {len(history.trials)} trials{said}>"
+
+    @property
+    def folder(self) -> Path:
+        """Where it lives: runs/<name>."""
+        return self._runs / self.name
+
+    @property
+    def state(self) -> str:
+        """running, finished or interrupted."""
+        return views.state(self._history)
+
+    @property
+    def best(self) -> Winner:
+        """The winner. Raises UserError while no trial has a value."""
+        found = views.winner(self._history)
+        return Winner(
+            trial=found.trial,
+            params=dict(found.params),
+            value=found.value,
+            mean=found.mean,
+            std=found.std,
+            interval=found.interval,
+            test=found.test,
+            config=dict(found.config),
+        )
+
+    @property
+    def trials(self) -> "DataFrame":
+        """One row a trial: number, state, reason, value, steps, seconds, and its parameters."""
+        from pandas import DataFrame
+
+        rows = views.study(self._history)["trials"]
+        keys = ("number", "state", "reason", "value", "steps", "seconds")
+        table = [{**{key: row[key] for key in keys}, **row["params"]} for row in rows]
+        parameters = list(self.spec.space.parameters)
+        return DataFrame(table, columns=[*keys, *parameters]).set_index("number")
+
+    @property
+    def curves(self) -> "DataFrame":
+        """One row a report: trial, step, seconds, and its metrics."""
+        from pandas import DataFrame
+
+        rows = [
+            {"trial": run.trial, "step": step, "seconds": report.seconds, **report.metrics}
+            for run in self._history.trials
+            for step, report in sorted(run.reports.items())
+        ]
+        return DataFrame(rows, columns=None if rows else ["trial", "step", "seconds"])
+
+    @property
+    def spec(self) -> StudySpec:
+        """All that its study file says."""
+        return self._history.spec
+
+    def to_yaml(self) -> str:
+        """Its study file: `autotune run` on it runs the same study."""
+        return specs.dump_shown(self.spec)
+
+    def logs(self, trial: int) -> str:
+        """What the trial's function or command printed, and its traceback."""
+        return str(views.logs(self._history, trial)[0]["text"])
+
+    def export(self, folder: str | Path, force: bool = False) -> list[Path]:
+        """Writes the winner as files, as `autotune export`; the files."""
+        from autotune.export.bundle import export
+
+        return export(self._history, Path(folder), force).files
+
+    def resume(
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        trials: int | str | None = None,
+        time: str | float | None = None,
+        **options: Unpack[Options],
+    ) -> "Study":
+        """Goes on with it: with what is left, or a new budget. `trials="+40"` are forty more.
+
+        `function`: the one that it was begun with, where that was passed from Python.
+        """
+        spec = self.spec
+        values: dict[str, Any] = {}
+        if trials is not None:
+            values["trials"] = _trials(trials, len(self._history.trials), spec.budget.trials)
+        if time is not None:
+            values["time"] = time
+        if values:
+            spec = specs.from_values({"budget": values}, self.folder / "study.yaml")
+        self._function = function or self._function
+        reference, given = spec.trial.get("function"), None
+        if self._function and str(reference).startswith("__main__:"):
+            given = Passed(self._function, sha256_of(self._function), bool(options.get("changed")))
+        elif function and reference_of(function) != reference:
+            raise UserError(f"study {self.name!r} runs {reference}, but got {echo(function)}")
+        drive(spec, self._runs, given, options)
+        return self
+
+    @property
+    def _history(self) -> History:
+        return load_history(self.name, self._runs)
+
+
+def _trials(said: int | str, begun: int, budget: int | None) -> int:
+    if isinstance(said, str) and (more := _MORE.fullmatch(said)):
+        return max(begun, budget or 0) + int(more[1])
+    if isinstance(said, bool) or not isinstance(said, int):
+        raise UserError(f'trials must be a number, or "+40" for forty more, but got {echo(said)}')
+    return said
+
+
+def load(name: str, runs: str | Path | None = None) -> Study:
+    """The study of that name, whoever began it: the command line, a notebook, another process."""
+    folder = runs_folder({"runs": runs})
+    find(name, folder)
+    return Study(name, folder)
+
+
+def studies(runs: str | Path | None = None) -> "DataFrame":
+    """One row a study: its state, trials, budget, metric, best and confirmed value."""
+    from pandas import DataFrame
+
+    keys = ("study", "state", "trials", "budget", "metric", "best", "confirmed", "problem")
+    folder = runs_folder({"runs": runs})
+    rows = views.studies(folder) if names(folder) else []
+    return DataFrame(rows, columns=list(keys)).set_index("study")
