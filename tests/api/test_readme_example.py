@@ -18,4 +18,4 @@ def test_it_runs_as_printed(folder: Path) -> None:
     (folder / "example.py").write_text(code[1])
     done = subprocess.run([sys.executable, "example.py"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "best: trial" in done.stdout and "'alpha'" in done.stdout.splitlines()[-1]
+    assert "best: trial" in done.stdout and "'gamma'" in done.stdout.splitlines()[-1]

@@ -16,7 +16,7 @@ import pytest
 from autotune.engine.worker.metrics import MetricReader, Said
 from autotune.engine.worker.time_limits import Watch
 from autotune.engine.worker.work import work
-from autotune.testing.engine import is_alive
+from autotune.testing.engine import ScriptedStudy, is_alive
 from autotune.trial import Assignment, Failure, Purpose, Reason, Report
 
 MONITOR = {"metric": "acc", "goal": "maximize", "at": "best"}
@@ -250,3 +250,25 @@ def test_what_a_line_says() -> None:
         "[1]",
     ):
         assert reader.line(text) is None
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_ray_runs_scripts_and_nothing_of_a_dead_workers_stays(tmp_path: Path) -> None:
+    from autotune.engine.ray import driver
+
+    calm = script(tmp_path / "calm", PRINTS)
+    fierce = replace(
+        script(tmp_path / "fierce", FAMILY, f"{tmp_path}/pids stays", stop_grace="1s"),
+        number=1,
+        trial=1,
+        silence=2.0,
+    )
+    study = ScriptedStudy([calm, fierce], worker={"cpus": 1, "gpus": 0, "max": 1}, attempts=1)
+    driver.run(study)
+    assert [step for step, _ in study.values()[0]] == [1, 2, 3]
+    assert study.ended[0] == (0, None)
+    assert study.failures()[1].reason is Reason.TIMEOUT
+    assert (tmp_path / "calm" / "run.log").read_text().count("training") == 3
+    *pids, daemon = family(tmp_path)
+    os.kill(daemon, signal.SIGKILL)
+    assert gone(pids), "its worker was killed at the limit, and the guard saw it"

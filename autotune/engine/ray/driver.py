@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import ray
 from ray import tune
 from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import ProgressReporter
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
@@ -266,6 +267,19 @@ class _SafePoint(Stopper):  # type: ignore[misc]
         return False
 
 
+class _Silent(ProgressReporter):  # type: ignore[misc]
+    """In a notebook Ray's own clears the output of the cell, even where it has nothing to say."""
+
+    def setup(self, **_: Any) -> None:
+        pass
+
+    def should_report(self, trials: Any, done: bool = False) -> bool:
+        return False
+
+    def report(self, trials: Any, done: bool, *sys_info: Any) -> None:
+        pass
+
+
 class _Worker(tune.Trainable):  # type: ignore[misc]
     """A warm process that carries out one assignment after the other."""
 
@@ -329,6 +343,7 @@ def _tune(link: _Link) -> None:
             reuse_actors=True,
             max_failures=0,
             raise_on_failed_trial=False,
+            progress_reporter=_Silent(),
             verbose=0,
         )
 

@@ -1,0 +1,1 @@
+"""Adapters for training frameworks, each imported by the code that uses it alone."""
