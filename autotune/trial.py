@@ -100,6 +100,11 @@ class Share:
     processes: int = 1
 
     @property
+    def threads(self) -> int:
+        """Of torch, in each process."""
+        return max(1, int(self.cpus))
+
+    @property
     def all_gpus(self) -> float:
         return self.gpus * self.processes
 

@@ -19,7 +19,7 @@ from autotune.trial import State
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "functions.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 TRIAL, BUILD, LOAD = [code for kind, code in BLOCKS if kind == "python"]
-[STUDY] = [code for kind, code in BLOCKS if kind == "yaml"]
+STUDY, *WORKERS = [code for kind, code in BLOCKS if kind == "yaml"]
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +49,13 @@ def test_its_study_runs_and_keeps_the_winner(folder: Path) -> None:
     kept = load(history.run_folder(best.source))
     assert kept is not None and [file.name for file in kept.files] == ["model.safetensors"]
     assert history.log_file(best.source).read_text() == "done 9\n"
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_its_workers_are_read(folder: Path, worker: str) -> None:
+    ours = worker.replace("model.depth", "lr").replace("batch_size", "epochs")
+    (folder / "line.yaml").write_text(STUDY + ours)
+    assert specs.load("line.yaml").worker.gpus == 1
 
 
 def test_its_network_takes_what_the_page_says() -> None:

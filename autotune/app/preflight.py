@@ -127,7 +127,7 @@ def _is_initialised(engine: str) -> bool:
 def _machine(spec: StudySpec, engine: str) -> Iterator[Problem]:
     """A worker must fit on this machine. Without Ray, `worker.cpus` is only a number of threads."""
     worker, cpus = spec.worker, os.cpu_count() or 1
-    found = gpus() if worker.gpus else 0
+    found = gpus() if any(share.gpus for share in shares(spec)) else 0
     if worker.gpus > found:
         has = f"{found} GPU{'s' if found > 1 else ''}" if found else "no GPU"
         cure = "ask for as many" if found else "set it to 0"
@@ -146,20 +146,26 @@ def _machine(spec: StudySpec, engine: str) -> Iterator[Problem]:
 
 def _processes(spec: StudySpec, cpus: float, gpus: int) -> Iterator[Problem]:
     """All processes of a trial must fit, each with the cores and the GPUs that it asks for."""
-    share = max(shares(spec), key=lambda share: share.processes)
-    by_cpus, by_gpus = share.fit(cpus, gpus)
-    if share.processes > min(by_cpus, by_gpus):
+    base = spec.worker.shares(spec.trial)[0]
+    for share in shares(spec):
+        by_cpus, by_gpus = share.fit(cpus, gpus)
+        if share.processes <= min(by_cpus, by_gpus):
+            continue
         own = is_own(spec.trial)
         key = "worker.processes" if own else "trial.parallel"
+        if share.processes == base.processes and share != base:
+            key = "worker.sizes"
         has, each = f"{cpus:g} CPUs", f"{share.cpus:g} CPU"
         if by_gpus < by_cpus:
             has, each = f"{gpus} GPU{'s' * (gpus > 1)}", f"{share.gpus:g} GPU"
+        number = f"{share.processes} process{'es' * (share.processes > 1)}"
         message = (
-            f"`{key}`: {share.processes} processes with {each} each must fit on this machine,"
-            f" which has {has}: ask for at most {min(by_cpus, by_gpus):g}, or join a cluster that"
-            " has more: --address"
+            f"`{key}`: {number} with {each}{' each' * (share.processes > 1)} must fit on this"
+            f" machine, which has {has}: ask for at most {min(by_cpus, by_gpus):g}, or join a"
+            " cluster that has more: --address"
         )
         yield Problem(message, tuple(key.split(".")))
+        return
 
 
 def _candidates(spec: StudySpec) -> Iterator[Candidate]:

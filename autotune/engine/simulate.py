@@ -5,6 +5,11 @@ its step takes. Reports reach the study in the order in which the simulated work
 them, and the study's time (`budget.time`, elapsed, stamps) is that of the clock. With work that
 depends on its assignment alone, the same spec gives the same study for the same number of workers.
 
+Where trials differ in size (`worker.sizes`, a searched `parallel`), a worker is what the smallest
+one needs, and others take several. They are placed as on Ray: first come, first served. One that
+finds no room waits, and nothing is asked for until it has begun; so it waits for those that run and
+for nobody else.
+
     def curve(config, seed):                      # a table, a surrogate, a formula
         for step in range(1, 51):
             yield {"loss": config["lr"] / step}, 2.5     # metrics and seconds of the step
@@ -12,8 +17,9 @@ depends on its assignment alone, the same spec gives the same study for the same
     simulate.run(study.in_memory(spec), workers=16, work=simulate.recorded(curve))
 """
 
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
@@ -22,8 +28,9 @@ from typing import TYPE_CHECKING, Any
 from autotune.engine.interrupt import Interrupts
 from autotune.engine.worker import work
 from autotune.engine.worker.time_limits import Watch
+from autotune.errors import InvalidInput, Problem
 from autotune.study.clock import VirtualClock
-from autotune.trial import Assignment, Decision, Reply, Report
+from autotune.trial import Assignment, Decision, Reply, Report, Share
 
 if TYPE_CHECKING:
     from autotune.study.machine import Study
@@ -69,10 +76,11 @@ def run(study: "Study", workers: int = 1, work: Work = real) -> None:
     The default `work` trains in this process, one step of one worker at a time, and takes the
     measured seconds for the costs. Raises KeyboardInterrupt after Ctrl-C, as inline does.
     """
+    sizes = _sizes(study.shares(), workers)
     study.slots = min(workers, study.spec.worker.max or workers)
     study.clock = clock = VirtualClock()
     with Interrupts() as interrupts:
-        simulation = _Simulation(study, clock, work, interrupts)
+        simulation = _Simulation(study, clock, work, (workers, sizes), interrupts)
         try:
             simulation.run()
         except KeyboardInterrupt:
@@ -90,7 +98,8 @@ class _Job:
     replies: Iterator[Reply]
     reply: Reply | None = None
     """Comes when the clock stands at the job's time; None: the work ends then by itself."""
-    worker: int = 0
+    workers: Sequence[int] = (0,)
+    """Those it takes."""
 
     def advance(self) -> float:
         """Does the next step; the simulated seconds that it takes."""
@@ -102,16 +111,41 @@ class _Job:
             close()
 
 
+def _sizes(shares: Sequence[Share], workers: int) -> dict[Share, int]:
+    """How many workers each takes. Raises InvalidInput where there are not so many."""
+    smallest = min(shares, key=lambda share: (share.cpus * share.processes, share.all_gpus))
+    sizes = {share: _size(share, smallest) for share in shares}
+    if (most := max(sizes.values())) > workers:
+        message = f"the largest trial takes {most} workers, but {workers} are simulated"
+        raise InvalidInput([Problem(message, ("worker",))])
+    return sizes
+
+
+def _size(share: Share, smallest: Share) -> int:
+    size = share.cpus * share.processes / (smallest.cpus * smallest.processes)
+    if smallest.gpus:
+        size = max(size, share.all_gpus / smallest.all_gpus)
+    return math.ceil(size - 1e-6)
+
+
 class _Simulation:
     """Jobs wait in a heap by time; those of the same instant come in the order they were put in."""
 
     def __init__(
-        self, study: "Study", clock: VirtualClock, work: Work, interrupts: Interrupts
+        self,
+        study: "Study",
+        clock: VirtualClock,
+        work: Work,
+        room: tuple[int, Mapping[Share, int]],
+        interrupts: Interrupts,
     ) -> None:
         self._study, self._clock, self._work, self._interrupts = study, clock, work, interrupts
         self._jobs: list[tuple[float, int, _Job]] = []
         self._order = count()
-        self._idle = list(range(study.slots - 1, -1, -1))
+        workers, self._sizes = room
+        self._idle = list(range(workers - 1, -1, -1))
+        self._waiting: Assignment | None = None
+        """It was handed out, and finds no room yet."""
 
     def run(self) -> None:
         while self._hand_out():
@@ -135,11 +169,18 @@ class _Simulation:
         from autotune.study.machine import Done
 
         while self._idle:
-            with self._interrupts.deferred():
-                answer = self._study.next()
+            answer: Any = self._waiting
+            if answer is None:
+                with self._interrupts.deferred():
+                    answer = self._study.next()
             if not isinstance(answer, Assignment):
                 return not isinstance(answer, Done)
-            self._put(_Job(answer, self._work(answer), worker=self._idle.pop()))
+            size = self._sizes.get(answer.share, 1)
+            self._waiting = answer if size > len(self._idle) else None
+            if self._waiting:
+                return True
+            taken = [self._idle.pop() for _ in range(size)]
+            self._put(_Job(answer, self._work(answer), workers=taken))
         return True
 
     def _put(self, job: _Job) -> None:
@@ -153,7 +194,7 @@ class _Simulation:
         if isinstance(job.reply, Report):
             last = job.reply.step == job.assignment.to_step
             with self._interrupts.deferred():
-                name = f"simulated:{job.worker}"
+                name = f"simulated:{job.workers[0]}"
                 decision = self._study.report(job.assignment, job.reply, name)
             if decision is Decision.CONTINUE and not last:
                 self._put(job)
@@ -164,4 +205,4 @@ class _Simulation:
         job.close()
         with self._interrupts.deferred():
             self._study.finish(job.assignment, ending)
-        self._idle.append(job.worker)
+        self._idle.extend(reversed(job.workers))

@@ -15,7 +15,7 @@ from autotune.spec import StudySpec
 from autotune.study import budget
 from autotune.study.history import History
 from autotune.study.winner import Best, Confirmed
-from autotune.trial import Purpose, State
+from autotune.trial import Purpose, Share, State
 
 __all__ = [
     "best",
@@ -74,16 +74,17 @@ def headline(spec: StudySpec) -> str:
     most += [f"at most {spec.budget.gpu_hours:g} GPU hours"] if spec.budget.gpu_hours else []
     sampler = _chosen(spec.search.name, spec.chosen_search().name)
     scheduler = _chosen(spec.schedule.name, spec.chosen_schedule().name)
-    worker = f"{spec.worker.cpus:g} CPU" + (f", {spec.worker.gpus:g} GPU" * (spec.worker.gpus > 0))
-    counts = [share.processes for share in specs.shares(spec)]
-    if max(counts) > 1:
-        number = " to ".join(f"{count}" for count in dict.fromkeys((min(counts), max(counts))))
-        worker = f"{number} processes of {worker}"
+    worker = " or ".join(map(_share, specs.shares(spec)))
     count = len(spec.space.parameters)
     return (
         f"{spec.name}: {', '.join(most)}; {count} parameter{'s' * (count != 1)}; "
         f"sampler {sampler}, scheduler {scheduler}, {worker} a trial"
     )
+
+
+def _share(share: Share) -> str:
+    one = f"{share.cpus:g} CPU" + f", {share.gpus:g} GPU" * (share.gpus > 0)
+    return f"{share.processes} processes of {one}" if share.processes > 1 else one
 
 
 def _chosen(asked: str, chosen: str) -> str:

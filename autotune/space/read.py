@@ -15,7 +15,7 @@ from autotune.space.parameter import (
     Scalar,
 )
 
-__all__ = ["KINDS", "dump_parameter", "parse_parameter"]
+__all__ = ["KINDS", "dump_parameter", "parse_conditions", "parse_parameter"]
 
 KINDS: Mapping[str, type[Parameter]] = {kind.kind: kind for kind in (Float, Int, Categorical)}
 _NUMBERS = ("low", "high", "step", "prior")
@@ -49,6 +49,15 @@ def parse_parameter(raw: object) -> Parameter:
     if problems:
         raise InvalidInput(problems)
     return parameter
+
+
+def parse_conditions(raw: object) -> tuple[Condition, ...]:
+    """What stands behind `when:`. Raises InvalidInput with every mistake."""
+    problems: list[Problem] = []
+    found = [_condition(parent, test) for parent, test in _conditions(raw, problems).items()]
+    if problems:
+        raise InvalidInput(problems)
+    return tuple(found)
 
 
 def dump_parameter(parameter: Parameter) -> dict[str, Any]:

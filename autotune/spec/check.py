@@ -70,12 +70,35 @@ def rules(spec: StudySpec) -> list[Problem]:
 
 
 def _processes(spec: StudySpec) -> Iterator[Problem]:
-    if "function" not in spec.trial and spec.worker.processes > 1:
-        rule = "`worker.processes` is for a function of your own"
-        cure = "set `trial.parallel`, such as {strategy: ddp, workers: 2}"
-        if "command" in spec.trial:
-            cure = "let the command start them, such as torchrun --nproc-per-node 2 train.py"
-        yield Problem(f"{rule}: {cure}", ("worker", "processes"))
+    """Who says how many processes a trial has, and by what a trial's size is told."""
+    worker, sizes = spec.worker, spec.worker.sizes or ()
+    given: list[tuple[int | None, Keys]] = [(worker.processes, ("worker", "processes"))]
+    given += [(s.processes, ("worker", "sizes", n, "processes")) for n, s in enumerate(sizes)]
+    for count, at in given:
+        if "function" not in spec.trial and (count or 1) > 1:
+            rule = f"`{'.'.join(map(str, at))}` is for a function of your own"
+            cure = "set `trial.parallel`, such as {strategy: ddp, workers: 2}"
+            if "command" in spec.trial:
+                cure = "let the command start them, such as torchrun --nproc-per-node 2 train.py"
+            yield Problem(f"{rule}: {cure}", at)
+    known = set[str]()
+    if sizes:
+        known = {path for _, config in configs(spec) for path in _paths(config.model_dump())}
+    for index, size in enumerate(sizes):
+        for condition in size.when:
+            if known and condition.parent not in known:
+                message = f"`worker.sizes`: no trial has {condition.parent!r}"
+                at = ("worker", "sizes", index, "when", condition.parent)
+                yield Problem(message + nearest(condition.parent, known), at)
+
+
+def _paths(values: Mapping[str, object], above: str = "") -> Iterator[str]:
+    """The dotted paths of all that is no mapping itself."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
 
 
 def _search(spec: StudySpec) -> list[Problem]:

@@ -52,7 +52,7 @@ def limits(spec: StudySpec) -> list[Problem]:
 
 
 def _endless(spec: StudySpec) -> Iterator[Problem]:
-    if spec.budget.gpu_hours is not None and not spec.worker.gpus:
+    if spec.budget.gpu_hours is not None and not any(s.gpus for s in spec.worker.shares({})):
         rule = "`budget.gpu_hours` needs `worker.gpus` above 0: trials without GPUs never spend it"
         yield Problem(f"{rule}; limit the study by `trials` or `time`", ("budget", "gpu_hours"))
 

@@ -1,7 +1,6 @@
 """StudySpec: all that a study file says, resolved and checked. A frozen value."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -22,8 +21,9 @@ from autotune.space import Space
 from autotune.spec.objectives import Constraints, Objective, Objectives, Pick, Scoring
 from autotune.spec.reader import Node
 from autotune.spec.section import Section, rule
+from autotune.spec.worker import Worker
 from autotune.train.base import Config
-from autotune.train.config import is_own, pace, processes, timeout
+from autotune.train.config import is_own, pace, timeout
 from autotune.train.duration import Duration
 from autotune.train.metrics import COSTS
 from autotune.trial import Share
@@ -77,45 +77,6 @@ class Budget(Section):
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
     """Working time of the trials and retrainings, times the GPUs of one. Confirmation has its share
     of it as of `time`."""
-
-
-class Worker(Section):
-    """What one trial gets."""
-
-    cpus: Annotated[float, Field(gt=0)] = 1
-    """CPU cores of each process; a fraction lets trials share one. Also the number of torch's
-    threads."""
-    gpus: Annotated[float, Field(ge=0)] = 0
-    """GPUs of each process; a fraction lets trials share one."""
-    processes: Annotated[int, Field(ge=1)] = 1
-    """How many processes a function of your own runs in, as torchrun would start them: each has
-    RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Those with a whole
-    GPU each see all GPUs of the trial on their machine, so that LOCAL_RANK is the number of theirs.
-    """
-    collective_timeout: Duration | None = None
-    """The longest that a process of a trial waits for the others, in a collective operation of
-    torch.distributed or for a report. Then all of them are ended, and the trial is tried again,
-    three times at most. None: 10 minutes."""
-    max: Annotated[int, Field(ge=1)] | None = None
-    """How many trials run at once at most. None: as many as fit."""
-    silence: Duration | None = None
-    """The longest time between two reports of a trial, and before the first one, set-up included.
-    One that is silent for longer, because it hangs, is failed(timeout) and its process ended. None:
-    no limit."""
-
-    @property
-    def threads(self) -> int:
-        return max(1, int(self.cpus))
-
-    @property
-    def patience(self) -> float:
-        """`collective_timeout` in seconds, given or not."""
-        return self.collective_timeout or 600.0
-
-    def share(self, config: Mapping[str, Any]) -> Share:
-        """What a trial of the training config, as plain values, gets."""
-        number = self.processes if "function" in config else processes(config)
-        return Share(self.cpus, self.gpus, number)
 
 
 class Confirm(Section):
@@ -287,8 +248,16 @@ class StudySpec(Config):
     def base_config(self) -> dict[str, Any]:
         """The training config before any parameter: `trial`, with what the study decides."""
         monitor = self.objective.model_dump(mode="json")
-        decided = {"threads": self.worker.threads, "monitor": monitor}
+        decided = {"threads": self.worker.share(self.trial).threads, "monitor": monitor}
         return {**self.trial, **self._judged_costs(), **decided}
+
+    @property
+    def share(self) -> Share | None:
+        """What each trial gets; None where trials may differ."""
+        searched = any(name.partition(".")[0] == "parallel" for name in self.space.parameters)
+        if self.worker.sizes or (searched and not is_own(self.trial)):
+            return None
+        return self.worker.share(self.trial)
 
     @property
     def timeout(self) -> float | None:

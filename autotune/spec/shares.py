@@ -9,9 +9,11 @@ __all__ = ["shares"]
 
 
 def shares(spec: StudySpec) -> tuple[Share, ...]:
-    """Each once. Of a range, such as `parallel.workers` from 1 to 8, both ends are looked at."""
-    searched = any(name.partition(".")[0] == "parallel" for name in spec.space.parameters)
-    if is_own(spec.trial) or not searched:
-        return (spec.worker.share(spec.trial),)
-    found = (config.model_dump(mode="json") for _, config in configs(spec))
-    return tuple(dict.fromkeys(map(spec.worker.share, found)))
+    """Each that a trial may get, once. Of a range, such as `parallel.workers` from 1 to 8, both
+    ends are looked at."""
+    if spec.share:
+        return (spec.share,)
+    found = [spec.trial]
+    if not is_own(spec.trial):
+        found = [config.model_dump(mode="json") for _, config in configs(spec)]
+    return tuple(dict.fromkeys(share for one in found for share in spec.worker.shares(one)))

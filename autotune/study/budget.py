@@ -41,7 +41,7 @@ class _Limit:
     """In seconds, of time or of GPUs."""
     used: float
     gpus: float | None = None
-    """Of one trial, where GPU seconds are counted."""
+    """Of one retraining, where GPU seconds are counted."""
 
     def needs(self, choose: int, verify: int, each: float, slots: int) -> float:
         """What so many retrainings take, the winner's beginning after the others."""
@@ -135,17 +135,25 @@ def share_of(spec: StudySpec) -> str:
 
 
 def _limits(history: History, elapsed: float) -> list[_Limit]:
-    budget, gpus = history.spec.budget, history.spec.worker.gpus
+    budget = history.spec.budget
     if history.rules == FIRST_RULES:
         return []  # they bound the search alone: see History.affordable
     limits = []
     if budget.time is not None:
         limits.append(_Limit("time", budget.time, elapsed))
     if budget.gpu_hours is not None:
-        again = sum(run.seconds for run in (*history.confirms, *history.verifies))
-        used = (history.leaderboard.seconds + again) * gpus
-        limits.append(_Limit("gpu_hours", budget.gpu_hours * 3600, used, gpus))
+        retrained = (*history.confirms, *history.verifies)
+        used = history.gpu_seconds + sum(run.seconds * history.gpus(run) for run in retrained)
+        limits.append(_Limit("gpu_hours", budget.gpu_hours * 3600, used, _gpus(history)))
     return limits
+
+
+def _gpus(history: History) -> float:
+    """Of one retraining: where trials differ, of the largest that is likely."""
+    if share := history.spec.share:
+        return share.all_gpus
+    best = history.leaderboard.top(history.asked.top)
+    return max((history.gpus(run) for run in best), default=0.0)
 
 
 def _share(history: History, limit: _Limit, slots: int) -> float:

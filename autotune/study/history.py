@@ -144,8 +144,20 @@ class History:
             return False
         if budget.time is not None and elapsed >= budget.time:
             return False
-        spent = self.leaderboard.seconds * self.spec.worker.gpus
-        return budget.gpu_hours is None or spent < budget.gpu_hours * 3600
+        return budget.gpu_hours is None or self.gpu_seconds < budget.gpu_hours * 3600
+
+    @property
+    def gpu_seconds(self) -> float:
+        """Working time of the search's trials, times the GPUs of each."""
+        if share := self.spec.share:
+            return self.leaderboard.seconds * share.all_gpus
+        return sum(run.seconds * self.gpus(run) for run in self.trials)
+
+    def gpus(self, run: Run) -> float:
+        """Of all processes of `run`."""
+        if share := self.spec.share:
+            return share.all_gpus
+        return self.spec.worker.share(self.config(run)).all_gpus
 
     @property
     def has_value(self) -> bool:
@@ -164,6 +176,7 @@ class History:
         config = self._configs.get(run.trial)
         if config is None:
             config = apply(self.spec.base_config(), run.params).model_dump(mode="json")
+            config["threads"] = self.spec.worker.share(config).threads
             self._configs[run.trial] = config
         more = {"accumulate": config["accumulate"] * run.accumulate} if run.accumulate > 1 else {}
         return {**config, **more, "seed": run.seed}

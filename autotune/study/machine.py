@@ -15,7 +15,7 @@ from autotune.errors import AutotuneError, MachineFault
 from autotune.schedule.state import Clone, NewTrial, Resume, WaitForRunning
 from autotune.search.base import Sampler, SourceTrials, derive
 from autotune.search.distributions import distribution
-from autotune.spec import StudySpec
+from autotune.spec import StudySpec, shares
 from autotune.study import auto_selection, budget, confirmation, events, failures
 from autotune.study.clock import Clock, WallClock
 from autotune.study.history import ENDED, FITTED, RULES, SPENT, History
@@ -34,6 +34,7 @@ from autotune.trial import (
     Reason,
     Report,
     Scalar,
+    Share,
     State,
 )
 
@@ -241,6 +242,10 @@ class Study:
     @property
     def running(self) -> list[Run]:
         return list(self._working.values())
+
+    def shares(self) -> tuple[Share, ...]:
+        """What its trials may get of the machines."""
+        return shares(self.spec)
 
     def elapsed(self) -> float:
         """Seconds the study has run, all its sessions together."""

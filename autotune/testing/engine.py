@@ -15,7 +15,7 @@ import pytest
 from autotune.errors import MachineFault, StudyFailed
 from autotune.study.machine import Done, Wait
 from autotune.train.kept import load
-from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
+from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report, Share
 
 __all__ = ["EngineContract", "ScriptedStudy", "assign", "go_to_end", "is_alive"]
 
@@ -70,6 +70,15 @@ class ScriptedStudy:
     stopped: bool = False
     waits: int = 0
     """So often, once every worker has reported, `next` answers Wait although there is work."""
+
+    def __post_init__(self) -> None:
+        """What says nothing of its share gets what `worker` says."""
+        share = Share(self.worker["cpus"], self.worker["gpus"])
+        self.queue = [replace(a, share=share) if a.share == Share() else a for a in self.queue]
+
+    def shares(self) -> tuple[Share, ...]:
+        share = Share(self.worker["cpus"], self.worker["gpus"])
+        return tuple(dict.fromkeys(assignment.share for assignment in self.queue)) or (share,)
 
     @property
     def spec(self) -> Any:

@@ -2,7 +2,6 @@
 cue."""
 
 import os
-import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -23,20 +22,24 @@ Config = dict[str, Any]
 
 
 def meets(config: Config, trial: FunctionTrial) -> None:
-    """Writes down the place and the process of each rank, in files `rank-N`."""
+    """Writes down the place and the process of each rank, in files `rank-N`, and from when till
+    when it was there, which is `seconds`."""
     import torch
     from torch import distributed
 
-    distributed.init_process_group("gloo")
-    ranks = torch.ones(1)
-    distributed.all_reduce(ranks)
-    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK")
-    place = [os.environ[name] for name in names]
+    began, ranks = time.time(), torch.ones(1)
+    if trial.world_size > 1:
+        distributed.init_process_group("gloo")
+        distributed.all_reduce(ranks)
+    time.sleep(config.get("seconds", 0.0))
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_PORT")
+    place = [os.environ.get(name, "-") for name in names]
     devices = os.environ.get("CUDA_VISIBLE_DEVICES", "-")
-    known = [*place, str(os.getpid()), os.environ["MASTER_PORT"], devices]
+    known = [*place, str(os.getpid()), devices, str(began), str(time.time())]
     (trial.folder / f"rank-{trial.rank}").write_text(" ".join(known))
-    distributed.barrier()  # and leaves the group to us
-    trial.report(1, loss=ranks.item(), group=int(os.environ["GROUP_RANK"]))
+    if trial.world_size > 1:
+        distributed.barrier()  # and leaves the group to us
+    trial.report(1, loss=ranks.item())
 
 
 def trains(config: Config, trial: FunctionTrial) -> None:
@@ -99,15 +102,9 @@ def fails_in_one(config: Config, trial: FunctionTrial) -> None:
     distributed.init_process_group("gloo", timeout=timedelta(minutes=1))
     try:
         if trial.rank == config["rank"]:
-            match config["by"]:
-                case "memory":
-                    raise MemoryError
-                case "exit":
-                    sys.exit("no data")
-                case "leaving":
-                    return
-                case _:
-                    raise ValueError("no such layer")
+            if config["by"] == "memory":
+                raise MemoryError
+            return
         distributed.all_reduce(torch.ones(1))
         trial.report(1, loss=1.0)
     finally:
@@ -117,6 +114,8 @@ def fails_in_one(config: Config, trial: FunctionTrial) -> None:
 
 
 def hangs_all(config: Config, trial: FunctionTrial) -> None:
+    """Leaves the number of each process in `pid-N`."""
+    (trial.folder / f"pid-{trial.rank}").write_text(str(os.getpid()))
     time.sleep(600)
 
 

@@ -138,7 +138,7 @@ def test_who_never_comes_to_the_step_of_its_peers_is_lost() -> None:
 
 
 def test_places_are_counted_by_machine() -> None:
-    found = places(["a", "a", "b"], "10.0.0.1", 5000)
+    found = places(["a", "a", "b"], "head.example", 5000)
     assert [(p.rank, p.local_rank, p.local_world_size, p.node) for p in found] == [
         (0, 0, 2, 0),
         (1, 1, 2, 0),
@@ -146,7 +146,7 @@ def test_places_are_counted_by_machine() -> None:
     ]
     variables = found[1].environment()
     assert variables["WORLD_SIZE"] == "3" and variables["MASTER_PORT"] == "5000"
-    assert variables["MASTER_ADDR"] == "10.0.0.1" and variables["LOCAL_RANK"] == "1"
+    assert variables["MASTER_ADDR"] == "head.example" and variables["LOCAL_RANK"] == "1"
 
 
 def test_a_reserved_port_is_for_one_that_asks_for_it() -> None:

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from autotune.engine.environment import environment, settings
@@ -17,11 +17,12 @@ from autotune.engine.worker.work import work
 from autotune.errors import Hanging
 from autotune.trial import Assignment, Reply
 
-__all__ = ["Answer", "Lost", "RankWork", "loopback", "reserved_port"]
+__all__ = ["Answer", "Lost", "RankWork", "reserved_port"]
 
 
 _TIMEOUT = "AUTOTUNE_COLLECTIVE_TIMEOUT"
 """The variable by which our own training learns of it."""
+_GLOO = "GLOO_SOCKET_IFNAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,13 @@ class RankWork:
     def begin(self, assignment: Assignment, place: Place) -> None:
         seconds = f"{assignment.collective_timeout:g}"
         variables = place.environment() | {_TIMEOUT: seconds}
+        if place.local_world_size == place.world_size:
+            variables = _loopback() | variables
         self._around.enter_context(environment(variables))
         self._around.enter_context(_collective_timeout(assignment.collective_timeout))
         self._around.callback(_leave_process_group)
+        if place.rank and assignment.log:  # one of its own, beside that of rank 0
+            assignment = replace(assignment, log=f"{assignment.log}.rank-{place.rank}")
         replies = work(assignment, place=place)
         self._around.callback(replies.close)
         self._replies = replies
@@ -92,10 +97,12 @@ def reserved_port() -> Iterator[socket.socket]:
         yield held
 
 
-def loopback() -> dict[str, str]:
-    """Gloo asks the name service for this machine's address unless it is told where to listen."""
+def _loopback() -> dict[str, str]:
+    """Where gloo is to listen: otherwise it asks the name service for this machine's address."""
+    if _GLOO in os.environ:
+        return {}
     names = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
-    return {"GLOO_SOCKET_IFNAME": names[0]} if names else {}
+    return {_GLOO: names[0]} if names else {}
 
 
 @contextmanager

@@ -8,17 +8,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from socket import AF_UNIX, SOCK_STREAM, socketpair
 from typing import Any, Literal, Self
 
-from autotune.engine.ranks.rank import Answer, Lost, RankWork, loopback
+from autotune.engine.gpus import gpus
+from autotune.engine.ranks.rank import Answer, Lost, RankWork
 from autotune.engine.worker.place import places
-from autotune.trial import Assignment
+from autotune.errors import UserError
+from autotune.train.function import passed
+from autotune.trial import Assignment, Share
 
 __all__ = ["SpawnedRanks"]
 
 _COMMAND = (sys.executable, "-P", "-c", "from autotune.engine.ranks.spawned import main; main()")
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 _SET_PARENT_DEATH_SIGNAL = 1
 """Of prctl(2)."""
 
@@ -36,7 +41,12 @@ class SpawnedRanks:
         self.end()
 
     def begin(self, assignment: Assignment) -> None:
-        size = assignment.share.processes
+        size, function = assignment.share.processes, assignment.config.get("function")
+        if passed(function):
+            raise UserError(
+                f"function {function} is known in this process alone, but `worker.processes` is"
+                f' {size}: run it with engine="ray", or write it into a module of its own'
+            )
         if not all(process.is_alive() for process in self._processes):
             self.end()
         missing = range(len(self._processes), size)
@@ -48,7 +58,10 @@ class SpawnedRanks:
             for process in working[missing.start :]:
                 process.result()
             port = working[0].now("reserve")
-            there = places(["here"] * size, "127.0.0.1", port)
+            there = [
+                replace(place, variables=_devices(assignment.share, place.rank))
+                for place in places(["here"] * size, "127.0.0.1", port)
+            ]
             for process, place in zip(working, there, strict=True):
                 process.call("begin", assignment, place)
             for process in working:
@@ -74,6 +87,15 @@ class SpawnedRanks:
         self._processes = []
 
 
+def _devices(share: Share, rank: int) -> tuple[tuple[str, str], ...]:
+    """What tells the process its GPUs. With a whole one for each, LOCAL_RANK does."""
+    if share.gpus in (0, 1):
+        return ()
+    there = os.environ.get(_VISIBLE, ",".join(map(str, range(gpus())))).split(",")
+    first = int(rank * share.gpus + 1e-6)
+    return ((_VISIBLE, ",".join(there[first : first + max(1, int(share.gpus))])),)
+
+
 class _Spawned:
     """One process, as it is seen from here."""
 
@@ -87,7 +109,6 @@ class _Spawned:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=loopback() | os.environ,
                 process_group=0,  # ended with all that it has started
             )
         self.connection: Connection[Any, Any] = Connection(ours.detach())

@@ -18,7 +18,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
 from ray import tune
+from ray.tune import PlacementGroupFactory
 from ray.tune.experiment import Trial
 from ray.tune.progress_reporter import ProgressReporter
 from ray.tune.schedulers import TrialScheduler
@@ -34,14 +35,16 @@ from ray.tune.stopper import Stopper
 
 from autotune.engine.environment import environment
 from autotune.engine.interrupt import Interrupts
+from autotune.engine.ranks.group import lead
 from autotune.engine.ray.cluster import Cluster, connection
 from autotune.engine.ray.passed import receive, send
+from autotune.engine.ray.ranks import RayRanks, bundles
 from autotune.engine.worker.children import hide_sockets
 from autotune.engine.worker.output import own_process
 from autotune.engine.worker.time_limits import Watch
 from autotune.engine.worker.work import warm_up, work
 from autotune.errors import Hanging, InvalidInput, Problem
-from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report
+from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report, Share
 
 if TYPE_CHECKING:
     from autotune.study.machine import Study
@@ -119,10 +122,15 @@ class _Running:
     """Why its process was ended here."""
     _resets: float = 0.0
 
+    @property
+    def has_begun(self) -> bool:
+        """It waits for no worker."""
+        return self.trial is not None and self.trial.temporary_state.ray_actor is not None
+
     def is_over_a_limit(self, passed: float) -> bool:
         """Whether its process is to be ended, now that `passed` seconds more are over."""
-        if self.killed or self.trial is None or self.trial.temporary_state.ray_actor is None:
-            return False  # or it waits for a worker
+        if self.killed or not self.has_begun:
+            return False
         if self.trial.status == Trial.RUNNING:
             self.killed = self.watch.waited(passed)
         else:
@@ -144,6 +152,8 @@ class _Link:
         self.error: Exception | None = None
         self.carried: dict[str, Any] = {}
         """What every assignment carries beside itself."""
+        self.mixed = len(study.shares()) > 1
+        """Trials differ in what they get of the machines."""
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """Ray saves the state of its loop, into files that nobody reads: not the study's."""
@@ -165,6 +175,11 @@ class _Link:
             if running.is_over_a_limit(passed):
                 ray.kill(running.trial.temporary_state.ray_actor)
 
+    def is_placing(self) -> bool:
+        """Whether a trial waits for its room, where others could overtake it. The next one is asked
+        for when it has begun: so it waits no longer than for those that run."""
+        return self.mixed and any(not running.has_begun for running in self.running.values())
+
     def leave_if_needed(self) -> None:
         lost = self.cluster.probe.lost
         if self.interrupts.pending or self.error or lost:
@@ -185,6 +200,8 @@ class _StudySearcher(Searcher):  # type: ignore[misc]
 
         while True:
             self._link.leave_if_needed()
+            if self._link.is_placing():
+                return None
             answer = self._link.tell(self._link.study.next, Wait())
             if not isinstance(answer, Wait) or self._link.running:
                 break
@@ -210,7 +227,7 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
         self._warm = False
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
-        if not self._warm:
+        if not (self._warm or self._link.mixed):  # where idle ones would hold the room of others
             self._warm = _keep_warm(controller, trial, self._link.study.slots)
         running, reply = self._link.running[trial.trial_id], result["reply"]
         ending = reply if isinstance(reply, Failure | Fault) else None
@@ -281,7 +298,12 @@ class _Silent(ProgressReporter):  # type: ignore[misc]
 
 
 class _Worker(tune.Trainable):  # type: ignore[misc]
-    """A warm process that carries out one assignment after the other."""
+    """A warm process that carries out one assignment after the other: by itself, or as the leader
+    of several."""
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
+        return bundles(_assignment(config).share)
 
     def setup(self, config: dict[str, Any]) -> None:
         # The driver decides about Ctrl-C, which the terminal sends to every process.
@@ -289,8 +311,7 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         hide_sockets()
         own_process()
-        with suppress(Exception):  # said again, as a Failure, by the work itself
-            warm_up(_assignment(config))
+        self._ranks = RayRanks()
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -313,18 +334,28 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
 
     def _start(self, config: dict[str, Any]) -> None:
         assignment = _assignment(config)
-        receive(assignment.config.get("function"), config)
-        self._work = work(assignment)
+        # What fails here fails again in the work itself, which says so.
+        if assignment.share.processes > 1:
+            self._ranks.carried = config
+            with suppress(OSError):
+                self._ranks.start(assignment.share)
+            self._work = lead(assignment, self._ranks)
+        else:
+            receive(assignment.config.get("function"), config)
+            with suppress(Exception):
+                warm_up(assignment)
+            self._work = work(assignment)
         self.config: dict[str, Any] = {}  # Ray would send it back with every result
 
 
 def _assignment(config: Mapping[str, Any]) -> Assignment:
     fields = json.loads(config["assignment"])
-    return Assignment(**{**fields, "purpose": Purpose(fields["purpose"])})
+    decoded = {"purpose": Purpose(fields["purpose"]), "share": Share(**fields["share"])}
+    return Assignment(**{**fields, **decoded})
 
 
 def _tune(link: _Link) -> None:
-    study, worker = link.study, link.study.spec.worker
+    study = link.study
     # More than can be pending, so that a freed actor takes the next assignment. With Ray's own
     # figure, 1, it takes one that waits for its actor to start, and that actor is killed: a study
     # of short trials would never get its second worker.
@@ -337,7 +368,6 @@ def _tune(link: _Link) -> None:
             scheduler=_StudyScheduler(link),
             stop=_SafePoint(link),
             num_samples=-1,
-            resources_per_trial={"cpu": worker.cpus, "gpu": worker.gpus},
             storage_path=str(link.cluster.folder),
             trial_dirname_creator=lambda trial: trial.trial_id,
             reuse_actors=True,
@@ -365,27 +395,29 @@ def _why(trial: Trial) -> str:
 
 
 def _slots(study: "Study") -> int:
-    """How many workers fit, node by node: a worker is never spread over two."""
-    worker = study.spec.worker
-    wanted = {"CPU": worker.cpus, "GPU": worker.gpus}
+    """How many trials fit at once; a process is never spread over two machines, a trial may be."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    fits = sum(_fits(resources, wanted) for resources in nodes)
-    if fits == 0:
-        most = {name: max(node.get(name, 0) for node in nodes) for name in wanted}
-        raise InvalidInput(
-            [
-                Problem(
-                    f"a worker must fit on one machine, which has at most {most['CPU']:g} CPUs and"
-                    f" {most['GPU']:g} GPUs, but `worker` asks for {worker.cpus:g} CPUs and"
-                    f" {worker.gpus:g} GPUs; ask for less",
-                    path=("worker",),
-                )
-            ]
+    fits = {share: _processes(share, nodes) // share.processes for share in study.shares()}
+    for share, count in fits.items():
+        if count == 0:
+            raise InvalidInput([Problem(_too_large(share, nodes), path=("worker",))])
+    most = study.spec.worker.max
+    return min(max(fits.values()), most or max(fits.values()))
+
+
+def _processes(share: Share, nodes: Sequence[Mapping[str, float]]) -> int:
+    return sum(int(min(share.fit(node.get("CPU", 0), node.get("GPU", 0)))) for node in nodes)
+
+
+def _too_large(share: Share, nodes: Sequence[Mapping[str, float]]) -> str:
+    asks = f"{share.cpus:g} CPUs and {share.gpus:g} GPUs"
+    if room := _processes(share, nodes):
+        return (
+            f"a trial must fit on all machines together, which have room for {room} processes with"
+            f" {asks} each, but `worker` asks for {share.processes}; ask for fewer"
         )
-    return min(fits, worker.max) if worker.max else fits
-
-
-def _fits(resources: Mapping[str, float], wanted: Mapping[str, float]) -> int:
-    # Ray counts in ten-thousandths; 3 * 0.1 must fit in 0.3.
-    shares = [resources.get(name, 0) / share for name, share in wanted.items() if share]
-    return int(min(shares) + 1e-6)
+    most = {name: max(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU")}
+    return (
+        f"a worker must fit on one machine, which has at most {most['CPU']:g} CPUs and"
+        f" {most['GPU']:g} GPUs, but `worker` asks for {asks}; ask for less"
+    )

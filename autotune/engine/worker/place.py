@@ -18,8 +18,8 @@ class Place:
     address: str = "127.0.0.1"
     port: int = 0
     """Where rank 0 is to listen."""
-    visible: tuple[tuple[str, str], ...] = ()
-    """Variables that name the GPUs it may see, each with its value."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Further ones of the environment, each with its value."""
 
     def environment(self) -> dict[str, str]:
         """What torchrun sets, as far as the processes of others read it."""
@@ -35,7 +35,7 @@ class Place:
             # By this one torch.distributed, Lightning and others know that torchrun has started
             # them, and need not start processes of their own.
             "TORCHELASTIC_RUN_ID": f"autotune-{self.port}",
-            **dict(self.visible),
+            **dict(self.variables),
         }
         return {name: str(value) for name, value in variables.items()}
 
