@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_every_command_is_in_the_readme() -> None:
-    said = re.findall(r"^\| `autotune (\w+)", README, re.MULTILINE)
+    said = re.findall(r"^\| `autotune ([\w-]+)", README, re.MULTILINE)
     assert said == [
         command.name or command.callback.__name__ for command in app.registered_commands
     ]  # type: ignore[union-attr]

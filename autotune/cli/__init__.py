@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from autotune.cli import authoring, reading, results, running, upkeep
+from autotune.cli import authoring, models, reading, results, running, upkeep
 from autotune.engine.interrupt import Interrupts, exit_code
 from autotune.errors import AutotuneError
 
@@ -26,6 +26,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "logs": reading.logs,
     "best": reading.best,
     "export": results.export,
+    "predict": models.predict,
+    "explain-model": models.explain_model,
+    "config": results.config,
     "train": results.train,
     "ui": reading.ui,
     "sync": upkeep.sync,

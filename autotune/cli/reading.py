@@ -73,7 +73,7 @@ def logs(
 
 
 def best(name: Name, runs: Runs = RUNS, json: Json = False) -> None:
-    """Print the winner, its score on fresh seeds and its test score.
+    """Print the winner, its score on fresh seeds and in the test.
 
     Example: autotune best quickstart --json
     """

@@ -1,14 +1,25 @@
-"""Commands about a study's result: export, train."""
+"""Commands about a study's result: export, config, train."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from autotune.cli.options import RUNS, Json, Name, Runs, print_json
+from autotune.errors import UserError
 
-__all__ = ["export", "train"]
+__all__ = ["config", "export", "train"]
 
+
+class Format(StrEnum):
+    """Typer reads no list of literals."""
+
+    ONNX = "onnx"
+    MLFLOW = "mlflow"
+
+
+Spelling = Literal["yaml", "json", "env", "args", "optuna"]
 Trial = Annotated[
     int | None, typer.Option("--trial", metavar="N", help="This trial, not the winner.")
 ]
@@ -19,31 +30,46 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write.")],
     runs: Runs = RUNS,
     trial: Trial = None,
+    format_: Annotated[
+        list[Format] | None,
+        typer.Option("--format", help="Also model.onnx, or an MLflow model; may be repeated."),
+    ] = None,
+    register: Annotated[
+        str | None,
+        typer.Option("--register", metavar="NAME", help="In MLflow's model registry."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace whatever DIR holds.")] = False,
     json: Json = False,
 ) -> None:
-    """Write the winner as a folder that trains and predicts anywhere.
+    """Write the winner as a folder that works anywhere.
 
     DIR then holds best.yaml, a complete training config with its scores; model.safetensors, the
     weights of its best retraining; model.pt2, input.json and load.py, which predict with torch
     alone; code/, the source of your own modules; metrics.json; SHA256SUMS; and README.md with
     figures of what the winner confuses and where it looks, which MLflow gets too.
 
+    --format onnx adds model.onnx, checked by onnxruntime. --format mlflow adds an MLflow model,
+    which is logged to the study's run, and --register NAME makes it a version in the registry,
+    with the alias `champion` where none was better on the same test split.
+
     \b
     Example:
       autotune export quickstart -o best/
+      autotune export quickstart -o best/ --force --format onnx --register digits
       autotune export quickstart -o seventeen/ --trial 17
     """
-    from autotune.app.runner import tell_figures
+    from autotune.app.deliver import check_registration, deliver
     from autotune.export.bundle import export as write
     from autotune.report.views import state
     from autotune.study import history as histories
 
     history = histories.load(name, runs)
-    done = write(history, out, force, trial)
-    notes = list(done.notes)
-    if trial is None:
-        notes += tell_figures(history, runs, done.figures)
+    check_registration(history, runs, register)
+    asked = {*(format_ or ()), *[Format.MLFLOW] * (register is not None)}
+    formats: list[Literal["onnx", "mlflow"]] = ["onnx"] if Format.ONNX in asked else []
+    formats += ["mlflow"] if Format.MLFLOW in asked else []
+    done = write(history, out, force, trial, formats)
+    notes = [*done.notes, *deliver(history, runs, done, out, formats, register)]
     if (word := state(history)) != "finished":
         notes.append(f"the study is {word}; this is the best so far")
     if json:
@@ -57,6 +83,33 @@ def export(
     typer.echo(f"rerun it: autotune train {out / 'best.yaml'}")
 
 
+def config(
+    name: Name,
+    as_: Annotated[
+        Spelling,
+        typer.Option("--as", help="env: variables; args: a command line; optuna: enqueue_trial."),
+    ] = "yaml",
+    trial: Trial = None,
+    runs: Runs = RUNS,
+) -> None:
+    """Print the values that the winner has for what was searched.
+
+    \b
+    Example:
+      autotune config quickstart
+      autotune config quickstart --as env > best.env
+      python train.py $(autotune config quickstart --as args)
+    """
+    from autotune.export.values import spelled
+    from autotune.study import history as histories
+
+    history = histories.load(name, runs)
+    best = history.best() if trial is None else history.best_of(trial)
+    if best is None:
+        raise UserError(f"no trial of study {name!r} has a value yet")
+    typer.echo(spelled(best.params, as_))
+
+
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="A training config.")],
     out: Annotated[
@@ -68,6 +121,14 @@ def train(
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="Another number of epochs.")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Hold nothing out: no score is claimed then.")
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="DIR", help="A folder to predict with, as export's."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what that DIR holds.")] = False,
 ) -> None:
     """Train one configuration alone, as a trial would.
 
@@ -78,8 +139,12 @@ def train(
     Example:
       autotune train best/best.yaml
       autotune train best/best.yaml --data new.csv --epochs 100 -o again/
+      autotune train best/best.yaml --all --export final/
     """
-    from autotune.app.train_config import train_alone
+    from autotune.app.train_config import Changes, train_alone
+    from autotune.export.target import refuse
 
-    for line in train_alone(config, out, data, epochs):
+    if export is not None:
+        refuse(export, force, config)
+    for line in train_alone(config, out, Changes(data, epochs, everything), export):
         typer.echo(line)

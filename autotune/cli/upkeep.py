@@ -17,7 +17,7 @@ def sync(
     runs: Runs = RUNS,
     json: JsonLines = False,
 ) -> None:
-    """Write a study's whole journal to MLflow again; nothing doubles.
+    """Write a study's journal to MLflow again; nothing doubles.
 
     \b
     Example:

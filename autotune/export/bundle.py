@@ -2,6 +2,8 @@
 
 import json
 import platform
+import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -9,20 +11,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotune.errors import AutotuneError, UserError
-from autotune.export.card import Model, card
+from autotune.export.card import Held, Model, card
 from autotune.export.paths import absolute
 from autotune.export.sums import write_sums
 from autotune.export.target import refuse, whole_folder
 from autotune.study.history import History
 from autotune.study.winner import Best
-from autotune.train.config import TrainConfig
+from autotune.train.config import TrainConfig, is_own
+from autotune.train.kept import Kept
+from autotune.train.kept import load as load_kept
 from autotune.trial import State
 
 if TYPE_CHECKING:
+    from autotune.export.formats import Format
+    from autotune.export.input import Input
     from autotune.export.whole import Restored, Trained
     from autotune.interpret.draw import Picture
 
 __all__ = ["ExportResult", "export"]
+
+KEPT = "kept"
+"""The folder of what a user's function kept."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +41,16 @@ class ExportResult:
     """Those of them that are pictures."""
     notes: list[str]
     """What could not be drawn, and why; what the weights are of, where not of the best epoch."""
+    best: Best
+    """Of whom it is."""
 
 
 def export(
-    history: History, target: Path, force: bool = False, trial: int | None = None
+    history: History,
+    target: Path,
+    force: bool = False,
+    trial: int | None = None,
+    formats: "Sequence[Format]" = (),
 ) -> ExportResult:
     """Writes the winner of `history`, or that trial, into the folder `target`, whole or not at all.
 
@@ -47,36 +62,63 @@ def export(
     if best is None:
         raise UserError(f"no trial of study {history.spec.name!r} has a value yet")
     refuse(target, force, history.folder)
+    if formats:
+        _check(history, formats)
     with whole_folder(target) as made:
-        notes = _write(history, replace(best, config=absolute(best.config)), made)
+        notes = _write(history, replace(best, config=absolute(best.config)), made, formats)
         write_sums(made)
     files = sorted(path for path in target.rglob("*") if path.is_file())
-    return ExportResult(files, sorted(target.glob("figures/*.png")), notes)
+    return ExportResult(files, sorted(target.glob("figures/*.png")), notes, best)
 
 
-def _write(history: History, best: Best, folder: Path) -> list[str]:
+def _check(history: History, formats: "Sequence[Format]") -> None:
+    from autotune.export.formats import check_formats
+
+    if is_own(history.spec.trial):
+        rule = f"--format {formats[0]} needs a network of a training config"
+        raise UserError(f"{rule}: what a function of your own keeps is handed out as it is")
+    check_formats(formats)
+
+
+def _write(history: History, best: Best, folder: Path, formats: "Sequence[Format]") -> list[str]:
     (folder / "best.yaml").write_text(_header() + history.best_text(best))
     # The same config for programs: a training may take the exported network as its teacher.
     (folder / "config.json").write_text(json.dumps(best.config, indent=2) + "\n")
     model, trained, notes = _copy_weights(history, best, folder / "model.safetensors")
+    input = None
     if trained:
-        notes += _make_predictor(history, best, trained, folder)
+        input, said = _make_predictor(history, best, trained, folder, formats)
+        notes += said
+    elif formats:
+        raise UserError(f"--format {formats[0]} needs the network, but {notes[0]}")
     modules, missing = _copy_code(best, folder)
     metrics = {**_metrics(history, best), "model": asdict(model)}
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     pictures, undrawn = _draw(history, best, folder / "figures")
-    (folder / "README.md").write_text(card(history, best, model, pictures, modules))
+    held = Held(input, sorted(path.name for path in folder.iterdir()), modules, pictures)
+    (folder / "README.md").write_text(card(history, best, model, held))
     return [*notes, *missing, *undrawn]
 
 
-def _make_predictor(history: History, best: Best, trained: "Trained", folder: Path) -> list[str]:
+def _make_predictor(
+    history: History,
+    best: Best,
+    trained: "Trained",
+    folder: Path,
+    formats: "Sequence[Format]",
+) -> "tuple[Input, list[str]]":
     from autotune.export.data_facts import data_facts
     from autotune.export.input import Input
     from autotune.export.program import write_predictor
 
     facts = data_facts(trained.config, trained.data)
     input = Input.of(trained.data, history.spec.name, best.trial, facts)
-    return write_predictor(trained, input, folder)
+    notes = write_predictor(trained, input, folder)
+    if formats:
+        from autotune.export.formats import write_formats
+
+        notes += write_formats(formats, trained, input, folder)
+    return input, notes
 
 
 def _copy_code(best: Best, folder: Path) -> tuple[list[str], list[str]]:
@@ -98,8 +140,10 @@ def _copy_weights(
     run, metric, notes = best.source, history.spec.objective.metric, list[str]()
     step, value = history.spec.scoring.step(run.reports), history.value(run)
     weights, trained = history.run_folder(run) / "best.safetensors", None
-    if "function" in history.spec.trial:
-        pass  # what it keeps, and how, is its own
+    if is_own(history.spec.trial):
+        kept = load_kept(history.run_folder(run), run.step)
+        notes = _copy_kept(kept, step, target.parent / KEPT)
+        step, value = (kept.step, kept.metrics.get(metric)) if kept else (step, value)
     elif not weights.exists():
         raise UserError(_no_weights(history, best, weights))
     else:
@@ -113,6 +157,17 @@ def _copy_weights(
             step, value = held.step, held.metrics[metric]
     model = Model(run.label, run.seed, step, value, history.test_value(run))
     return model, trained, notes
+
+
+def _copy_kept(kept: Kept | None, best: int | None, target: Path) -> list[str]:
+    """Copies what the user's function kept; a note where that is nothing, or of another step."""
+    if kept is None:
+        how = "call trial.keep(...) in it and run the study again (docs/functions.md)"
+        return [f"the function kept nothing, so there is no model to hand out: {how}"]
+    shutil.copytree(kept.folder, target)
+    if kept.step == best or best is None:
+        return []
+    return [f"{KEPT}/ is of step {kept.step}, not of the best one, {best}"]
 
 
 def _restored(history: History, best: Best, weights: Path, target: Path) -> "Restored":
@@ -148,12 +203,13 @@ def _again(history: History, best: Best) -> str:
 
 def _draw(history: History, best: Best, folder: Path) -> "tuple[list[Picture], list[str]]":
     """Nothing of a user's own function: only it knows what its result looks like."""
-    if "function" in history.spec.trial:
+    if is_own(history.spec.trial):
         return [], []
     from autotune.interpret.draw import draw
 
     config = TrainConfig.model_validate_json(json.dumps(best.config))
-    return draw(config, history.run_folder(best.source), folder)
+    tested = history.test_value(best.source) is not None
+    return draw(config, history.run_folder(best.source), folder, tested)
 
 
 def _header() -> str:

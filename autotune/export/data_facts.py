@@ -1,6 +1,7 @@
 """What an export says of the data that was learnt from."""
 
 import hashlib
+import json
 from pathlib import Path
 
 from autotune.export.input import DataFacts
@@ -20,6 +21,8 @@ def data_facts(config: TrainConfig, data: Dataset) -> DataFacts:
     """What was learnt from, with a hash by which it is known again."""
     sources = [path.absolute() for path in sorted(files(config.data))]
     sizes = [len(part.y) for part in (data.train, data.val, data.test)]
+    if config.data.use_all:
+        sizes[1:] = [0, 0]
     sha256, hashed = _of_files(sources) if sources else (_of_samples(data), "the samples")
     return DataFacts(
         name=config.data.name,
@@ -27,7 +30,16 @@ def data_facts(config: TrainConfig, data: Dataset) -> DataFacts:
         sha256=sha256,
         hashed=hashed,
         samples=tuple(sizes),
+        test_sha256="" if config.data.use_all else _of_test(config, data, sha256 * bool(sources)),
     )
+
+
+def _of_test(config: TrainConfig, data: Dataset, source: str) -> str:
+    """The test split is drawn from the source by these settings, whatever the others are."""
+    drawn = config.data.model_dump(mode="json", include={"name", "seed", "test_fraction", "target"})
+    labels = data.test.y.tolist() if data.classes else len(data.test.y)
+    facts = [drawn, source, config.loss.task, list(data.labels), labels]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _of_samples(data: Dataset) -> str:

@@ -23,7 +23,7 @@ from autotune.export.sums import verify
 from autotune.export.whole import on_cpu
 from autotune.train import weights
 from autotune.train.absent import absent
-from autotune.train.config import TrainConfig
+from autotune.train.config import TrainConfig, is_own
 from autotune.train.function import search_first
 from autotune.train.setup import shaped
 
@@ -42,8 +42,8 @@ class ExportedModel:
 
 
 def open_export(folder: Path) -> ExportedModel:
-    """Raises UserError where `folder` is no export, or is not whole, AutotuneError where its network
-    cannot be run here."""
+    """Raises UserError where `folder` is no export, or is not whole; AutotuneError where its
+    network cannot be run here."""
     config, input = _described(folder)
     notes = _other_versions(input)
     ways: list[Callable[[Path, Input], nn.Module]] = [rebuilt, _program]
@@ -68,9 +68,11 @@ def _described(folder: Path) -> tuple[dict[str, Any], Input]:
         raise UserError(f"{folder} is no export (it has no {_CONFIG}): {cure}")
     verify(folder, [_CONFIG])
     config: dict[str, Any] = json.loads((folder / _CONFIG).read_text())
-    if "function" in config:
-        named = config["function"]
-        raise UserError(f"{folder} is of your own function {named}: it alone knows how to predict")
+    if is_own(config):
+        named = config.get("function") or config.get("command")
+        what = "what it kept is in kept/" if (folder / "kept").is_dir() else "it kept nothing"
+        rule = f"{folder} is of your own code {named}, which alone knows how to predict"
+        raise UserError(f"{rule}: {what}")
     if not (folder / INPUT).is_file():
         cause = "an older version wrote it, or its data was gone"
         raise UserError(f"{folder} has no {INPUT} to predict by ({cause}): export it again")

@@ -56,6 +56,8 @@ class DataFacts(Config):
     """What the hash is of."""
     samples: Sizes = ()
     """Of the train, validation and test split."""
+    test_sha256: str = ""
+    """By which the test split is known again: two scores on it can be compared."""
 
 
 class Input(Config):

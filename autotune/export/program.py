@@ -22,6 +22,7 @@ __all__ = [
     "INPUT",
     "PROGRAM",
     "Predictor",
+    "as_torch_expects",
     "predictor",
     "raw_samples",
     "save_program",
@@ -87,7 +88,7 @@ def save_program(model: Predictor, sample: Tensor, path: Path) -> None:
     """
     x = sample[: max(_CHECKED)].repeat_interleave(-(-max(_CHECKED) // len(sample)), dim=0)
     try:
-        with _as_torch_expects():
+        with as_torch_expects():
             batch = ({0: torch.export.Dim("batch")},)
             program = torch.export.export(model, (x[:2],), dynamic_shapes=batch)
             torch.export.save(program, path)
@@ -99,7 +100,7 @@ def save_program(model: Predictor, sample: Tensor, path: Path) -> None:
 
 
 @contextmanager
-def _as_torch_expects() -> Iterator[None]:
+def as_torch_expects() -> Iterator[None]:
     """torch.export asks for the old cuDNN flag, which a training's `precision` makes ambiguous, and
     warns of its own parts."""
     cudnn: Any = torch.backends.cudnn
@@ -126,6 +127,8 @@ def _compare(model: nn.Module, again: nn.Module, x: Tensor, path: Path) -> None:
 
 
 def why(error: BaseException) -> str:
-    """The first line of an error that a library raised."""
+    """The first line of an error that a library raised, or of its own cause."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     said = str(error).strip().splitlines()
     return f"{type(error).__name__}: {said[0][:160]}" if said else type(error).__name__

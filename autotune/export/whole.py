@@ -72,7 +72,8 @@ def on_cpu(config: TrainConfig) -> TrainConfig:
     """The config by which a trained network is used anywhere: in fp32, whatever it learnt in."""
     plain = {"device": "cpu", "precision": "fp32", "compile": False}
     metrics = tuple(name for name in config.metrics if name not in COSTS)
-    return config.model_copy(update={**plain, "metrics": metrics})
+    alone = type(config).model_fields["parallel"].default
+    return config.model_copy(update={**plain, "metrics": metrics, "parallel": alone})
 
 
 def _changed(training: Training, held: Best) -> list[str]:

@@ -15,14 +15,13 @@ from autotune.errors import AutotuneError
 from autotune.interpret.examples import mistakes, successes
 from autotune.interpret.importance import REPEATS, of_columns
 from autotune.interpret.scores import accuracy, confusion, r2
-from autotune.interpret.subject import Subject, restore
+from autotune.interpret.subject import Subject, on_test, restore
 from autotune.train.config import TrainConfig
 
 __all__ = ["INSTALL", "Picture", "draw", "paint"]
 
 INSTALL = "pip install 'autotune[interpret]'"
 _MOST_COLUMNS = 20
-_SPLIT = "validation split"
 Array = NDArray[Any]
 
 
@@ -33,10 +32,13 @@ class Picture:
     """What is seen, with the numbers that matter, in Markdown."""
 
 
-def draw(config: TrainConfig, weights: Path, folder: Path) -> tuple[list[Picture], list[str]]:
+def draw(
+    config: TrainConfig, weights: Path, folder: Path, tested: bool = False
+) -> tuple[list[Picture], list[str]]:
     """Pictures of the network that a training left in the folder `weights`, written to `folder`.
 
-    Also a line for each that there is not, with the reason.
+    Also a line for each that there is not, with the reason. `tested`: the test split was read, so
+    that the importance of columns may be looked at there.
     """
     if find_spec("matplotlib") is None:
         return [], [f"no figures without matplotlib: {INSTALL}"]
@@ -44,16 +46,20 @@ def draw(config: TrainConfig, weights: Path, folder: Path) -> tuple[list[Picture
         subject = restore(config, weights)
     except Exception as error:
         return [], [f"no figures: {_why(error)}"]
-    return paint(subject, folder)
+    return paint(subject, folder, on_test(subject) if tested and subject.x.ndim == 2 else None)
 
 
-def paint(subject: Subject, folder: Path) -> tuple[list[Picture], list[str]]:
-    """The pictures of one network, each by itself: those that fail are told in a line each."""
+def paint(
+    subject: Subject, folder: Path, tested: Subject | None = None
+) -> tuple[list[Picture], list[str]]:
+    """The pictures of one network, each by itself: those that fail are told in a line each.
+    `tested`: the same network and the test split."""
     folder.mkdir(parents=True, exist_ok=True)
     made, missing = [], []
     for name, make in _wanted(subject):
+        seen = tested if tested and make is _importance else subject
         try:
-            made.append(Picture(folder / name, make(subject, folder / name)))
+            made.append(Picture(folder / name, make(seen, folder / name)))
         except Exception as error:  # a user's network may do what an attribution cannot follow
             missing.append(f"no figure {name}: {_why(error)}")
     return made, missing
@@ -69,9 +75,9 @@ def _why(error: Exception) -> str:
 
 
 def _wanted(subject: Subject) -> Iterator[tuple[str, Callable[[Subject, Path], str]]]:
-    if subject.data.classes:
+    if subject.labelled and subject.data.classes:
         yield "confusion.png", _confusion
-    else:
+    elif subject.labelled:
         yield "answers.png", _scatter
     if subject.x.ndim == 2:
         yield "importance.png", _importance
@@ -85,9 +91,10 @@ def _confusion(subject: Subject, path: Path) -> str:
     labels = subject.labels
     counts = confusion(subject.said, subject.y, len(labels)).cpu().numpy()
     right = accuracy(subject.said, subject.y)
-    pictures.confusion(path, counts, labels, f"{_SPLIT}: {right:.1%} of {len(subject.y):,} right")
+    where, count = subject.where, f"{len(subject.y):,}"
+    pictures.confusion(path, counts, labels, f"{where}: {right:.1%} of {count} right")
     return (
-        f"Confusion matrix on the {_SPLIT}: {right:.4f} of {len(subject.y):,} samples are right. "
+        f"Confusion matrix on the {where}: {right:.4f} of {count} samples are right. "
         + _confused(counts, labels)
     )
 
@@ -108,23 +115,27 @@ def _scatter(subject: Subject, path: Path) -> str:
         for part in (subject.y, subject.said)
     )
     score = r2(subject.said, subject.y)
-    pictures.scatter(path, y, said, f"{_SPLIT}: R² {score:.3f}, {len(y):,} samples")
-    return f"Answers against true values on the {_SPLIT}: R² {score:.4f} over {len(y):,} samples."
+    pictures.scatter(path, y, said, f"{subject.where}: R² {score:.3f}, {len(y):,} samples")
+    told = f"R² {score:.4f} over {len(y):,} samples"
+    return f"Answers against true values on the {subject.where}: {told}."
 
 
 def _importance(subject: Subject, path: Path) -> str:
     from autotune.interpret import pictures
 
     unit = "accuracy" if subject.data.classes else "R²"
+    if not subject.labelled:
+        unit += " against the network's own answers"
     found = of_columns(subject)[:_MOST_COLUMNS]
     names = [_column(subject, one.column) for one in found]
     values = np.array([(one.mean, one.std) for one in found])
     columns = subject.x.shape[1]
     rest = f" (the first {len(found)} of {columns} columns)" if columns > len(found) else ""
     rule = f"{unit} lost when the column is shuffled: mean ± deviation of {REPEATS} shuffles"
-    pictures.importances(path, names, values, f"Permutation importance, {_SPLIT}{rest}", rule)
+    title = f"Permutation importance, {subject.where}{rest}"
+    pictures.importances(path, names, values, title, rule)
     told = [f"{n} {v.mean:.4f} ± {v.std:.4f}" for n, v in zip(names[:5], found, strict=False)]
-    return f"Permutation importance on the {_SPLIT}, {rule}: {', '.join(told)}."
+    return f"Permutation importance on the {subject.where}, {rule}: {', '.join(told)}."
 
 
 def _column(subject: Subject, column: int) -> str:
@@ -136,7 +147,8 @@ def _attribution(subject: Subject, path: Path) -> str:
     from autotune.interpret import attribution, pictures
 
     panels, methods = [], set()
-    for name, rows in (("right", successes(subject)), ("wrong", mistakes(subject))):
+    first = "right" if subject.labelled else "samples"
+    for name, rows in ((first, successes(subject)), ("wrong", mistakes(subject))):
         if len(rows) == 0:
             continue
         x = subject.x[rows.to(subject.x.device)]
@@ -149,10 +161,12 @@ def _attribution(subject: Subject, path: Path) -> str:
         if (heat := attribution.grad_cam(subject.model, x, target)) is not None:
             methods.add("Grad-CAM")
             panels.append(pictures.Panel("Grad-CAM", _numpy(heat), under=seen))
-    pictures.grid(path, panels, f"What speaks for the answer, {_SPLIT}: red for, blue against")
+    title = f"What speaks for the answer, {subject.where}: red for, blue against"
+    pictures.grid(path, panels, title)
     also = "; Grad-CAM shows where the last convolution looked" if methods else ""
+    what = "that the network gets right, and its surest mistakes" if subject.labelled else "seen"
     return (
-        f"Images of the {_SPLIT} that the network gets right, and its surest mistakes. Integrated "
+        f"Images of the {subject.where} {what}. Integrated "
         f"gradients (from a black image): red pixels speak for the answer, blue against it{also}."
     )
 

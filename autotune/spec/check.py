@@ -64,9 +64,18 @@ def rules(spec: StudySpec) -> list[Problem]:
     if not is_own(spec.trial):
         problems += _reported(spec)
         problems += _resized(spec)
-    problems += [*_aims(spec), *_capable(spec), *_processes(spec), *command_problems(spec)]
+    problems += [*_aims(spec), *_capable(spec), *_processes(spec), *_held_out(spec)]
+    problems += command_problems(spec)
     problems += spec.schedule.check(spec.context)
     return problems + _fixed(spec) + _search(spec)
+
+
+def _held_out(spec: StudySpec) -> Iterator[Problem]:
+    data = spec.trial.get("data")
+    if isinstance(data, Mapping) and data.get("use_all"):
+        rule = "`data.use_all` leaves nothing to judge a trial by: remove it"
+        cure = "`autotune train best.yaml --all` trains the winner so"
+        yield Problem(f"{rule}; {cure}", ("trial", "data", "use_all"))
 
 
 def _processes(spec: StudySpec) -> Iterator[Problem]:

@@ -133,11 +133,13 @@ OTHERS |= {"scipy", "torchvision", "pyarrow", "PIL", "onnxruntime", "captum"}
 BLOCKED = f"""
 import runpy, sys
 from importlib.machinery import PathFinder
-class Alone:
-    def find_spec(self, name, path=None, target=None):
+class Alone(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
         if name.partition(".")[0] not in {OTHERS}:
-            return PathFinder.find_spec(name, path, target)
-sys.meta_path[:] = [*sys.meta_path[:2], Alone()]
+            return super().find_spec(name, path, target)
+kept = [finder for finder in sys.meta_path if "Importer" in getattr(finder, "__name__", "")]
+sys.meta_path[:] = [*kept, Alone]
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

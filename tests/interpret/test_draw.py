@@ -52,7 +52,7 @@ def subject(x: Tensor, y: Tensor, model: nn.Module, **about: object) -> Subject:
     one = torch.ones(1, *x.shape[1:2], *[1] * (x.ndim - 2))
     facts = {"outputs": about["classes"] or 1, "mean": 0 * one, "std": one, **about}
     data = Dataset(part, part, part, **facts)  # type: ignore[arg-type]
-    return Subject(model.eval(), data, predict(model, x))
+    return Subject(model.eval(), data, part, predict(model, x))
 
 
 @pytest.mark.parametrize("model", [{"name": "mlp"}, {"name": "cnn", "channels": 4}, MIXER])

@@ -70,7 +70,9 @@ def test_no_function_takes_more_than_six_arguments() -> None:
                 continue
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             own = [a for a in arguments if a.arg not in ("self", "cls")]
-            if len(own) > 6:
+            # A command has an argument for each of its options: Typer reads them there.
+            command = path.parent.name == "cli" and not node.name.startswith("_")
+            if len(own) > 6 and not command:
                 many.append(f"{named(path)}: {node.name}")
     assert many == []
 

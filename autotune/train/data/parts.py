@@ -1,8 +1,8 @@
 """What every data config says: how its samples are split."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from autotune.train.base import Config
 from autotune.train.invalid import misplaced
@@ -26,6 +26,15 @@ class SplitConfig(Config):
     """Instead of `val_fraction`: what is left after the test part is cut into so many folds."""
     fold: Annotated[int, Field(ge=0)] = 0
     """Which of the `folds`, from 0, is the validation part."""
+    use_all: bool = False
+    """Everything is learnt from, nothing is held out: for a last training of what a study has
+    found, as `autotune train --all` does it. A study cannot."""
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, serialize: Any) -> dict[str, Any]:
+        """What holds samples out, as nearly all do, says nothing of it."""
+        values: dict[str, Any] = serialize(self)
+        return {k: v for k, v in values.items() if k != "use_all" or v}
 
     @model_validator(mode="after")
     def _fold_is_one_of_the_folds(self) -> Self:

@@ -11,6 +11,7 @@ from autotune.train.data.values import Array, Arrays, Indices, Task
 
 __all__ = ["fold_of", "split", "stratified"]
 
+FEW = 256  # samples that stand in for a part that is not held out
 BINS = 10  # of equal counts, that a regression's target is stratified by
 
 
@@ -20,6 +21,8 @@ def split(config: SplitConfig, read: Arrays, task: Task) -> Arrays:
         message = "`data.folds` has no effect: the data brings a validation part of its own"
         raise InvalidInput([Problem(message, ("data", "folds"))])
     part_not_empty("train", read.y)
+    if config.use_all:
+        return together(read)
     drawn = read.x_val is None or read.x_test is None
     strata = strata_of(read.y, task)
     if read.x_test is None:
@@ -38,6 +41,16 @@ def split(config: SplitConfig, read: Arrays, task: Task) -> Arrays:
     if drawn and task == "classification":
         no_lonely_class(read)
     return read
+
+
+def together(read: Arrays) -> Arrays:
+    """All that there is to learn from; the other parts are some of it, and say nothing."""
+    pairs = ((read.x, read.y), (read.x_val, read.y_val), (read.x_test, read.y_test))
+    x = np.concatenate([x for x, _ in pairs if x is not None])
+    y = np.concatenate([y for _, y in pairs if y is not None])
+    some = slice(None, None, max(1, len(y) // FEW))
+    few: dict[str, Any] = {"x_val": x[some], "y_val": y[some], "x_test": x[some], "y_test": y[some]}
+    return replace(read, x=x, y=y, **few)
 
 
 def with_part(read: Arrays, part: str, kept: Indices, held: Indices) -> Arrays:
