@@ -12,8 +12,10 @@ import torch
 
 from autotune import spec as specs
 from autotune.app.runner import drive
+from autotune.train.config import apply
 from autotune.train.data.arrays import check
 from autotune.train.kept import load
+from autotune.train.loop import train
 from autotune.trial import State
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "functions.md").read_text()
@@ -61,6 +63,16 @@ def test_its_workers_are_read(folder: Path, worker: str) -> None:
 def test_its_network_takes_what_the_page_says() -> None:
     answer = module(BUILD).build((1, 28, 28), 10)(torch.zeros(2, 1, 28, 28))
     assert answer.shape == (2, 10)
+
+
+def test_its_network_can_be_trained_and_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its layers are lazy: a first call gives them their weights."""
+    monkeypatch.syspath_prepend(folder)
+    (folder / "my_lazy_net.py").write_text(BUILD)
+    fields = {"model": {"name": "custom", "build": "my_lazy_net:build", "args": {"width": 8}}}
+    config = apply({"data": {"name": "digits"}, "epochs": 1, **fields}, {})
+    [report] = train(config, folder / "run", 0, 1)
+    assert report.metrics["val_accuracy"] > 0
 
 
 def test_its_data_is_data(folder: Path) -> None:

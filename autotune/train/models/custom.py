@@ -1,6 +1,8 @@
 """The user's own network."""
 
+import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from autotune.errors import InvalidInput, Problem
 from autotune.train.function import resolve
@@ -16,4 +18,13 @@ def build(config: CustomModel, shape: tuple[int, ...], outputs: int) -> nn.Modul
         kind = type(model).__name__
         message = f"`model.build`: {config.function} must give a torch.nn.Module, got {kind}"
         raise InvalidInput([Problem(message, at)])
+    if any(map(is_lazy, [*model.parameters(), *model.buffers()])):
+        _initialised(model, shape)
     return model
+
+
+def _initialised(model: nn.Module, shape: tuple[int, ...]) -> None:
+    """Lazy modules get their weights in a first call: optimizers need them before."""
+    with torch.no_grad():
+        model.eval()(torch.zeros(1, *shape))
+    model.train()
