@@ -77,7 +77,7 @@ def test_the_champion_is_the_best_on_one_test_split(store, saved) -> None:
     assert "version 6, the champion now: test accuracy 0.95" in said(6, score(0.95))
     assert said(6, score(0.95)) == "registered digits version 6, the champion"
     client = connect(store.reveal())
-    assert client.get_model_version_by_alias("digits", "champion").version == "6"
+    assert str(client.get_model_version_by_alias("digits", "champion").version) == "6"
 
 
 def test_less_may_be_better(store, saved) -> None:
