@@ -1,4 +1,4 @@
-"""Real faults for tests of every room."""
+"""One Ray and real faults, for tests of every room."""
 
 import subprocess
 import tempfile
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+pytest.register_assert_rewrite("autotune.testing.engine", "autotune.testing.ranks")
 
 
 @pytest.fixture(scope="session")

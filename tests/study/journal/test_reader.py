@@ -24,7 +24,7 @@ from autotune.study.machine import start
 from autotune.trial import Goal
 from benchmarks.read_commands import build
 
-OLD = Path(__file__).parents[1] / "fixtures" / "runs-820179d"
+OLD = Path(__file__).parents[2] / "fixtures" / "runs-820179d"
 
 
 def seen(folder: Path, name: str) -> tuple[str, list[Run], object]:

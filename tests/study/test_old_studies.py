@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from autotune.cli import app
 
-FIXTURE = Path(__file__).parent / "fixtures" / "runs-820179d"
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "runs-820179d"
 WEIGHTS = "cb8c9da8b052a798931c3972fbb5a2090e70380bc34a82f2ceb04ff141056edf"
 
 

@@ -18,7 +18,7 @@ from autotune.train.kept import load
 from autotune.train.loop import train
 from autotune.trial import State
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "functions.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "functions.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 TRIAL, BUILD, LOAD = [code for kind, code in BLOCKS if kind == "python"]
 STUDY, *WORKERS = [code for kind, code in BLOCKS if kind == "yaml"]
