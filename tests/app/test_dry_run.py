@@ -194,7 +194,6 @@ BAD = [
         ["fails on samples of shape (6,): Runtime"],
     ),
     ({"model": {"name": "custom", "build": "dry_net:build"}}, "model.build", ["mean 'dry_nets'?"]),
-    ({"precision": "fp16", "device": "cpu"}, "precision", ["fp16 needs a GPU"]),
     # -- weights from elsewhere
     (
         {"transfer": {"source": {"name": "file", "path": "strat.safetensors"}}},

@@ -29,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_trial.py").write_text(TRIAL)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.modules.pop("my_trial", None)
     yield tmp_path
     sys.modules.pop("my_trial", None)
 

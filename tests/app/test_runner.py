@@ -43,7 +43,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     sessions: list[int] = []
     run, Away.waited = inline.run, 0
 
-    def faulty(study: Study) -> None:
+    def faulty(study: Study, *given: Any) -> None:
         left = sessions.pop(0) if sessions else 10**9
         tell = study.report
 
@@ -55,7 +55,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
             return decision
 
         monkeypatch.setattr(study, "report", report)
-        run(study)
+        run(study, *given)
 
     monkeypatch.setattr(inline, "run", faulty)
     yield sessions

@@ -54,6 +54,9 @@ def report(study: Study, assignment: Assignment, curve: Sequence[float]) -> Deci
         if decision != Decision.CONTINUE:
             study.finish(assignment)
             break
+    else:
+        if len(curve) == assignment.to_step:
+            study.finish(assignment)
     return decision
 
 

@@ -117,7 +117,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of an MLflow server that lets `me` in with PASSWORD, and the token t0ken."""
     folder = tmp_path_factory.mktemp("server")
     store = Address(f"sqlite:///{folder}/mlflow.db")
-    login = base64.b64encode(f"me:{PASSWORD}".to_line()).from_line()
+    login = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
     with serve_ui(store, folder / "mlartifacts") as server:
         behind = int(server.address.rpartition(":")[2])
         wanted = (f"Basic {login}", "Bearer t0ken")
@@ -152,7 +152,7 @@ def autotune(tmp_path: Path) -> Callable[..., Said]:
         assert_no_secret(text)
         for file in (tmp_path / "runs").rglob("*"):
             if file.is_file():
-                assert_no_secret(file.read_bytes().from_line(errors="replace"))
+                assert_no_secret(file.read_bytes().decode(errors="replace"))
         return Said(done.returncode, text)
 
     return call
@@ -173,7 +173,7 @@ def command_lines() -> str:
     lines = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            lines.append(file.read_bytes().replace(b"\0", b" ").from_line(errors="replace"))
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
         except OSError:
             continue
     return "\n".join(lines)
@@ -305,5 +305,5 @@ def test_a_study_of_before_goes_on_and_shows_no_password(
     assert len(json.loads(shown)["trials"]) == 3
     kept = [file for file in (tmp_path / "runs").rglob("*") if file.is_file() and file != stored]
     for file in kept:
-        assert_no_secret(file.read_bytes().from_line(errors="replace"))
+        assert_no_secret(file.read_bytes().decode(errors="replace"))
     assert [file.name for file in kept].count("study.yaml") == 1, "MLflow's artifact"

@@ -58,7 +58,7 @@ server.wait()
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        address = parent.stdout.readline().from_line().strip()
+        address = parent.stdout.readline().decode().strip()
         assert answers(address)
         parent.kill()
     assert ends_within(10, address)
