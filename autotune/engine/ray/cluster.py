@@ -121,8 +121,16 @@ def _begun(folder: Path) -> Iterator[None]:
             except Exception as error:
                 raise RayLost(f"Ray did not start: {_one_line(error)}") from error
         _take_back_sigterm()
+        _expect_a_kill(folder)
         with _ready_processes():
             yield
+
+
+def _expect_a_kill(folder: Path) -> None:
+    """The raylet and the gcs are killed with their driver. The raylet's agents would then try for
+    a minute to report it to the gcs, unless the raylet's log says that it was asked to end."""
+    with suppress(OSError), (folder / "session_latest/logs/raylet.out").open("a") as log:
+        log.write("Raylet received SIGTERM, or is killed with its driver\n")
 
 
 @contextmanager
