@@ -24,7 +24,7 @@ from unittest import mock
 from autotune.engine import simulate
 from autotune.space import Space
 from autotune.spec import StudySpec
-from autotune.study import machine
+from autotune.study import state_machine
 
 __all__ = ["NAME", "build", "measure"]
 
@@ -54,7 +54,7 @@ SPACE = {
 
 def build(runs: Path, trials: int, tracking: str = "none") -> None:
     """Journals a study of `trials` under `runs`, as a run of it would; tells no tracker."""
-    driven = machine.start(spec(trials, tracking), runs)
+    driven = state_machine.start(spec(trials, tracking), runs)
     with mock.patch("os.fsync"):  # it is not what is measured
         try:
             simulate.run(driven, 1, simulate.recorded(curve))

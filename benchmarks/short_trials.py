@@ -15,7 +15,7 @@ from autotune.engine import simulate
 from autotune.search.base import Sampler
 from autotune.space import Space
 from autotune.spec import StudySpec
-from autotune.study import machine
+from autotune.study import state_machine
 from autotune.trial import Scalar, Trial
 
 
@@ -53,7 +53,7 @@ def measure(search: str, trials: int, milliseconds: float) -> str:
         loss = sum((config[f"p{n}"] - 0.3 - n / 20) ** 2 for n in range(10))
         yield {"loss": loss}, milliseconds / 1000
 
-    driven = machine.in_memory(spec(search, trials))
+    driven = state_machine.in_memory(spec(search, trials))
     timed = driven._sampler = Timed(driven._sampler)
     simulate.run(driven, 1, simulate.recorded(curve))
     share = timed.seconds / (timed.seconds + driven.elapsed())

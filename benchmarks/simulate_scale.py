@@ -14,7 +14,7 @@ from typing import Any
 from autotune.engine import simulate
 from autotune.space import Space
 from autotune.spec import StudySpec
-from autotune.study import machine
+from autotune.study import state_machine
 
 EPOCHS = 27
 
@@ -46,7 +46,7 @@ def spec(trials: int, schedule: Mapping[str, Any]) -> StudySpec:
 
 def measure(trials: int, workers: int, schedule: Mapping[str, Any]) -> str:
     began = time.perf_counter()
-    driven = machine.in_memory(spec(trials, schedule))
+    driven = state_machine.in_memory(spec(trials, schedule))
     simulate.run(driven, workers, simulate.recorded(curve))
     seconds = time.perf_counter() - began
     runs = driven.history.trials

@@ -34,7 +34,7 @@ from autotune.train.augment.synthetic import pool as pools
 from autotune.train.augment.synthetic.config import SyntheticConfig
 from autotune.train.config import TrainConfig, apply
 from autotune.train.data.base import prepare
-from autotune.train.data.known import DigitsData
+from autotune.train.data.builtin_config import DigitsData
 
 BASE = {
     "model": {"name": "cnn", "blocks": 2, "channels": 32},

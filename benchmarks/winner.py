@@ -28,7 +28,7 @@ from typing import Any
 from autotune.engine import simulate
 from autotune.space import Space
 from autotune.spec import StudySpec
-from autotune.study import machine
+from autotune.study import state_machine
 from autotune.study.winner import Confirmed, selection_bias
 
 __all__ = ["CELLS", "Cell", "Row", "measure", "table"]
@@ -109,7 +109,7 @@ def _draw(spec: StudySpec, cell: Cell) -> _Draw:
     def curve(config: Mapping[str, Any], seed: int) -> Iterator[tuple[dict[str, float], float]]:
         yield {"score": cell.truths[config["x"]] + random.Random(seed).gauss(0, 1)}, 1.0
 
-    driven = machine.in_memory(spec)
+    driven = state_machine.in_memory(spec)
     simulate.run(driven, 1, simulate.recorded(curve))
     best = driven.history.best()
     assert best and best.chosen and best.verified

@@ -11,7 +11,7 @@ import pytest
     [
         ("autotune.space", ["pydantic", "ruamel", "optuna", "torch", "ray", "mlflow"]),
         ("autotune.spec", ["optuna", "torch", "ray", "mlflow"]),
-        ("autotune.study.machine", ["torch", "ray", "mlflow"]),
+        ("autotune.study.state_machine", ["torch", "ray", "mlflow"]),
         ("autotune.cli", ["optuna", "torch", "ray", "mlflow", "pydantic", "numpy"]),
     ],
 )

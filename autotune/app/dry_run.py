@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 from autotune.engine.worker.function import takes_trial
 from autotune.engine.worker.work import failure_of
 from autotune.errors import InvalidInput, Problem, meant
-from autotune.faults import machine_fault
+from autotune.machine_faults import machine_fault
 from autotune.train.command import split
 from autotune.train.config import AnyConfig, CommandConfig, FunctionConfig, TrainConfig, kind_of
 from autotune.train.data.config import CustomData, DataConfig
@@ -130,8 +130,8 @@ class DryRun:
 
         from autotune.train import setup
         from autotune.train.data import fetch
-        from autotune.train.data.glance import glance
         from autotune.train.data.place import placed
+        from autotune.train.data.preview import glance
 
         if _key(config) in self._data:
             return

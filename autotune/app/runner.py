@@ -20,11 +20,11 @@ from autotune.errors import (
     StudyNotFound,
     UserError,
 )
-from autotune.faults import as_machine_faults
+from autotune.machine_faults import as_machine_faults
 from autotune.spec import MlflowTracking, NoTracking, StudySpec
-from autotune.study import budget, events, history, machine
+from autotune.study import budget, events, history, state_machine
 from autotune.study.history import History
-from autotune.study.machine import Listener
+from autotune.study.state_machine import Listener
 from autotune.tracking.background import Retell
 from autotune.tracking.base import (
     EngineStarting,
@@ -90,7 +90,7 @@ def drive(
         for listener in listeners:
             listener(event)
 
-    def run(driven: machine.Study) -> None:
+    def run(driven: state_machine.Study) -> None:
         tell(EngineStarting("Ray" if engine == "ray" else "training"))
         registry.engine(engine)(driven, address)
 
@@ -125,11 +125,11 @@ def _session(
     spec: StudySpec,
     runs: Path,
     listeners: Sequence[Listener],
-    run: Callable[[machine.Study], None],
-) -> machine.Study:
+    run: Callable[[state_machine.Study], None],
+) -> state_machine.Study:
     """The study from its journal, with its lock held, as far as `run` brings it; closed again."""
     with as_machine_faults():
-        driven = machine.start(spec, runs, listeners)
+        driven = state_machine.start(spec, runs, listeners)
         try:
             if not driven.complete:
                 run(driven)
@@ -144,7 +144,7 @@ def _stand_by(spec: StudySpec, runs: Path) -> None:
     while True:
         time.sleep(_TURN)
         try:
-            machine.claim(spec, runs / spec.name).release()
+            state_machine.claim(spec, runs / spec.name).release()
             return
         except StudyBusy:
             answered = time.monotonic()
@@ -262,7 +262,7 @@ def sync(name: str, runs: Path) -> list[str]:
     tracker itself.
     """
     spec = specs.load(history.find(name, runs) / "study.yaml")
-    claimed = machine.claim(spec, runs / name)  # two writers could double a run
+    claimed = state_machine.claim(spec, runs / name)  # two writers could double a run
     try:
         told = history.load(name, runs)
         _tracked(told, runs)
@@ -288,7 +288,7 @@ def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str
     for file in figures:
         shutil.copy(file, folder)
     try:
-        claimed = machine.claim(told.spec, told.folder)
+        claimed = state_machine.claim(told.spec, told.folder)
     except StudyBusy:
         return []
     try:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from autotune.app.runner import LateTracker
-from autotune.faults import as_machine_faults
+from autotune.machine_faults import as_machine_faults
 from autotune.spec import StudySpec
-from autotune.study import machine
+from autotune.study import state_machine
 from autotune.study.history import History
 from autotune.trial import Assignment, Decision, Failure, Report
 
@@ -23,7 +23,7 @@ class Session:
         """Holds the study's lock. Raises StudyBusy, StudyChanged and JournalDamaged."""
         self._tracker = LateTracker(spec, runs.absolute())
         with as_machine_faults():
-            self._study = machine.start(spec, runs.absolute(), [self._tracker.record])
+            self._study = state_machine.start(spec, runs.absolute(), [self._tracker.record])
         self._study.slots = _MANY
         self._closed = False
 

@@ -17,9 +17,9 @@ from autotune.engine.worker.time_limits import Watch
 from autotune.engine.worker.work import work
 from autotune.errors import AutotuneError, MachineFault, UserError, echo, nearest
 from autotune.export.source import FOLDER as CODE
-from autotune.train.absent import absent
 from autotune.train.config import Pace, TrainConfig, apply, is_own, pace, processes, timeout
 from autotune.train.function import search_first
+from autotune.train.missing_path import absent
 from autotune.trial import Assignment, Failure, Fault, Goal, Purpose, Reply, Report, Share
 
 __all__ = ["Changes", "train_alone"]

@@ -81,12 +81,12 @@ def delete(
 
     Example: autotune delete quickstart --yes
     """
-    from autotune.study import history, machine
+    from autotune.study import history, state_machine
 
     folder = history.find(name, runs)
     if not yes:
         typer.confirm(f"remove {folder} with all its trials and weights?", abort=True)
-    removed = machine.delete(name, runs)
+    removed = state_machine.delete(name, runs)
     if json:
         print_json({"removed": str(removed)})
         return

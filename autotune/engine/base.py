@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
 if TYPE_CHECKING:
-    from autotune.study.machine import Study
+    from autotune.study.state_machine import Study
 
 __all__ = ["Engine", "EngineName", "engine"]
 

@@ -13,7 +13,7 @@ from autotune.engine.worker.work import work
 from autotune.trial import Assignment, Decision, Failure, Reason, Reply, Report
 
 if TYPE_CHECKING:
-    from autotune.study.machine import Study
+    from autotune.study.state_machine import Study
 
 __all__ = ["run"]
 
@@ -39,7 +39,7 @@ def run(study: "Study", address: str | None = None) -> None:
 
 
 def _loop(study: "Study", interrupts: Interrupts, ranks: SpawnedRanks) -> None:
-    from autotune.study.machine import Done
+    from autotune.study.state_machine import Done
 
     while True:
         with interrupts.deferred():

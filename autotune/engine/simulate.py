@@ -33,7 +33,7 @@ from autotune.study.clock import VirtualClock
 from autotune.trial import Assignment, Decision, Reply, Report, Share
 
 if TYPE_CHECKING:
-    from autotune.study.machine import Study
+    from autotune.study.state_machine import Study
 
 __all__ = ["Curve", "Work", "real", "recorded", "run"]
 
@@ -166,7 +166,7 @@ class _Simulation:
 
     def _hand_out(self) -> bool:
         """Gives work to idle workers; False when the study is done."""
-        from autotune.study.machine import Done
+        from autotune.study.state_machine import Done
 
         while self._idle:
             answer: Any = self._waiting

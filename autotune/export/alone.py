@@ -11,7 +11,7 @@ from autotune.export.program import write_predictor
 from autotune.export.source import FOLDER, copy_sources
 from autotune.export.sums import write_sums
 from autotune.export.target import whole_folder
-from autotune.export.whole import copy_whole
+from autotune.export.verify import copy_whole
 from autotune.spec import dump_config
 from autotune.train.config import TrainConfig
 

@@ -17,15 +17,15 @@ from autotune.export.sums import write_sums
 from autotune.export.target import refuse, whole_folder
 from autotune.study.history import History
 from autotune.study.winner import Best
+from autotune.train.artifacts import Kept
+from autotune.train.artifacts import load as load_kept
 from autotune.train.config import TrainConfig, is_own
-from autotune.train.kept import Kept
-from autotune.train.kept import load as load_kept
 from autotune.trial import State
 
 if TYPE_CHECKING:
     from autotune.export.formats import Format
     from autotune.export.input import Input
-    from autotune.export.whole import Restored, Trained
+    from autotune.export.verify import Restored, Trained
     from autotune.interpret.draw import Picture
 
 __all__ = ["ExportResult", "export"]
@@ -171,7 +171,7 @@ def _copy_kept(kept: Kept | None, best: int | None, target: Path) -> list[str]:
 
 
 def _restored(history: History, best: Best, weights: Path, target: Path) -> "Restored":
-    from autotune.export.whole import copy_whole
+    from autotune.export.verify import copy_whole
 
     config = TrainConfig.model_validate_json(json.dumps(best.config))
     try:

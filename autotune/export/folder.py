@@ -20,11 +20,11 @@ from autotune.export.input import FORMAT, Input, made_by
 from autotune.export.program import INPUT, PROGRAM, Predictor, predictor, why
 from autotune.export.source import FOLDER, references
 from autotune.export.sums import verify
-from autotune.export.whole import on_cpu
+from autotune.export.verify import on_cpu
 from autotune.train import weights
-from autotune.train.absent import absent
 from autotune.train.config import TrainConfig, is_own
 from autotune.train.function import search_first
+from autotune.train.missing_path import absent
 from autotune.train.setup import shaped
 
 __all__ = ["ExportedModel", "open_export", "rebuilt"]

@@ -15,7 +15,7 @@ from autotune.errors import UserError
 from autotune.export import onnx_file
 from autotune.export.input import Input
 from autotune.export.program import INPUT, PROGRAM, predictor, raw_samples, why
-from autotune.export.whole import Trained
+from autotune.export.verify import Trained
 from autotune.tracking.models import Interface, save_model
 from autotune.train.data.raw import Column
 

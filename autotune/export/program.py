@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from autotune.errors import AutotuneError
 from autotune.export import load
 from autotune.export.input import Input
-from autotune.export.whole import Trained
-from autotune.train.data.front import Front
+from autotune.export.verify import Trained
+from autotune.train.data.preprocessing import Front
 from autotune.train.data.values import Dataset
 
 __all__ = [

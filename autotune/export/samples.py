@@ -16,10 +16,10 @@ from torch import Tensor
 from autotune.errors import UserError
 from autotune.export.input import Input
 from autotune.export.rows import encoded, frame_of
-from autotune.train.absent import absent
 from autotune.train.data.arrays import BROKEN, arranged
 from autotune.train.data.folder import images
 from autotune.train.data.raw import Pixels
+from autotune.train.missing_path import absent
 
 __all__ = ["Samples", "read_samples"]
 

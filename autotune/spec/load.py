@@ -15,7 +15,7 @@ from autotune.spec.addresses import address_problems, literal_variables, shown
 from autotune.spec.check import rules, walk
 from autotune.spec.limits import limits
 from autotune.spec.model import StudySpec, tracker_named
-from autotune.spec.places import meeting_problems
+from autotune.spec.path_conflicts import meeting_problems
 from autotune.spec.reader import Node
 from autotune.spec.sources import given_study, read_file, read_study
 from autotune.spec.writer import write

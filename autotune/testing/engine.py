@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from autotune.errors import MachineFault, StudyFailed
-from autotune.study.machine import Done, Wait
-from autotune.train.kept import load
+from autotune.study.state_machine import Done, Wait
+from autotune.train.artifacts import load
 from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report, Share
 
 __all__ = ["EngineContract", "ScriptedStudy", "assign", "go_to_end", "is_alive"]

@@ -18,8 +18,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from autotune.errors import AutotuneError
-from autotune.faults import machine_fault
 from autotune.files import FileLock
+from autotune.machine_faults import machine_fault
 
 __all__ = ["import_quietly", "is_damage", "make_ready"]
 

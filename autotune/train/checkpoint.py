@@ -22,8 +22,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from autotune.errors import AutotuneError
-from autotune.faults import machine_fault
 from autotune.files import write_atomically
+from autotune.machine_faults import machine_fault
 
 __all__ = ["Best", "Checkpoint", "clear_after", "load", "load_best", "read", "read_best", "write"]
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from autotune.errors import InvalidInput, Problem, UserError, meant
 from autotune.train import checkpoint
-from autotune.train.absent import absent
 from autotune.train.config import TrainConfig
 from autotune.train.exported_model import Exported, StudyBest
+from autotune.train.missing_path import absent
 from autotune.train.models.blocks import head
 
 __all__ = ["exported_config", "exported_weights", "fill", "folder_of", "head_name", "read"]

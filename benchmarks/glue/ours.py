@@ -10,7 +10,7 @@ from autotune import spec as specs
 from autotune.address import Address
 from autotune.schedule.base import Stopping
 from autotune.schedule.curves import Curves
-from autotune.study import machine as studies
+from autotune.study import state_machine as studies
 from autotune.tracking.base import Event, RunReported
 from autotune.tracking.mlflow import MlflowTracker
 from autotune.trial import Decision, Scalar, Trial

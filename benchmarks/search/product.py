@@ -5,7 +5,7 @@ from typing import Any
 
 from autotune.engine import simulate
 from autotune.spec import StudySpec
-from autotune.study import machine
+from autotune.study import state_machine
 from autotune.tracking.base import Event, RunReported
 from autotune.trial import Assignment, Report
 from benchmarks.search.task import Anytime, Curve, Task
@@ -30,7 +30,7 @@ def search(
     def work(assignment: Assignment) -> Iterator[Report]:
         return _steps(task.curve(driven.history.trials[assignment.trial].params), assignment)
 
-    driven = machine.in_memory(_spec(task, sections, seed, seconds), [heard])
+    driven = state_machine.in_memory(_spec(task, sections, seed, seconds), [heard])
     simulate.run(driven, workers, work)
     found.trials = len(driven.history.trials)
     return found

@@ -21,7 +21,7 @@ import numpy as np
 
 from autotune.engine import simulate
 from autotune.spec import StudySpec
-from autotune.study import machine
+from autotune.study import state_machine
 from autotune.tracking.base import Event, RunReported
 from autotune.trial import Assignment, Report, Scalar
 from benchmarks.search.lcbench import SPACE, TASKS, Lcbench
@@ -94,7 +94,7 @@ def run(problem: Problem, method: str, seed: int) -> list[float]:
             yield Report(step + 1, {"loss": curve.losses[step], "other": other}, spent)
 
     unit = problem.task.reference.seconds / WORKERS
-    driven = machine.in_memory(_spec(problem, method, seed, max(BUDGETS) * unit), [heard])
+    driven = state_machine.in_memory(_spec(problem, method, seed, max(BUDGETS) * unit), [heard])
     simulate.run(driven, WORKERS, work)
     return [problem.score([y for at, y in seen if at <= b * unit]) for b in BUDGETS]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from autotune.engine import simulate
 from autotune.spec import StudySpec
-from autotune.study import machine
+from autotune.study import state_machine
 from autotune.study.history import History
 from autotune.trial import Assignment, Report
 from benchmarks.search.lcbench import SPACE, TASKS, Lcbench
@@ -52,7 +52,7 @@ def search(task: Lcbench, sampler: str, trials: int, seed: int, old: History | N
         for step, loss in enumerate(curve.losses, 1):
             yield Report(step, {"loss": loss}, 1.0)
 
-    driven = machine.in_memory(spec, find=lambda name: old or History(spec, Path(), ""))
+    driven = state_machine.in_memory(spec, find=lambda name: old or History(spec, Path(), ""))
     simulate.run(driven, 1, work)
     return driven.history
 

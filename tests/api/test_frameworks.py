@@ -8,7 +8,7 @@ import torch
 
 import autotune
 from autotune.study.history import load
-from autotune.train.kept import load as kept
+from autotune.train.artifacts import load as kept
 
 QUIET: dict[str, Any] = {
     "search": {"name": "random"},

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from autotune.app.dry_run import Detail, DryRun, Note, Step
 from autotune.errors import Problem
 from autotune.train.config import apply
-from autotune.train.data import glance
+from autotune.train.data import preview
 
 CODE = """
 from torch import nn
@@ -64,7 +64,7 @@ def run(config, trial):
     pass
 
 
-def lonely(config):
+def lonely():
     pass
 
 
@@ -235,7 +235,7 @@ BAD = [
     (
         {"function": "dry_nets:lonely"},
         "function",
-        ["(config, trial), but is lonely(config) at dry_"],
+        ["(config, trial), but is lonely() at dry_"],
     ),
     ({"function": "dry_nets:lazy"}, "function", ["a plain function"]),
     ({"function": "dry_nets:later"}, "function", ["a plain function"]),
@@ -280,11 +280,11 @@ def test_a_large_data_set_is_looked_at_by_its_beginning(
 ) -> None:
     """As right in shape and classes as the whole."""
     config = apply({"data": data, "model": MLP, "epochs": 1}, {}).data
-    whole = glance.glance(config, "classification")
+    whole = preview.glance(config, "classification")
     for name in ("WHOLE", "IMAGES"):
-        monkeypatch.setattr(glance, name, 0)
-    monkeypatch.setattr(glance, "ROWS", 20)
-    part = glance.glance(config, "classification")
+        monkeypatch.setattr(preview, name, 0)
+    monkeypatch.setattr(preview, "ROWS", 20)
+    part = preview.glance(config, "classification")
     assert (part.shape, part.outputs, part.labels) == (whole.shape, whole.outputs, whole.labels)
     assert len(part.train.x) < len(part.train.y)
     assert found({"data": data, "model": custom("build") if part.shape == (6,) else MLP}) == []
@@ -300,8 +300,8 @@ def test_arrays_in_a_folder_are_looked_at_too(world: Path, monkeypatch: pytest.M
         np.save(folder / "x.npy", np.asfortranarray(parts["x"]))
         np.save(folder / "y.npy", parts["y"])
         np.savez(world / "data" / "columns.npz", x=np.asfortranarray(parts["x"]), y=parts["y"])
-    monkeypatch.setattr(glance, "WHOLE", 0)
-    monkeypatch.setattr(glance, "ROWS", 20)
+    monkeypatch.setattr(preview, "WHOLE", 0)
+    monkeypatch.setattr(preview, "ROWS", 20)
     for path in ("data/parts", "data/columns.npz"):
         assert found({"data": {**DATA, "path": path}}) == []
 

@@ -12,9 +12,9 @@ import torch
 
 from autotune import spec as specs
 from autotune.app.runner import drive
+from autotune.train.artifacts import load
 from autotune.train.config import apply
 from autotune.train.data.arrays import check
-from autotune.train.kept import load
 from autotune.train.loop import train
 from autotune.trial import State
 

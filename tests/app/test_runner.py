@@ -11,7 +11,7 @@ from autotune import spec as specs
 from autotune.app.runner import drive
 from autotune.engine import inline
 from autotune.errors import MachineFault, Passing, StudyBusy
-from autotune.study.machine import Study, take_lock
+from autotune.study.state_machine import Study, take_lock
 from autotune.tracking.base import Event, FaultPassing, RunFinished, RunReported, StudyOpened
 from autotune.trial import State
 

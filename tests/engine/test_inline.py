@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from autotune.engine import inline
-from autotune.engine.worker import pulled
+from autotune.engine.worker import work_thread
 from autotune.errors import Hanging
 from autotune.testing.engine import EngineContract, ScriptedStudy, assign, go_to_end
 from autotune.trial import Assignment, Decision, Reason, Report
@@ -53,8 +53,8 @@ def test_ctrl_c_in_a_report_lets_it_be_written_first(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulled, "UNWIND", 0.1)
-    monkeypatch.setattr(pulled, "RELENT", 0.3)
+    monkeypatch.setattr(work_thread, "UNWIND", 0.1)
+    monkeypatch.setattr(work_thread, "RELENT", 0.3)
 
 
 @pytest.mark.usefixtures("impatient")

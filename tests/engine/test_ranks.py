@@ -11,7 +11,7 @@ import pytest
 from autotune.engine.ranks import group
 from autotune.engine.ranks.group import lead
 from autotune.engine.ranks.rank import Answer, Lost, reserved_port
-from autotune.engine.worker.place import places
+from autotune.engine.worker.distributed_env import places
 from autotune.testing.ranks import assign_ranks
 from autotune.trial import Assignment, Failure, Fault, Reason, Reply, Report, Share
 

@@ -15,7 +15,7 @@ from autotune.errors import AutotuneError, InvalidInput
 from autotune.study import history
 from autotune.study.history import History
 from autotune.study.journal.journal import Run
-from autotune.study.machine import start
+from autotune.study.state_machine import start
 from autotune.train import loop
 from autotune.train.config import TrainConfig
 from autotune.trial import Assignment, Purpose, State

@@ -20,7 +20,7 @@ from autotune.engine import simulate
 from autotune.errors import StudyChanged, StudyFailed
 from autotune.spec import StudySpec
 from autotune.study.history import History, load
-from autotune.study.machine import Study, in_memory, start
+from autotune.study.state_machine import Study, in_memory, start
 from autotune.testing.engine import EngineContract, ScriptedStudy, assign, is_alive
 from autotune.trial import Assignment, Decision, Reason, Report, State
 

@@ -13,7 +13,7 @@ from autotune import spec as specs
 from autotune.engine import simulate
 from autotune.errors import InvalidInput
 from autotune.spec import StudySpec
-from autotune.study.machine import Study, in_memory
+from autotune.study.state_machine import Study, in_memory
 from autotune.trial import Assignment, Failure, Fault, Reply, Share, State
 
 TEXT = """

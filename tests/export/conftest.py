@@ -16,7 +16,7 @@ from autotune.export.data_facts import data_facts
 from autotune.export.input import Input
 from autotune.export.program import write_predictor
 from autotune.export.sums import write_sums
-from autotune.export.whole import Trained, on_cpu
+from autotune.export.verify import Trained, on_cpu
 from autotune.spec import dump_config
 from autotune.train.config import TrainConfig, apply
 from autotune.train.setup import Training, learnt

@@ -19,7 +19,7 @@ from autotune.export.formats import check_formats, write_formats
 from autotune.export.input import Input
 from autotune.export.onnx_file import write_onnx
 from autotune.export.program import predictor, raw_samples
-from autotune.export.whole import Trained
+from autotune.export.verify import Trained
 
 MLP = {"name": "mlp", "width": 16, "depth": 1}
 DIGITS = {"name": "digits"}

@@ -17,7 +17,7 @@ from autotune.export.formats import write_formats
 from autotune.export.input import Input
 from autotune.export.predict import predict
 from autotune.export.program import raw_samples
-from autotune.export.whole import Trained
+from autotune.export.verify import Trained
 from autotune.train.config import is_own
 
 STUDIES = [

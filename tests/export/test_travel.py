@@ -21,7 +21,7 @@ from autotune.export.program import predictor, save_program
 from autotune.export.source import copy_sources
 from autotune.export.sums import verify, write_sums
 from autotune.train.data.config import TableData
-from autotune.train.data.front import Front
+from autotune.train.data.preprocessing import Front
 from autotune.train.data.read import read
 from autotune.train.data.splits import split
 

@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from autotune import spec as specs
 from autotune.errors import UserError
 from autotune.report import tables
-from autotune.study import history, machine
+from autotune.study import history, state_machine
 from autotune.trial import Assignment, Failure, Reason, Report
 
 TEXT = """
@@ -40,7 +40,7 @@ def in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def drive(tmp_path: Path, until: int = 99) -> history.History:
     """A study whose trial 1 diverges, left after `until` assignments."""
     (tmp_path / "told.yaml").write_text(TEXT)
-    driven = machine.start(specs.load(tmp_path / "told.yaml"), Path("runs"))
+    driven = state_machine.start(specs.load(tmp_path / "told.yaml"), Path("runs"))
     while until and isinstance(assignment := driven.next(), Assignment):
         until -= 1
         if assignment.label == "trial-0001":

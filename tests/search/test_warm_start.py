@@ -18,7 +18,7 @@ from autotune.search.surrogate.targets import objectives
 from autotune.search.surrogate.transfer_data import transfer_data
 from autotune.spec import StudySpec
 from autotune.study.history import History
-from autotune.study.machine import in_memory
+from autotune.study.state_machine import in_memory
 from autotune.trial import Goal
 
 TEXT = """

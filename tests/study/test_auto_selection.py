@@ -18,7 +18,7 @@ from autotune.search.auto import SamplerSwitch, proposal_seconds
 from autotune.spec import StudySpec
 from autotune.study.clock import VirtualClock
 from autotune.study.history import History, load
-from autotune.study.machine import Done, Study, in_memory, start
+from autotune.study.state_machine import Done, Study, in_memory, start
 from autotune.tracking.base import SamplerSwitched
 from autotune.trial import Assignment, Decision, Report
 

@@ -14,7 +14,7 @@ from autotune.search import SamplerConfig
 from autotune.spec import StudySpec
 from autotune.study import budget, confirmation
 from autotune.study.history import ENDED, FIRST_RULES, FITTED, SPENT, History, load
-from autotune.study.machine import in_memory, start
+from autotune.study.state_machine import in_memory, start
 from autotune.train.base import variants
 from autotune.trial import Assignment, Purpose, Report, State
 from tests.report.test_study_tables import printed

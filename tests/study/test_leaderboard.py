@@ -12,7 +12,7 @@ from autotune.export.bundle import export
 from autotune.report import tables, views
 from autotune.spec import StudySpec
 from autotune.study.history import FIRST_RULES, History, load
-from autotune.study.machine import Study, start
+from autotune.study.state_machine import Study, start
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report, State
 from tests.report.test_study_tables import printed
 

@@ -11,7 +11,7 @@ from autotune.cli import main
 from autotune.errors import InvalidInput, StudyNotFound
 from autotune.spec import StudySpec
 from autotune.study.history import find, load
-from autotune.study.machine import delete
+from autotune.study.state_machine import delete
 
 TEXT = """
 name: NAME

@@ -14,7 +14,7 @@ from autotune.engine import simulate
 from autotune.space import Space
 from autotune.spec import StudySpec
 from autotune.study.history import History, load
-from autotune.study.machine import Study, in_memory, start
+from autotune.study.state_machine import Study, in_memory, start
 from autotune.trial import Assignment, Decision, Report, State
 
 EPOCHS = 9

@@ -15,7 +15,7 @@ from autotune.engine import simulate
 from autotune.errors import InvalidInput
 from autotune.schedule import SchedulerConfig, SchedulerSettings
 from autotune.search import SamplerConfig, SamplerSettings
-from autotune.study import machine
+from autotune.study import state_machine
 from autotune.testing.schedule import schedulers
 from autotune.testing.search import samplers
 from autotune.trial import State
@@ -101,7 +101,7 @@ def test_a_study_runs_or_is_refused(
         assert len(str(caught.value).splitlines()) <= 2
         assert "; choose " in str(caught.value)
         return
-    driven = machine.in_memory(read(tmp_path, of, search, schedule))
+    driven = state_machine.in_memory(read(tmp_path, of, search, schedule))
     simulate.run(driven, workers=2, work=simulate.recorded(curve))
     known = driven.history
     assert driven.complete and all(run.state.finished for run in known.trials)

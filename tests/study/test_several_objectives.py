@@ -7,7 +7,7 @@ import pytest
 
 from autotune import spec as specs
 from autotune.report import tables, views
-from autotune.study import events, history, machine
+from autotune.study import events, history, state_machine
 from autotune.trial import Assignment, Purpose, Report, State
 from tests.report.test_study_tables import printed
 
@@ -28,7 +28,7 @@ SCORES = [(0.90, 100), (0.99, 1000), (0.98, 200), (0.5, 10), (0.4, 400)]
 
 def drive(folder: Path, scores: Sequence[tuple[float, float]] = SCORES, text: str = TEXT) -> None:
     (folder / "several.yaml").write_text(text)
-    driven = machine.start(specs.load(folder / "several.yaml"), folder / "runs")
+    driven = state_machine.start(specs.load(folder / "several.yaml"), folder / "runs")
     while isinstance(assignment := driven.next(), Assignment):
         accuracy, size = scores[assignment.trial]
         for step, gain in ((1, 0.0), (2, -0.2)):  # the second epoch is worse
@@ -127,7 +127,7 @@ def test_where_none_is_feasible_the_least_violating_is_shown(tmp_path: Path, one
 
 def test_a_metric_that_is_not_reported_ends_the_study(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(constrained("sise <= 5"))
-    driven = machine.start(specs.load(tmp_path / "s.yaml"), tmp_path / "runs")
+    driven = state_machine.start(specs.load(tmp_path / "s.yaml"), tmp_path / "runs")
     assignment = driven.next()
     assert isinstance(assignment, Assignment)
     driven.report(assignment, Report(1, {"acc": 0.5, "size": 3}, 0.5))
@@ -144,7 +144,7 @@ def test_what_is_not_finite_fails_the_trial(
     tmp_path: Path, metrics: Mapping[str, float], reason: str
 ) -> None:
     (tmp_path / "s.yaml").write_text(TEXT)
-    driven = machine.start(specs.load(tmp_path / "s.yaml"), tmp_path / "runs")
+    driven = state_machine.start(specs.load(tmp_path / "s.yaml"), tmp_path / "runs")
     assignment = driven.next()
     assert isinstance(assignment, Assignment)
     driven.report(assignment, Report(1, metrics, 0.5))

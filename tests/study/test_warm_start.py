@@ -21,7 +21,7 @@ from autotune.space import Space
 from autotune.spec import StudySpec
 from autotune.study.history import History, load
 from autotune.study.journal.journal import Journal, open_storage
-from autotune.study.machine import Study, in_memory, start
+from autotune.study.state_machine import Study, in_memory, start
 from autotune.study.warm_start import collect
 from autotune.study.warm_start.translate import Skipped, carry
 from autotune.testing.search import SPACES

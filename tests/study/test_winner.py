@@ -16,7 +16,7 @@ from autotune.export.bundle import export
 from autotune.report import tables, views
 from autotune.study import events, intervals
 from autotune.study.history import FIRST_RULES, History, load
-from autotune.study.machine import Study, in_memory, start
+from autotune.study.state_machine import Study, in_memory, start
 from autotune.trial import Assignment, Failure, Purpose, Reason, Report
 from tests.report.test_study_tables import printed
 

@@ -9,7 +9,7 @@ from autotune import spec as specs
 from autotune.app.runner import drive
 from autotune.cli import main
 from autotune.study.history import load
-from autotune.study.machine import take_lock
+from autotune.study.state_machine import take_lock
 from autotune.testing.tracking import Picture, read_mlflow
 from autotune.tracking import database
 

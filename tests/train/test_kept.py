@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from autotune.train.kept import Keeper, load
+from autotune.train.artifacts import Keeper, load
 
 MONITOR = {"metric": "acc", "goal": "maximize", "at": "best"}
 

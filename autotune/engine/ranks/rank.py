@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from autotune.engine.environment import environment, settings
-from autotune.engine.worker.place import Place
+from autotune.engine.worker.distributed_env import Place
 from autotune.engine.worker.work import work
 from autotune.errors import Hanging
 from autotune.trial import Assignment, Reply

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 from autotune.engine.gpus import gpus
 from autotune.engine.ranks.rank import Answer, Lost, RankWork
-from autotune.engine.worker.place import places
+from autotune.engine.worker.distributed_env import places
 from autotune.errors import UserError
 from autotune.train.function import passed
 from autotune.trial import Assignment, Share

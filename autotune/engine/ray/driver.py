@@ -47,7 +47,7 @@ from autotune.errors import Hanging, InvalidInput, Problem
 from autotune.trial import Assignment, Decision, Failure, Fault, Purpose, Reason, Report, Share
 
 if TYPE_CHECKING:
-    from autotune.study.machine import Study
+    from autotune.study.state_machine import Study
 
 __all__ = ["run"]
 
@@ -196,7 +196,7 @@ class _StudySearcher(Searcher):  # type: ignore[misc]
         self._link = link
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        from autotune.study.machine import Done, Wait
+        from autotune.study.state_machine import Done, Wait
 
         while True:
             self._link.leave_if_needed()

@@ -26,15 +26,15 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from autotune.engine.worker.distributed_env import ALONE, Place
 from autotune.engine.worker.output import logged
-from autotune.engine.worker.place import ALONE, Place
-from autotune.engine.worker.pulled import Channel, Stop, pulled
 from autotune.engine.worker.time_limits import Watch
+from autotune.engine.worker.work_thread import Channel, Stop, pulled
 from autotune.errors import echo
 from autotune.files import write_atomically
+from autotune.train.artifacts import Keeper
 from autotune.train.function import resolve
-from autotune.train.kept import Keeper
-from autotune.train.plain import check_plain
+from autotune.train.safe_state import check_plain
 from autotune.trial import Assignment, Failure, Report
 
 __all__ = ["FunctionTrial", "run_function", "takes_trial"]
@@ -129,7 +129,7 @@ class FunctionTrial:
         kept in the run's folder as kept/<epoch>/<name>: files and folders under their own name;
         a dict of tensors (a module's state_dict) as <name>.safetensors, any other state as
         <name>.pt, which torch.load reads with weights_only=True; `name` is `model` if not given.
-        kept/<epoch>/kept.json says of which epoch and metrics it is (`autotune.train.kept.load`).
+        kept/<epoch>/kept.json says of which epoch and metrics it is (see `train.artifacts.load`).
         """
         if self.rank == 0:
             self._keeper.add(what, name)

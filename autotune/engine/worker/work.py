@@ -13,13 +13,13 @@ from typing import Any
 
 from autotune.engine.worker.children import no_processes_left
 from autotune.engine.worker.command import run_command
+from autotune.engine.worker.distributed_env import ALONE, Place
 from autotune.engine.worker.function import run_function
 from autotune.engine.worker.output import write_traceback
-from autotune.engine.worker.place import ALONE, Place
-from autotune.engine.worker.pulled import Channel, pulled
 from autotune.engine.worker.time_limits import Watch
+from autotune.engine.worker.work_thread import Channel, pulled
 from autotune.errors import AutotuneError
-from autotune.faults import machine_fault
+from autotune.machine_faults import machine_fault
 from autotune.train.config import is_own
 from autotune.train.function import same_folder
 from autotune.trial import Assignment, Failure, Fault, Purpose, Reason, Reply, Report

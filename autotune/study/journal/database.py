@@ -21,8 +21,8 @@ from optuna.storages import BaseStorage, RDBStorage
 
 from autotune.address import Address
 from autotune.errors import AutotuneError, MachineFault, Passing, StudyBusy, UserError
-from autotune.faults import machine_fault
 from autotune.files import held_by, take
+from autotune.machine_faults import machine_fault
 from autotune.study.journal import advisory_lock
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from autotune.errors import DataUnavailable, InvalidInput, Problem, nearest
-from autotune.train.absent import absent as nothing
 from autotune.train.data.values import Array, Arrays
+from autotune.train.missing_path import absent as nothing
 
 __all__ = ["beginning", "check", "load"]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from autotune.train.data.known import (
+from autotune.train.data.builtin_config import (
     Cifar10Data,
     Cifar100Data,
     DiabetesData,
@@ -13,7 +13,7 @@ from autotune.train.data.known import (
     MnistData,
     SvhnData,
 )
-from autotune.train.data.parts import Fraction, Reference, SplitConfig
+from autotune.train.data.split_config import Fraction, Reference, SplitConfig
 
 __all__ = [
     "ArraysData",

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from autotune.errors import DataUnavailable, InvalidInput, Problem
-from autotune.train.absent import absent
 from autotune.train.data.values import Array, Arrays
+from autotune.train.missing_path import absent
 
 __all__ = ["images", "load"]
 

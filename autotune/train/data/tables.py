@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autotune.errors import DataUnavailable, InvalidInput, Problem, echo, nearest
-from autotune.train.absent import absent
 from autotune.train.data.config import TableData
 from autotune.train.data.raw import CategoryType, Column, Value
 from autotune.train.data.values import Array, Arrays
+from autotune.train.missing_path import absent
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

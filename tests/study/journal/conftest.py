@@ -7,7 +7,7 @@ import pytest
 
 from autotune import spec as specs
 from autotune.spec import StudySpec
-from autotune.study.machine import Done, Study, start
+from autotune.study.state_machine import Done, Study, start
 from autotune.trial import Assignment, Decision, Report
 
 TEXT = """

@@ -11,7 +11,7 @@ from autotune.app.runner import drive
 from autotune.errors import StudyChanged, StudyFailed
 from autotune.spec import StudySpec
 from autotune.study.history import load
-from autotune.study.machine import Study, delete, start
+from autotune.study.state_machine import Study, delete, start
 from autotune.tracking.base import Noted
 from autotune.trial import Assignment, Failure, Reason, Report, State
 

@@ -17,7 +17,7 @@ from autotune.spec import dump
 from autotune.study.history import load
 from autotune.study.journal.checked_storage import CheckedStorage
 from autotune.study.journal.file import lines
-from autotune.study.machine import start
+from autotune.study.state_machine import start
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from autotune.spec import StudySpec
 from autotune.study.history import load
 from autotune.study.journal.journal import Journal, Run, open_storage
 from autotune.study.journal.reader import read
-from autotune.study.machine import start
+from autotune.study.state_machine import start
 from autotune.trial import Goal
 from benchmarks.read_commands import build
 

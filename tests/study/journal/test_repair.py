@@ -13,7 +13,7 @@ from autotune.spec import StudySpec
 from autotune.study.history import History, load
 from autotune.study.journal.file import lines
 from autotune.study.journal.repair import repair
-from autotune.study.machine import start
+from autotune.study.state_machine import start
 from autotune.trial import State
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from autotune.train.data.parts import Fraction, SplitConfig
+from autotune.train.data.split_config import Fraction, SplitConfig
 
 __all__ = [
     "Cifar10Data",

@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 )
 
 from autotune import spec as specs
-from autotune.study import history, machine
-from autotune.study.machine import Done, Wait
+from autotune.study import history, state_machine
+from autotune.study.state_machine import Done, Wait
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report, State
 
 TRIALS, EPOCHS, SLOTS = 6, 4, 3
@@ -58,7 +58,7 @@ class StudyMachine(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.study = machine.start(self.spec, self.runs)
+        self.study = state_machine.start(self.spec, self.runs)
         self.study.slots = SLOTS
         self.out: dict[int, Assignment] = {}
         self.leaving: set[int] = set()

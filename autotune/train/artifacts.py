@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotune.files import naming
-from autotune.train.plain import check_plain
+from autotune.train.safe_state import check_plain
 from autotune.trial import Goal
 
 if TYPE_CHECKING:

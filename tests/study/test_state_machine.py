@@ -12,7 +12,7 @@ from autotune.app.runner import Untracked, sync
 from autotune.errors import StudyBusy, StudyChanged, StudyFailed, StudyNotFound, UserError
 from autotune.spec import StudySpec
 from autotune.study.history import History, load
-from autotune.study.machine import Done, Study, Wait, start
+from autotune.study.state_machine import Done, Study, Wait, start
 from autotune.tracking.base import StudyFinished
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report, State
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from autotune.errors import AutotuneError, MachineFault
-from autotune.faults import as_machine_faults, machine_fault
+from autotune.machine_faults import as_machine_faults, machine_fault
 
 FULL = Path("/dev/full")
 """A device that answers every write as a full disk does."""
