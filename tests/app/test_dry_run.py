@@ -235,7 +235,7 @@ BAD = [
     (
         {"function": "dry_nets:lonely"},
         "function",
-        ["(config, trial), but is lonely() at dry_"],
+        ["(config) where it returns its metrics, but is lonely() at dry_"],
     ),
     ({"function": "dry_nets:lazy"}, "function", ["a plain function"]),
     ({"function": "dry_nets:later"}, "function", ["a plain function"]),
