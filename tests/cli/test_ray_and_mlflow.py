@@ -40,7 +40,7 @@ def interrupt(folder: Path, words: list[str], how: signal.Signals, after: int) -
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # SQLAlchemy's, inside MLflow
 def test_after_kill_9_on_ray_mlflow_holds_every_trial_and_value(tmp_path: Path) -> None:
-    words = ["run", "quickstart"]
+    words = ["run", "quickstart", "--set", "budget.trials=24"]
     assert interrupt(tmp_path, words, signal.SIGKILL, 12) == -signal.SIGKILL
     before = {r.trial for r in load("quickstart", tmp_path / "runs").trials if r.state.finished}
     resume = subprocess.run(
@@ -48,10 +48,10 @@ def test_after_kill_9_on_ray_mlflow_holds_every_trial_and_value(tmp_path: Path) 
     )
     assert resume.returncode == 0, resume.stderr
     history = load("quickstart", tmp_path / "runs")
-    assert [run.trial for run in history.trials] == list(range(60))
+    assert [run.trial for run in history.trials] == list(range(24))
     assert all(len(history.trials[n].assignments) == 1 for n in before)
     best = history.best()
-    assert best and best.mean is not None and best.mean >= 0.97
+    assert best and best.mean is not None and best.mean >= 0.96
     assert told_to_mlflow(tmp_path) == journaled(history)
 
 
