@@ -41,6 +41,10 @@ pair = Share(cpus=0.5, gpus=1, processes=2)
 study("whole", pair, pair)
 study("fractional", replace(pair, gpus=0.5))
 study("double", replace(pair, gpus=2))
+"""
+MIXED = """
+ray.init("local", num_cpus=8, num_gpus=4, include_dashboard=False, log_to_driver=False)
+pair = Share(cpus=0.5, gpus=1, processes=2)
 small, large = replace(pair, processes=1), replace(pair, processes=4)
 study("mixed", small, small, large, small, small, pair, small)
 """
@@ -85,7 +89,7 @@ def test_each_process_has_its_devices(tmp_path: Path) -> None:
 
 def test_trials_of_mixed_sizes_are_placed_in_their_order(tmp_path: Path) -> None:
     sizes = [1, 1, 4, 1, 1, 2, 1]
-    said = carried_out(tmp_path, GPUS[: GPUS.index("study")] + GPUS[GPUS.index("small,") :])
+    said = carried_out(tmp_path, MIXED)
     slots, most, *order = said["mixed"]
     assert slots == 4 and 2 <= most <= 4
     assert set(order[:2]) == {0, 1} and order[2] == 2, "nothing overtakes the large one"

@@ -43,11 +43,10 @@ def test_a_driver_that_is_killed(campaign: Campaign) -> None:
 @pytest.mark.parametrize(
     ("kind", "count"),
     [
-        *[("driver-inline", 2), ("driver-ray", 1), ("worker", 1), ("raylet", 1), ("gcs", 1)],
-        *[("mlflow-server", 1), ("sigterm", 1), ("sighup", 1), ("sigint", 1)],
+        *[("driver-inline", 2), ("driver-ray", 1), ("mlflow-server", 1), ("sigterm", 1)],
     ],
 )
-def test_every_kind(campaign: Campaign, kind: str, count: int) -> None:
+def test_some_of_each_part(campaign: Campaign, kind: str, count: int) -> None:
     sound(campaign, kind, count)
 
 

@@ -12,7 +12,7 @@ from autotune.train import loop
 from autotune.train.base import variants
 from autotune.train.config import TrainConfig, apply
 
-DRAWS = 200  # in all; the first few of them in the default run
+DRAWS = 80  # in all; the first few of them in the default run
 FRAGMENTS = shipped("search_spaces")
 NETWORKS = [
     name for name in variants(TrainConfig.model_fields["model"].annotation) if name in FRAGMENTS
