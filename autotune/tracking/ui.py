@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Self
 from urllib.parse import unquote, urlsplit
@@ -21,7 +22,7 @@ from autotune.errors import AutotuneError
 
 __all__ = ["NOTE", "Server", "page", "run_page", "serve_ui"]
 
-_SLOWEST_START = 90.0
+_SLOWEST_START = 60.0
 """Seconds; a cold start takes 5 to 10."""
 NOTE = "autotune: "
 """Begins a line of the server that people are to be told."""
@@ -73,15 +74,26 @@ class Server:
         self.stop()
 
 
+class _NoAnswer(AutotuneError):
+    """The server runs, but does not answer."""
+
+
 def serve_ui(
     address: Address, artifacts: Path, host: str = "127.0.0.1", port: int | None = None
 ) -> Server:
     """Start the MLflow server on the store at `address` and wait until it answers.
 
-    A free port is taken where none is given. Raises AutotuneError with the server's last line when
-    it ends instead.
+    A free port is taken where none is given, and another one, once, where the server does not
+    answer there: somebody else may have taken it in between. Raises AutotuneError with the
+    server's last line when it ends instead.
     """
-    port = port or _free_port(host)
+    if port is None:
+        with suppress(_NoAnswer):
+            return _serve(address, artifacts, host, _free_port(host))
+    return _serve(address, artifacts, host, port or _free_port(host))
+
+
+def _serve(address: Address, artifacts: Path, host: str, port: int) -> Server:
     store = address.reveal()
     output = tempfile.TemporaryFile()
     process = subprocess.Popen(
@@ -137,7 +149,8 @@ def _wait_until_up(server: Server, store: Address) -> None:
                 return
         except OSError:
             time.sleep(0.1)
-    raise AutotuneError(f"the MLflow server does not answer at {server.address}")
+    said = store.scrub(server.last_line())
+    raise _NoAnswer(f"the MLflow server does not answer at {server.address}; it said: {said}")
 
 
 def run_page(address: str, experiment: str, run: str) -> str:

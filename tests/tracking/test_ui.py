@@ -13,6 +13,7 @@ import pytest
 from autotune.address import Address
 from autotune.errors import AutotuneError
 from autotune.testing.tracking import study_events
+from autotune.tracking import ui
 from autotune.tracking.mlflow import MlflowTracker
 from autotune.tracking.ui import page, serve_ui
 
@@ -82,3 +83,34 @@ def test_a_broken_database_is_set_aside_and_said(tmp_path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
     with pytest.raises(AutotuneError, match="did not start: .* written by an MLflow newer than"):
         serve_ui(Address(f"sqlite:///{database}"), tmp_path)
+
+
+ANSWERS = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+"""
+
+
+def test_a_server_that_does_not_answer_is_started_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports: list[int] = []
+
+    def command(artifacts: Path, host: str, port: int) -> list[str]:
+        ports.append(port)
+        code = "print('busy', flush=True); import time; time.sleep(60)"
+        return [sys.executable, "-c", code if len(ports) < 2 else ANSWERS, str(port)]
+
+    monkeypatch.setattr(ui, "_command", command)
+    monkeypatch.setattr(ui, "_SLOWEST_START", 2.0)
+    store = Address(f"sqlite:///{tmp_path}/mlflow.db")
+    with ui.serve_ui(store, tmp_path) as server:
+        assert server.address.endswith(f":{ports[1]}") and len(set(ports)) == 2
+    ports.clear()
+    with pytest.raises(AutotuneError, match="does not answer at .*; it said: busy"):
+        ui.serve_ui(store, tmp_path, port=ui._free_port("127.0.0.1"))
