@@ -13,6 +13,7 @@ from typing import Self
 __all__ = [
     "FileLock",
     "create_file",
+    "flush_to_disk",
     "held_by",
     "naming",
     "take",
@@ -53,11 +54,16 @@ def create_file(path: Path) -> None:
     """An empty file that is there also after the power failed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.open("ab").close()
-    folder = os.open(path.parent, os.O_RDONLY)
+    flush_to_disk(path.parent)
+
+
+def flush_to_disk(path: Path) -> None:
+    """What a file, or the names in a folder, are now is there also after the power failed."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
 
 
 class FileLock:

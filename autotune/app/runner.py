@@ -229,8 +229,7 @@ def store(spec: StudySpec, runs: Path) -> Address | None:
 
 def _store(spec: StudySpec, runs: Path) -> Address:
     """The study's own, or the default one, which lies in `runs`."""
-    own = spec.tracking_address if spec.tracking != MlflowTracking() else None
-    return own or _default(runs)
+    return spec.tracking_address or _default(runs)
 
 
 def _default(runs: Path) -> Address:

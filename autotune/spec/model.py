@@ -231,8 +231,8 @@ class StudySpec(Config):
 
     @property
     def tracking_address(self) -> Address | None:
-        """None: the study is not tracked."""
-        if isinstance(self.tracking, NoTracking):
+        """The study's own; None: it has the default store, or is not tracked."""
+        if isinstance(self.tracking, NoTracking) or self.tracking == MlflowTracking():
             return None
         return Address(self.tracking.uri, "tracking.uri", self.locate(("tracking", "uri")))
 

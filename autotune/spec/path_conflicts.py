@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autotune.address import Address
 from autotune.errors import Problem, UserError
-from autotune.spec.model import MlflowTracking, StudySpec
+from autotune.spec.model import StudySpec
 
 __all__ = ["meeting_problems"]
 
@@ -15,8 +15,7 @@ _SQLITE = "sqlite:///"
 
 def meeting_problems(spec: StudySpec, runs: Path) -> Iterator[Problem]:
     """Database files of `spec` that lie where a study's folder may be, or is to be."""
-    given = spec.tracking_address if spec.tracking != MlflowTracking() else None  # that lies well
-    for address in filter(None, (spec.storage_address, given)):
+    for address in filter(None, (spec.storage_address, spec.tracking_address)):
         file = _file(address)
         if file is None or not file.is_relative_to(runs.resolve()):
             continue

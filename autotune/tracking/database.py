@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from autotune.errors import AutotuneError
-from autotune.files import FileLock
+from autotune.files import FileLock, flush_to_disk
 from autotune.machine_faults import machine_fault
 
 __all__ = ["import_quietly", "is_damage", "make_ready"]
@@ -197,7 +197,7 @@ def _beside(path: Path) -> Iterator[Path]:
     made.touch(exist_ok=False)
     try:
         yield made
-        _flush(made)
+        flush_to_disk(made)
     except BaseException:
         for suffix in ("", *_BESIDE):
             Path(f"{made}{suffix}").unlink(missing_ok=True)
@@ -209,15 +209,7 @@ def _place(made: Path, path: Path) -> None:
     for suffix in _BESIDE:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
     os.replace(made, path)
-    _flush(path.parent)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush_to_disk(path.parent)
 
 
 def _renewed(path: Path, why: str) -> str:
@@ -289,5 +281,5 @@ def _set_aside(path: Path, what: str) -> Path:
     for suffix in (*_BESIDE, ""):  # the database last: a crash leaves it with what is its own
         with suppress(FileNotFoundError):
             os.rename(f"{path}{suffix}", f"{kept}{suffix}")
-    _flush(path.parent)
+    flush_to_disk(path.parent)
     return kept

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autotune.errors import AutotuneError
-from autotune.files import FileLock
+from autotune.files import FileLock, flush_to_disk
 
 __all__ = ["folder", "once"]
 
@@ -52,17 +52,9 @@ def _fill(there: Path, make: Callable[[Path], None]) -> None:
         make(part)
         for path in part.rglob("*"):
             if path.is_file():
-                _sync(path)
+                flush_to_disk(path)
         os.chmod(part, 0o755)
         os.replace(part, there)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

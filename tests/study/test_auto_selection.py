@@ -21,6 +21,7 @@ from autotune.study.history import History, load
 from autotune.study.state_machine import Done, Study, in_memory, start
 from autotune.tracking.base import SamplerSwitched
 from autotune.trial import Assignment, Decision, Report
+from tests.study.test_state_machine import Killed, kill_after
 
 TEXT = """
 name: s
@@ -142,10 +143,6 @@ def test_the_same_seed_gives_the_same_study_twice() -> None:
     assert picture(other)[:50] == picture(first)[:50] and picture(other) != picture(first)
 
 
-class Killed(Exception):
-    pass
-
-
 def drive(study: Study, tick: Callable[[], None] = lambda: None) -> None:
     study.clock = clock = VirtualClock()
     while not isinstance(assignment := study.next(), Done):
@@ -159,16 +156,6 @@ def drive(study: Study, tick: Callable[[], None] = lambda: None) -> None:
         study.finish(assignment)
 
 
-def killed_after(reports: int) -> Callable[[], None]:
-    left = iter(range(reports))
-
-    def tick() -> None:
-        if next(left, None) is None:
-            raise Killed
-
-    return tick
-
-
 def test_a_study_killed_around_the_switch_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     spec = study_spec("budget.trials=56")
     whole = start(spec, tmp_path / "whole")
@@ -180,7 +167,7 @@ def test_a_study_killed_around_the_switch_equals_an_uninterrupted_one(tmp_path: 
         folder = tmp_path / str(reports)
         study = start(spec, folder)
         with pytest.raises(Killed):
-            drive(study, killed_after(reports))
+            drive(study, kill_after(reports))
         study._workspace.release()
         told: list[Any] = []
         study = start(spec, folder, [told.append])

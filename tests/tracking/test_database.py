@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -168,19 +168,25 @@ def test_a_broken_one_is_set_aside_and_told_anew(
     assert "mlflow.db.broken-2" in files(tmp_path)
 
 
-def test_one_that_breaks_while_a_study_runs(
-    tmp_path: Path, new_database: Made, at_once: None
-) -> None:
-    """All that was told before comes from the journal."""
-    uri, events = new_database(tmp_path), study_events(3)
-    journal = events[:12]
-    tracker = opened(tmp_path, lambda: journal)
+def half_told(folder: Path, uri: str, events: Sequence[Event]) -> MlflowTracker:
+    """A tracker that has written the first twelve of `events`."""
+    journal = list(events[:12])
+    tracker = opened(folder, lambda: journal)
     for event in journal:
         tracker.record(event)
     deadline = time.monotonic() + 60
     while len(read_mlflow(uri, "uid-0")) < 4:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    return tracker
+
+
+def test_one_that_breaks_while_a_study_runs(
+    tmp_path: Path, new_database: Made, at_once: None
+) -> None:
+    """All that was told before comes from the journal."""
+    uri, events = new_database(tmp_path), study_events(3)
+    tracker = half_told(tmp_path, uri, events)
     overwrite(tmp_path / "mlflow.db", 0.02, 400_000)
     for event in events[12:]:
         tracker.record(event)
@@ -194,14 +200,7 @@ def test_one_that_another_process_sets_aside(
 ) -> None:
     """Two studies of one database: the second one finds it new, and tells all again."""
     uri, events = new_database(tmp_path), study_events(3)
-    journal = events[:12]
-    tracker = opened(tmp_path, lambda: journal)
-    for event in journal:
-        tracker.record(event)
-    deadline = time.monotonic() + 60
-    while len(read_mlflow(uri, "uid-0")) < 4:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    tracker = half_told(tmp_path, uri, events)
     (tmp_path / "mlflow.db").rename(tmp_path / "mlflow.db.broken-1")
     make_ready(tmp_path / "mlflow.db")  # flocks and renames know no processes
     for event in events[12:]:

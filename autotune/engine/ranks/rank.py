@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from autotune.engine.environment import environment, settings
 from autotune.engine.worker.distributed_env import Place
+from autotune.engine.worker.output import flush_streams
 from autotune.engine.worker.work import work
 from autotune.errors import Hanging
 from autotune.trial import Assignment, Reply
@@ -74,7 +75,7 @@ class RankWork:
 
     def next(self) -> Reply | None:
         reply = next(self._replies, None)
-        _flush()
+        flush_streams()
         return reply
 
     def close(self) -> None:
@@ -84,7 +85,7 @@ class RankWork:
         except Hanging:
             os._exit(1)
         finally:
-            _flush()
+            flush_streams()
 
 
 @contextmanager
@@ -119,9 +120,3 @@ def _leave_process_group() -> None:
     with suppress(Exception):  # whose peers are gone
         if module and module.is_available() and module.is_initialized():
             module.destroy_process_group()
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):
-            stream.flush()

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-__all__ = ["logged", "own_process", "write_traceback"]
+__all__ = ["flush_streams", "logged", "own_process", "write_traceback"]
 
 _OWN: list[bool] = []
 """Filled where the process does nothing but the work."""
@@ -59,19 +59,19 @@ def write_traceback(path: str, error: BaseException) -> None:
 @contextmanager
 def _redirected(file: TextIO) -> Iterator[None]:
     saved = [(number, os.dup(number)) for number in (1, 2)]
-    _flush()
+    flush_streams()
     for number, _ in saved:
         os.dup2(file.fileno(), number)
     try:
         yield
     finally:
-        _flush()
+        flush_streams()
         for number, before in saved:
             os.dup2(before, number)
             os.close(before)
 
 
-def _flush() -> None:
+def flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
