@@ -174,10 +174,11 @@ def _predicting(best: Best, held: Held) -> Iterator[str]:
 
 def _costs(history: History, best: Best) -> Iterator[tuple[str, str]]:
     worker = history.spec.worker
-    yield "each trial had", f"{worker.cpus:g} CPU cores, {worker.gpus:g} GPUs"
-    own, every = best.source.seconds, sum(run.seconds for run in history.runs())
-    yield "this training", f"{own:,.1f} s"
-    yield f"all {len(history.runs()):,} trainings of the study", f"{every:,.1f} s"
+    yield "CPUs and GPUs of each trial", f"{worker.cpus:g} and {worker.gpus:g}"
+    trainings = [*history.trials, *history.confirms, *history.verifies]
+    yield "this training", f"{best.source.seconds:,.1f} s"
+    every = sum(run.seconds for run in trainings)
+    yield f"all {len(trainings):,} trainings of the study", f"{every:,.1f} s"
 
 
 def _weights(best: Best, model: Model) -> str:

@@ -84,6 +84,9 @@ def test_the_card_tells_the_scores_and_shows_every_figure(
     assert sorted(linked) == ["figures/attribution.png", "figures/confusion.png"]
     assert all((tmp_path / "best" / name).is_file() for name in linked)
     assert f"{best.source.value:.4f} of 287 samples are right" in text
+    trainings = len(finished.trials) + len(finished.confirms) + len(finished.verifies)
+    assert finished.tests, "readings of the test split are no trainings"
+    assert f"| all {trainings} trainings of the study |" in text
 
 
 @pytest.mark.parametrize(
