@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import autotune
-from autotune.api.spelling import Options, Sections
+from autotune.api.to_spec import Options, Sections
 from autotune.report import script
 from autotune.train.base import attribute_docs
 

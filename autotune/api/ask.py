@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Self, Unpack
 
 from autotune import spec as specs
-from autotune.api.spelling import Objective, Sections, runs_folder, spelled
 from autotune.api.study import Study
+from autotune.api.to_spec import Objective, Sections, runs_folder, spelled
 from autotune.app.session import Session
 from autotune.errors import UserError, echo
 from autotune.train.function import ASKED

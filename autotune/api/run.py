@@ -3,8 +3,8 @@
 from typing import Any, Unpack
 
 from autotune.api.drive import drive
-from autotune.api.spelling import Objective, Sections, Target, runs_folder, spelled
 from autotune.api.study import Study
+from autotune.api.to_spec import Objective, Sections, Target, runs_folder, spelled
 
 __all__ = ["run"]
 

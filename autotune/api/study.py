@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from autotune import spec as specs
 from autotune.api.drive import drive
-from autotune.api.passed import reference_of, sha256_of
-from autotune.api.spelling import Options, runs_folder
+from autotune.api.function_reference import reference_of, sha256_of
+from autotune.api.to_spec import Options, runs_folder
 from autotune.errors import UserError, echo
 from autotune.report import views
 from autotune.spec import StudySpec

@@ -1,6 +1,5 @@
 """One training config trained by itself, as a trial would be: same curve, same score (CPU)."""
 
-import json
 import os
 import tempfile
 from collections.abc import Generator, Iterator
@@ -110,9 +109,9 @@ def _work(assignment: Assignment, ranks: SpawnedRanks) -> Generator[Reply, None,
 
 
 def _exported(config: dict[str, Any], weights: Path, target: Path) -> Iterator[str]:
-    from autotune.export.alone import export_alone
+    from autotune.export.without_study import export_without_study
 
-    yield from export_alone(TrainConfig.model_validate_json(json.dumps(config)), weights, target)
+    yield from export_without_study(TrainConfig.model_validate(config), weights, target)
     yield f"predict with it: autotune predict {target} FILE"
 
 

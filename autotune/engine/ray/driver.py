@@ -37,8 +37,8 @@ from autotune.engine.environment import environment
 from autotune.engine.interrupt import Interrupts
 from autotune.engine.ranks.group import lead
 from autotune.engine.ray.cluster import Cluster, connection
-from autotune.engine.ray.passed import receive, send
 from autotune.engine.ray.ranks import RayRanks, bundles
+from autotune.engine.ray.sent_functions import receive, send
 from autotune.engine.worker.children import hide_sockets
 from autotune.engine.worker.output import own_process
 from autotune.engine.worker.time_limits import Watch

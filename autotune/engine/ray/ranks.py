@@ -14,7 +14,7 @@ from ray.tune import PlacementGroupFactory
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from autotune.engine.ranks.rank import Answer, Lost, RankWork
-from autotune.engine.ray.passed import receive
+from autotune.engine.ray.sent_functions import receive
 from autotune.engine.worker.children import hide_sockets
 from autotune.engine.worker.distributed_env import Place, places
 from autotune.engine.worker.output import own_process

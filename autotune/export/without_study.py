@@ -15,7 +15,7 @@ from autotune.export.verify import copy_whole
 from autotune.spec import dump_config
 from autotune.train.config import TrainConfig
 
-__all__ = ["export_alone"]
+__all__ = ["export_without_study"]
 
 _CARD = """# A network of `{name}`
 
@@ -27,7 +27,7 @@ or with torch alone: `python load.py rows.csv`. `SHA256SUMS` tells whether a fil
 """
 
 
-def export_alone(config: TrainConfig, weights: Path, target: Path) -> list[str]:
+def export_without_study(config: TrainConfig, weights: Path, target: Path) -> list[str]:
     """Writes the network that a training of `config` left in the file `weights` into the folder
     `target`, as `autotune export` does; notes. Raises AutotuneError where it cannot be built."""
     plain = absolute(config.model_dump(mode="json"))

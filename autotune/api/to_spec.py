@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from autotune import spec as specs
+from autotune.api.function_reference import reference_of, sha256_of
 from autotune.api.parameters import goal_of
-from autotune.api.passed import reference_of, sha256_of
 from autotune.engine.base import EngineName
 from autotune.errors import UserError, echo
 from autotune.spec import StudySpec

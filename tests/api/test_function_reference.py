@@ -4,7 +4,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from autotune.api.passed import reference_of, sha256_of
+from autotune.api.function_reference import reference_of, sha256_of
 from autotune.examples.objective import boost
 
 
