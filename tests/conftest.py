@@ -1,6 +1,7 @@
 """One Ray and real faults, for tests of every room."""
 
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,20 @@ def one_ray() -> Iterator[None]:
 
     with connection():
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_module_of_another_test(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Two tests may write a module of the same name into folders of their own."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = set(sys.modules)
+    yield
+    written = str(tmp_path_factory.getbasetemp())
+    for name in sys.modules.keys() - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(written):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The examples of docs/functions.md run as printed."""
 
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -25,13 +23,10 @@ STUDY, *WORKERS = [code for kind, code in BLOCKS if kind == "yaml"]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_trial.py").write_text(TRIAL)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    sys.modules.pop("my_trial", None)
-    yield tmp_path
-    sys.modules.pop("my_trial", None)
+    return tmp_path
 
 
 def module(code: str) -> ModuleType:

@@ -3,6 +3,7 @@
 import csv
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_from_raw_rows_to_labels(tmp_path, monkeypatch, told) -> None:
     shutil.move(home / "income", away / "income")
     shutil.rmtree(home)
     monkeypatch.chdir(away)
-    monkeypatch.delitem(__import__("sys").modules, "my_net")
+    monkeypatch.delitem(sys.modules, "my_net")
     new.to_csv("new_people.csv", index=False)
     code, out, err = told("predict", "income", "new_people.csv", "--out", "labels.csv")
     assert (code, out, err) == (0, "labels.csv: 300 predictions\n", "")

@@ -236,11 +236,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
-    before = {*sys.modules}
-    yield folder
-    for name in {*sys.modules} - before:
-        if name.startswith("own_nets"):
-            del sys.modules[name]
+    return folder
 
 
 def test_the_users_modules_are_copied_with_what_they_import(project, tmp_path) -> None:
