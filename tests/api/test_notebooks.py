@@ -19,7 +19,9 @@ def executed(name: str, folder: Path) -> list[Any]:
     pytest.importorskip("ipykernel")
     notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
     resources = {"metadata": {"path": str(folder)}}
-    nbclient.NotebookClient(notebook, timeout=280, resources=resources).execute()
+    client = nbclient.NotebookClient(notebook, timeout=280, resources=resources)
+    client.extra_arguments = ["--IPKernelApp.capture_fd_output=False"]  # a dying kernel says why
+    client.execute()
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
@@ -29,7 +31,10 @@ def executed(name: str, folder: Path) -> list[Any]:
     ("notebook", "name", "trials"),
     [("first_study.ipynb", "first", 30), ("own_model.ipynb", "own-model", 12)],
 )
-def test_it_runs(folder: Path, notebook: str, name: str, trials: int) -> None:
+def test_it_runs(
+    folder: Path, notebook: str, name: str, trials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
     outputs = executed(notebook, folder)
     history = load(name, folder / "runs")
     assert state(history) == "finished" and len(history.trials) == trials

@@ -101,7 +101,8 @@ def connection(address: str | None = None, last_words: str = "") -> Iterator[Clu
         # It prints a paragraph to stdout whenever a worker dies, `log_to_driver` or not.
         stack.enter_context(settings(ray_worker, {"_worker_logs_enabled": False}))
         folder = stack.enter_context(scratch_folder())
-        probe, stand_in = LivenessProbe(last_words), _StandIn(folder)
+        probe = LivenessProbe(last_words, partial(end_processes, folder))
+        stand_in = _StandIn(folder)
         stack.callback(stand_in.end)
         stack.callback(probe.end)
         owned = not ray.is_initialized()

@@ -19,13 +19,14 @@ class LivenessProbe:
     and has left when it calls `end`.
 
     It may be in a call that waits for the dead for ever, and no signal gets it out of C++. Then
-    the process is ended with exit code 1 and `last_words`; where there are none, it is left alone.
+    the process is ended with exit code 1 and `last_words`, after `last_act`; where there are no
+    words, it is left alone.
     """
 
-    def __init__(self, last_words: str = "") -> None:
+    def __init__(self, last_words: str = "", last_act: Callable[[], object] = lambda: None) -> None:
         self.lost = ""
         """What died; "" while all lives."""
-        self._last_words = last_words
+        self._last_words, self._last_act = last_words, last_act
         self._look: Callable[[], str] = lambda: ""
         self._help: Callable[[float], None] = lambda passed: None
         self._closing, self._ended = threading.Event(), threading.Event()
@@ -68,4 +69,5 @@ class LivenessProbe:
                 why = self.lost or "Ray does not end"
                 with suppress(OSError):
                     os.write(2, f"stopped: {why}; {self._last_words}\n".encode())
+                self._last_act()
                 os._exit(1)
