@@ -35,7 +35,7 @@ HEAVY = {"torch", "ray", "mlflow", "optuna", "sklearn", "pydantic"}
 
 
 def test_the_options_are_frozen() -> None:
-    """A new one is a promise for years: say why in docs/decisions.md, then add it here."""
+    """A new option is a promise for years: give the reason in docs/decisions/, then add it here."""
     known = {
         name: [o for p in command.params if p.param_type_name == "option" for o in p.opts]
         for name, command in COMMANDS.items()
