@@ -11,6 +11,14 @@ import pytest
 pytest.register_assert_rewrite("autotune.testing.engine", "autotune.testing.ranks")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a GPU")
+
+
 @pytest.fixture(scope="session")
 def one_ray() -> Iterator[None]:
     """One Ray for all tests: starting it takes several seconds."""

@@ -39,7 +39,9 @@ SLOW = {
     "quickstart": "--repeats 1 --trials 4",
 }
 """Those that start Ray, or processes of their own."""
-TESTED_APART = {"memory", "search.again", "search.beliefs", "search.several", "search.warm", "sync"}
+TESTED_APART = {"gpu", "memory", "sync"} | {
+    f"search.{name}" for name in ("again", "beliefs", "several", "warm")
+}
 
 
 @pytest.fixture(autouse=True)

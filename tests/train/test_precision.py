@@ -105,7 +105,7 @@ def test_the_watch_names_the_epoch() -> None:
         watch(3, torch.tensor(float("nan")))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
 def test_on_a_gpu(make, tmp_path, precision: str) -> None:
     values = {"precision": precision, "optimizer.lr": 0.03, "device": "cuda", "clip_norm": 1.0}
@@ -114,7 +114,7 @@ def test_on_a_gpu(make, tmp_path, precision: str) -> None:
     check_resumes(make(values), tmp_path)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_data_that_does_not_fit_on_a_gpu_moves_batch_by_batch(make, tmp_path, monkeypatch) -> None:
     from autotune.train.data import base, place
 
