@@ -3,11 +3,17 @@
 tests/docs/test_generated_pages.py compares them with what stands in the checkout.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import commands_page  # noqa: E402
+import gallery_page  # noqa: E402
+import study_file_page  # noqa: E402
 
 DECISIONS = """# Decisions
 
@@ -31,7 +37,18 @@ def title(page: Path) -> str:
     return page.read_text().partition("\n")[0].removeprefix("# ")
 
 
-PAGES: dict[str, Callable[[], str]] = {"decisions/index.md": decisions}
+def security() -> str:
+    """The file that GitHub shows; links are from docs/."""
+    return (ROOT / "SECURITY.md").read_text().replace("](docs/", "](")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "commands.md": commands_page.page,
+    "decisions/index.md": decisions,
+    "gallery.md": gallery_page.page,
+    "security.md": security,
+    "study-file.md": study_file_page.page,
+}
 
 if __name__ == "__main__":
     for name, made in PAGES.items():
