@@ -1,5 +1,5 @@
-"""kill -9 of a rank and of the driver, and Ctrl-C, while a trial of two processes trains data
-parallel: nothing is lost, nothing is done twice, no process is left.
+"""kill -9 of each rank and of the driver, and Ctrl-C, in one study whose trials of two processes
+train data parallel: nothing is lost, nothing is done twice, no process is left.
 
 STRIKES=5 strikes as many times each, at other moments.
 """
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ space:
   - x: {type: float, low: 0, high: 1}
 search: {name: random}
 schedule: {name: none}
-budget: {trials: 2}
+budget: {trials: 3}
 worker: {cpus: 0.5, processes: 2, max: 1, collective_timeout: 30s}
 confirm: {top: 0}
 tracking: none
@@ -85,9 +86,17 @@ class Driver:
             assert time.monotonic() < limit, f"trial {trial} never reached step {step}"
             time.sleep(0.01)
 
+    def wait_for_others(self, trial: int, ranks: list[int]) -> None:
+        """Until every rank of the trial is another process."""
+        limit = time.monotonic() + 300
+        while {0, *ranks} & set(self.ranks(trial)):
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < limit, "the killed trial never went on"
+            time.sleep(0.05)
+
     def ranks(self, trial: int) -> list[int]:
         folder = self.folder / f"runs/killed/trials/{trial}"
-        return [int((folder / f"pid-{rank}").read_text()) for rank in range(2)]
+        return [int((folder / f"pid-{rank}").read_text() or 0) for rank in range(2)]
 
     def end(self) -> tuple[int, str]:
         _, err = self.process.communicate(timeout=300)
@@ -119,7 +128,7 @@ def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Driver]:
 def whole(driver: Driver) -> History:
     """Every epoch of every trial was done once, in its order."""
     history = load("killed", driver.folder / "runs")
-    assert [run.state for run in history.trials] == [State.COMPLETE] * 2
+    assert [run.state for run in history.trials] == [State.COMPLETE] * 3
     for run in history.trials:
         assert sorted(run.reports) == [1, 2, 3, 4, 5, 6]
         counted = [run.reports[step].metrics["done"] for step in range(1, 7)]
@@ -128,33 +137,26 @@ def whole(driver: Driver) -> History:
     return history
 
 
-MOMENTS = random.Random(14).sample([(t, s) for t in range(2) for s in range(1, 6)], 5)
-STRIKES = MOMENTS[: int(os.environ.get("STRIKES", "1"))]
+MOMENTS = random.Random(14).sample(list(permutations(range(1, 5))), 5)
+"""The steps of the four strikes."""
 
 
-@pytest.mark.parametrize(("trial", "step"), STRIKES)
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_rank_costs_one_attempt(driver: Driver, rank: int, trial: int, step: int) -> None:
-    driver.wait_for_step(trial, step)
-    os.kill(driver.ranks(trial)[rank], signal.SIGKILL)
+@pytest.mark.parametrize("steps", MOMENTS[: int(os.environ.get("STRIKES", "1"))])
+def test_each_strike_costs_its_trial_one_attempt(driver: Driver, steps: tuple[int, ...]) -> None:
+    first, second, killed, stopped = steps
+    for rank, step in ((0, min(first, second)), (1, max(first, second))):
+        driver.wait_for_step(0, step)
+        ranks = driver.ranks(0)
+        os.kill(ranks[rank], signal.SIGKILL)
+        driver.wait_for_others(0, ranks)
+    for trial, step, sent, expected in ((1, killed, "KILL", -9), (2, stopped, "INT", 130)):
+        driver.wait_for_step(trial, step)
+        ranks = driver.ranks(trial)
+        os.kill(driver.process.pid, signal.Signals[f"SIG{sent}"])
+        assert driver.end()[0] == expected
+        all_end(ranks)
+        driver.start()
     assert driver.end() == (0, "")
     history = whole(driver)
-    whys = [record["why"] for record in history.trials[trial].assignments.values()]
-    assert whys == ["start", "lost"]
-
-
-@pytest.mark.parametrize(("trial", "step"), STRIKES)
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_or_stopped_driver(
-    driver: Driver, sent: signal.Signals, trial: int, step: int
-) -> None:
-    driver.wait_for_step(trial, step)
-    ranks = driver.ranks(trial)
-    os.kill(driver.process.pid, sent)
-    code, err = driver.end()
-    assert code == (-9 if sent == signal.SIGKILL else 130)
-    all_end(ranks)
-    driver.start()
-    assert driver.end() == (0, "")
-    whys = [record["why"] for record in whole(driver).trials[trial].assignments.values()]
-    assert whys == ["start", "resume"]
+    whys = [[a["why"] for a in run.assignments.values()] for run in history.trials]
+    assert whys == [["start", "lost", "lost"], ["start", "resume"], ["start", "resume"]]

@@ -119,8 +119,7 @@ def whole(history: History, trials: int = 8) -> None:
     assert len(history.confirms) == 2
 
 
-@pytest.mark.parametrize("victim", ["raylet", "gcs_server"])
-@pytest.mark.parametrize("when", ["search", "retraining"])
+@pytest.mark.parametrize(("victim", "when"), [("raylet", "search"), ("gcs_server", "retraining")])
 def test_a_ray_of_our_own_is_begun_again(start: Callable, victim: str, when: str) -> None:
     driver = start(nap=0.5 if when == "retraining" else 0.1)
     driver.wait_for("report/1" if when == "search" else "confirm-0")

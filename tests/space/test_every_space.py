@@ -1,4 +1,4 @@
-"""What the shipped search spaces propose together can be trained: 200 draws, two steps each."""
+"""What the shipped search spaces propose together can be trained: 80 draws, two steps each."""
 
 import math
 import random
