@@ -1,4 +1,4 @@
-"""Hyperparameter auto-tuning for deep learning. README.md says in which order to read it.
+"""Hyperparameter tuning for deep learning. Start reading with docs/architecture.md.
 
     import autotune
 

@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 
 from autotune import spec as specs
-from autotune.cli import app
+from autotune.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_every_command_is_in_the_readme() -> None:
-    said = re.findall(r"^\| `autotune ([\w-]+)", README, re.MULTILINE)
-    assert said == [
-        command.name or command.callback.__name__ for command in app.registered_commands
-    ]  # type: ignore[union-attr]
+def test_every_command_has_its_section() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+    assert re.findall(r"^## ([\w-]+)$", page, re.MULTILINE) == list(COMMANDS)
+
+
+def test_it_is_short() -> None:
+    assert README.count("\n") <= 140
 
 
 def test_its_links_lead_somewhere() -> None:
@@ -30,7 +32,7 @@ def test_its_study_file_is_a_study(tmp_path: Path) -> None:
     assert text
     (tmp_path / "studies").mkdir()
     path = tmp_path / "studies" / "readme.yaml"
-    path.write_text(text[1].replace("../search_spaces/mlp.yaml", "mlp"))
+    path.write_text(text[1])
     specs.check(specs.load(path))
 
 

@@ -36,7 +36,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "delete": upkeep.delete,
     "schema": authoring.schema,
 }
-"""By name, in the order of `autotune --help` and of README's table."""
+"""By name, in the order of `autotune --help` and of docs/commands.md."""
 
 
 class _Commands(TyperGroup):
