@@ -40,7 +40,8 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`parent` is active, and its value is one of `operands` ("in") or compares with the one."""
+    """`parent` must be active, and its value one of `operands` ("in") or in that relation to the
+    only one."""
 
     parent: str
     operator: Operator
@@ -75,7 +76,7 @@ class Condition:
         return self.holds(parent.low) or self.holds(parent.high)
 
     def dump(self) -> Scalar | list[Scalar]:
-        """As it stands behind `when:`."""
+        """As written behind `when:`."""
         if self.operator != "in":
             return f"{self.operator} {self.operands[0]!r}"
         only = self.operands[0]
@@ -94,7 +95,7 @@ class Float:
     log: bool = False
     step: float | None = None
     points: int | None = None
-    """How many evenly spaced values a grid tries; no other sampler looks at it."""
+    """How many evenly spaced values a grid tries; other samplers ignore it."""
     prior: float | None = None
     confidence: Confidence | None = None
     when: tuple[Condition, ...] = ()
@@ -118,7 +119,7 @@ class Float:
         return abs(steps - round(steps)) < 1e-6
 
     def decode(self, unit: float) -> float:
-        """The value at `unit`, in [0, 1)."""
+        """The value at coordinate `unit`, in [0, 1)."""
         if self.step is not None:
             return _stepped(self.low, self.step, _cell(unit, _steps(self) + 1))
         if self.log:
@@ -126,7 +127,7 @@ class Float:
         return _clamp(_between(self.low, self.high, unit), self)
 
     def grid(self) -> Sequence[float] | None:
-        """Its values on a grid, ascending; None without `step` and `points`: they are endless."""
+        """The grid's values, ascending; None if endless, without `step` and `points`."""
         if self.step is not None:
             return [_stepped(self.low, self.step, index) for index in range(_steps(self) + 1)]
         if self.points is None:
@@ -168,7 +169,7 @@ class Int:
         )
 
     def decode(self, unit: float) -> int:
-        """The value at `unit`, in [0, 1)."""
+        """The value at coordinate `unit`, in [0, 1)."""
         if self.log:
             low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
             return min(max(round(math.exp(_between(low, high, unit))), self.low), self.high)
@@ -184,13 +185,13 @@ class Int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Categorical:
-    """One of `choices`: scalars of any kind, null included, no two of which Python calls equal."""
+    """One of `choices`: scalars of any kind, null included. No two may be equal in Python."""
 
     kind: ClassVar = "categorical"
 
     choices: tuple[Scalar, ...]
     prior: Scalar = None
-    """Null is no prior, unless null is a choice and a `confidence` is given."""
+    """Null means no prior, unless null is a choice and a `confidence` is given."""
     confidence: Confidence | None = None
     when: tuple[Condition, ...] = ()
 
@@ -215,7 +216,7 @@ class Categorical:
         return any(_same(value, choice) for choice in self.choices)
 
     def decode(self, unit: float) -> Scalar:
-        """The choice at `unit`, in [0, 1)."""
+        """The choice at coordinate `unit`, in [0, 1)."""
         return self.choices[_cell(unit, len(self.choices))]
 
     def grid(self) -> Sequence[Scalar]:
@@ -243,7 +244,7 @@ def _is_scalar(value: object) -> bool:
 
 
 def _same(a: object, b: object) -> bool:
-    """Equal as a user sees it: 1 is 1.0, but not true."""
+    """Equality as a user expects it: 1 equals 1.0, but not true."""
     return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 
@@ -267,7 +268,7 @@ def _cell(unit: float, cells: int) -> int:
 
 
 def _stepped(low: float, step: float, index: int) -> float:
-    """In decimals, so that 0.1 + 2 * 0.1 is 0.3."""
+    """Computed in decimals, so that 0.1 + 2 * 0.1 is 0.3."""
     return float(Decimal(repr(low)) + index * Decimal(repr(step)))
 
 
@@ -276,7 +277,7 @@ def _steps(parameter: Float | Int) -> int:
 
 
 def size(parameter: Parameter) -> int:
-    """Values on a grid; 0: endless."""
+    """The number of values on the grid; 0 if endless."""
     if isinstance(parameter, Float):
         return _steps(parameter) + 1 if parameter.step else parameter.points or 0
     return len(parameter.grid())

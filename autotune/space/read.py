@@ -1,4 +1,4 @@
-"""A parameter as it stands in a study file, read and written."""
+"""Reads and writes a parameter as a study file has it."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
@@ -52,7 +52,7 @@ def parse_parameter(raw: object) -> Parameter:
 
 
 def parse_conditions(raw: object) -> tuple[Condition, ...]:
-    """What stands behind `when:`. Raises InvalidInput with every mistake."""
+    """The conditions behind `when:`. Raises InvalidInput with every mistake."""
     problems: list[Problem] = []
     found = [_condition(parent, test) for parent, test in _conditions(raw, problems).items()]
     if problems:
@@ -61,7 +61,7 @@ def parse_conditions(raw: object) -> tuple[Condition, ...]:
 
 
 def dump_parameter(parameter: Parameter) -> dict[str, Any]:
-    """Plain values: what is not a default, `type` first."""
+    """Plain values, `type` first; defaults are omitted."""
     raw: dict[str, Any] = {"type": parameter.kind}
     for field in fields(parameter):
         value = getattr(parameter, field.name)
@@ -100,7 +100,7 @@ def _key_problems(
 
 
 def _narrowed(kind: type[Parameter], key: str, value: Any) -> Any:
-    """1 is read as 1.0 and 1e3 as 1000 where that kind of number belongs; lists become tuples."""
+    """Reads 1 as 1.0 and 1e3 as 1000 where that kind of number is expected; lists become tuples."""
     if isinstance(value, list):
         return tuple(value)
     if key in _NUMBERS and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""A set of parameters that may depend on one another."""
+"""A search space: parameters that may depend on one another."""
 
 import math
 import random
@@ -31,7 +31,7 @@ class Space:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> "Space":
-        """The space written as in a study file; all mistakes at once."""
+        """Reads a space as a study file has it; reports all mistakes at once."""
         parameters, problems = {}, []
         for name, fields_of_one in raw.items():
             try:
@@ -47,7 +47,7 @@ class Space:
         return {name: dump_parameter(parameter) for name, parameter in self.parameters.items()}
 
     def active(self, values: Mapping[str, Scalar]) -> tuple[str, ...]:
-        """The parameters that exist under `values`; values of inactive ones are overlooked."""
+        """The parameters that exist under `values`; values of inactive parameters are ignored."""
         known: dict[str, Scalar] = {}
         names = []
         for name, parameter in self.parameters.items():
@@ -66,11 +66,11 @@ class Space:
         return values
 
     def sample(self, rng: random.Random) -> dict[str, Scalar]:
-        """Active values drawn uniformly (on the logarithm with `log`); priors are not used."""
+        """Active values drawn uniformly (on the logarithm with `log`), without priors."""
         return self.decode([rng.random() for _ in self.parameters])
 
     def contains(self, values: Mapping[str, Scalar]) -> list[Problem]:
-        """What is wrong with `values` as one point of this space; nothing if it is one."""
+        """The problems of `values` as one point of this space; empty if it is one."""
         active = self.active(values)
         problems = [
             Problem(f"{name} has no value", (name,)) for name in active if name not in values
@@ -87,8 +87,8 @@ class Space:
         return problems
 
     def count(self) -> int | None:
-        """How many combinations() there are; None for endless spaces, and where counting would
-        itself take too long (more than 100,000 combinations of parents)."""
+        """The number of combinations(). None for endless spaces, and if counting would take too
+        long (more than 100,000 combinations of parents)."""
         parents = {condition.parent for p in self.parameters.values() for condition in p.when}
         if self._endless():
             return None
@@ -117,7 +117,7 @@ class Space:
     def _enumerate(
         self, names: Sequence[str], values: Mapping[str, Scalar] | None = None
     ) -> Iterator[dict[str, Scalar]]:
-        """`names` hold every parent of theirs, in order."""
+        """Whether `names` hold every parent before its children."""
         values = values or {}
         if not names:
             yield dict(values)
@@ -131,12 +131,12 @@ class Space:
 
 
 def is_active(parameter: Parameter, values: Mapping[str, Scalar]) -> bool:
-    """`values` hold active parameters only."""
+    """Whether `values` hold active parameters only."""
     return all(c.parent in values and c.holds(values[c.parent]) for c in parameter.when)
 
 
 def _parents_first(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
-    """A stable topological order; what stands in a cycle is left out."""
+    """A stable topological order; parameters in a cycle are left out."""
     ordered: dict[str, Parameter] = {}
     waiting = dict(parameters)
     while ready := next(
@@ -156,7 +156,7 @@ def _under(name: str, problem: Problem) -> Problem:
 
 
 def _relation_problems(parameters: Mapping[str, Parameter], names: Iterable[str]) -> list[Problem]:
-    """What is wrong between parameters; `names` are all that exist, unreadable ones included."""
+    """Problems between parameters; `names` are all that exist, unreadable ones included."""
     names = list(names)
     if len(names) > _MOST_PARAMETERS:
         return [
@@ -192,7 +192,7 @@ def _condition_problem(
         message = f"`when` names {parent}, which is not searched{nearest(parent, map(str, names))}"
         return Problem(message, path)
     if parent not in parameters:
-        return None  # unreadable: reported by itself
+        return None  # unreadable; reported elsewhere
     for operand in condition.operands if condition.operator == "in" else ():
         if not parameters[parent].contains(operand):
             message = f"{parent} is never {echo(operand)}: it is {parameters[parent].describe()}"
@@ -206,14 +206,14 @@ def _condition_problem(
 def _cycle_problems(parameters: Mapping[str, Parameter]) -> list[Problem]:
     ordered = _parents_first(parameters)
     stuck = {n: p for n, p in parameters.items() if n not in ordered}
-    # Every one has a parent that is stuck too: following them from any comes to a cycle.
+    # Each has a parent that is stuck too, so following parents from any of them reaches a cycle.
     if not stuck:
         return []
     walk = [next(iter(stuck))]
     while walk[-1] not in walk[:-1]:
         parents = [c.parent for c in stuck[walk[-1]].when if c.parent in stuck]
         if not parents:
-            return []  # waits for an unreadable parameter, which is reported by itself
+            return []  # waits for an unreadable parameter, which is reported elsewhere
         walk.append(parents[0])
     cycle = walk[walk.index(walk[-1]) :]
     message = "conditions go in a circle: " + " -> ".join(cycle)

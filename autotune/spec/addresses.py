@@ -1,4 +1,4 @@
-"""What is wrong with the addresses of a study, and what may be shown of them."""
+"""Checks the addresses of a study, and hides their passwords."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ _WITHOUT = {
     "postgresql": ", or leave it out: ~/.pgpass and PGPASSWORD work",
     "http": ", or leave it out: MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD work",
 }
-"""How the server's own client gets a password, by the beginning of the address."""
+"""How a server's own client gets its password, by the beginning of the address."""
 _VARIABLE = re.compile(r"\$\{\w+\}")
 Keys = tuple[str | int, ...]
 
@@ -28,7 +28,7 @@ def _addresses(spec: StudySpec) -> Iterator[Address]:
 
 
 def address_problems(spec: StudySpec) -> Iterator[Problem]:
-    """Passwords that stand in the study, variables that are not set or hold no address."""
+    """Reports passwords in plain text, and variables that are not set or hold no address."""
     for address in _addresses(spec):
         form, words = _FORMS[address.setting]
         path = tuple(address.setting.split("."))
@@ -44,7 +44,7 @@ def address_problems(spec: StudySpec) -> Iterator[Problem]:
 
 
 def exposed(spec: StudySpec) -> str:
-    """A note on a password that stands in the study, as studies begun long ago may have; or ""."""
+    """A note on a password in plain text, as an old study may have; or ""."""
     for address in _addresses(spec):
         if address.holds_secret:
             cure = "write ${NAME} in its place, and export NAME=... before each command"
@@ -53,7 +53,7 @@ def exposed(spec: StudySpec) -> str:
 
 
 def literal_variables(spec: StudySpec) -> Iterator[str]:
-    """A note on each text elsewhere that looks like a variable: it is passed on as it stands."""
+    """A note on each `${...}` elsewhere: it is passed on as text."""
     for path, text in _texts(spec.trial, ("trial",)):
         if found := _VARIABLE.search(text):
             where = spec.locate(path)
@@ -74,7 +74,7 @@ def _texts(value: Any, path: Keys) -> Iterator[tuple[Keys, str]]:
 
 
 def shown(values: dict[str, Any]) -> dict[str, Any]:
-    """A dumped spec with *** for passwords."""
+    """A dumped spec with *** in place of passwords."""
     tracking = {key: without_secrets(text) for key, text in values["tracking"].items()}
     storage = {"storage": without_secrets(values["storage"])} if "storage" in values else {}
     return {**values, "tracking": tracking, **storage}

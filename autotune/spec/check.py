@@ -1,4 +1,4 @@
-"""What is wrong with a study beyond the shape of its file: rules, and a walk through its space."""
+"""Checks beyond the shape of a study file: rules between sections, and a walk through its space."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["configs", "into_study", "rules", "walk"]
 
 _MOST_COMBINATIONS = 2000
-"""Of the names of parts; beyond it the walk looks at the first ones only."""
+"""Limit for combinations of variants; beyond it only the first ones are tried."""
 _DECIDED_BY_STUDY = {"seed": "seed", "threads": "worker.cpus", "monitor": "objective"}
 _SAME_FOR_ALL = {
     "epochs": "every trial may run for the same `trial.epochs`; a `schedule` stops the poor early",
@@ -49,13 +49,13 @@ _SAME_FOR_ALL = {
 }
 _LOSSES = ("train_loss", "val_loss")
 _BY_RULES = {("trial", key) for key in _DECIDED_BY_STUDY}
-"""Where `rules` speaks, so that the walk need not."""
+"""Keys that `rules` reports, so the walk skips them."""
 Values = dict[str, Scalar]
 Keys = tuple[str | int, ...]
 
 
 def rules(spec: StudySpec) -> list[Problem]:
-    """What must hold between the parts of a study."""
+    """Rules between the sections of a study."""
     problems = [
         Problem(f"`trial.{key}` is decided by the study: set `{instead}`", ("trial", key))
         for key, instead in _DECIDED_BY_STUDY.items()
@@ -79,7 +79,7 @@ def _held_out(spec: StudySpec) -> Iterator[Problem]:
 
 
 def _processes(spec: StudySpec) -> Iterator[Problem]:
-    """Who says how many processes a trial has, and by what a trial's size is told."""
+    """The number of processes of a trial, and the conditions of `worker.sizes`."""
     worker, sizes = spec.worker, spec.worker.sizes or ()
     given: list[tuple[int | None, Keys]] = [(worker.processes, ("worker", "processes"))]
     given += [(s.processes, ("worker", "sizes", n, "processes")) for n, s in enumerate(sizes)]
@@ -102,7 +102,7 @@ def _processes(spec: StudySpec) -> Iterator[Problem]:
 
 
 def _paths(values: Mapping[str, object], above: str = "") -> Iterator[str]:
-    """The dotted paths of all that is no mapping itself."""
+    """The dotted paths of all leaves."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _paths(value, f"{above}{key}.")
@@ -114,7 +114,7 @@ def _search(spec: StudySpec) -> list[Problem]:
     search, space = spec.search, spec.space
     problems = search.check(space)
     if not space.parameters:
-        return problems  # an unreadable space is reported by itself
+        return problems  # an unreadable space is reported elsewhere
     problems += fixed_problems(search.fixed, space)
     problems += warm_problems(search.warm_start, space, spec.name)
     if search.warm_start and not isinstance(search, TransferSettings | Auto):
@@ -131,21 +131,21 @@ def _search(spec: StudySpec) -> list[Problem]:
 
 
 def _reported(spec: StudySpec) -> list[Problem]:
-    """Every metric must be one that each trial reports, and the same for all of them."""
+    """Metrics that a study uses must be reported by every trial and mean the same for all."""
     given, more = spec.trial.get("loss"), spec.trial.get("metrics")
     losses: list[object] = [given.get("name") if isinstance(given, Mapping) else "cross_entropy"]
     searched = spec.space.parameters.get("loss.name")
     if isinstance(searched, Categorical):
         losses = list(searched.choices)
     more = [name for name in more if isinstance(name, str)] if isinstance(more, list) else []
-    more += COSTS  # what the study names of them is reported
+    more += COSTS  # metrics that the study names are reported
     tasks = [task for task in map(task_of, losses) if task]
     found = [_unreported(*use, tasks, more) or _unlike(*use, spec) for use in _uses(spec)]
     return [problem for problem in found if problem]
 
 
 def _uses(spec: StudySpec) -> Iterator[tuple[str, str, Keys]]:
-    """(the key, the metric, the path) of all that name a metric."""
+    """(key, metric, path) of every key that names a metric."""
     for index, objective in enumerate(spec.objectives):
         place = (index,) if len(spec.objectives) > 1 else ()
         yield "objective.metric", objective.metric, ("objective", *place, "metric")
@@ -172,7 +172,7 @@ def _unlike(key: str, metric: str, at: Keys, spec: StudySpec) -> Problem | None:
 
 
 def _aims(spec: StudySpec) -> Iterator[Problem]:
-    """What must hold among the objectives."""
+    """Rules between objectives."""
     first, *others = spec.objectives
     metrics = [objective.metric for objective in spec.objectives]
     for index, other in enumerate(others, 1):
@@ -193,7 +193,7 @@ def _aims(spec: StudySpec) -> Iterator[Problem]:
 
 
 def _capable(spec: StudySpec) -> Iterator[Problem]:
-    """The chosen sampler and scheduler must be able to do what is asked of them."""
+    """The sampler and scheduler must support what the study asks for."""
     search, schedule = spec.chosen_search(), spec.chosen_schedule()
     several = len(spec.objectives) > 1
     if several and not search.several:
@@ -209,7 +209,7 @@ def _capable(spec: StudySpec) -> Iterator[Problem]:
 
 
 def _resized(spec: StudySpec) -> list[Problem]:
-    """A clone goes on from its parent's weights: whole numbers of our networks are their sizes."""
+    """A clone loads its parent's weights, so network sizes must not be perturbed."""
     perturbed = (isinstance(spec.schedule, Pbt) and spec.schedule.perturb) or ()
     found = spec.space.parameters
     rule = "sizes the network, and a clone takes over its parent's weights: leave it out"
@@ -221,14 +221,14 @@ def _resized(spec: StudySpec) -> list[Problem]:
 
 
 def _such(union: object, capability: str) -> str:
-    """The names of the members that have it."""
+    """The names of the union members that have the capability."""
     members = variants(union).items()
     return " or ".join(n for n, member in members if n != "auto" and getattr(member, capability))
 
 
 def _fixed(spec: StudySpec) -> list[Problem]:
     space = spec.space
-    # Of its own meaning: searched, `timeout` is no limit either.
+    # A function's own `timeout` key may be searched; it is no limit then.
     own = {"reports_per_epoch", "timeout"} if is_own(spec.trial) else set()
     problems = [
         Problem(f"`{name}` cannot be searched: {why}", ("space", name))
@@ -244,12 +244,12 @@ def _fixed(spec: StudySpec) -> list[Problem]:
 
 
 def walk(spec: StudySpec) -> list[Problem]:
-    """What the training config rejects, at any combination of the names of parts, at either end
-    of any range and at any choice; each mistake once, with its path into the study.
+    """What the training config rejects, for any combination of variants, at both ends of any range
+    and for any choice. Each mistake is reported once, with its path in the study.
 
-    The names are combined exhaustively, up to 2,000 combinations. Every other parameter is varied
-    alone, under every combination of what it depends on: the parameters of its conditions, and
-    the name of the part it belongs to.
+    Variants are combined exhaustively, up to 2,000 combinations. Every other parameter is varied
+    alone, under every combination of what it depends on: the parameters of its conditions, and the
+    variant it belongs to.
     """
     found: dict[tuple[object, str], Problem] = {}
     fixed = {problem.path for problem in _fixed(spec)}
@@ -262,8 +262,8 @@ def walk(spec: StudySpec) -> list[Problem]:
 
 
 def configs(spec: StudySpec) -> Iterator[tuple[Values, AnyConfig]]:
-    """The valid configs that `walk` comes by, each with its searched values: the first values of
-    all parameters, then what differs from them."""
+    """The valid configs that `walk` tries, each with its searched values: the first values of all
+    parameters, then those that differ."""
     for values, result in _tried(spec):
         if not isinstance(result, InvalidInput):
             yield values, result
@@ -281,10 +281,10 @@ def _tried(
 
 
 def _rejected(spec: StudySpec) -> list[Problem]:
-    """The fixed configurations that the training config rejects, as they would be tried."""
+    """The fixed configurations that the training config rejects."""
     found: list[Problem] = []
     if fixed_problems(spec.search.fixed, spec.space):
-        return found  # `rules` speaks of them
+        return found  # `rules` reports these
     for index, given in enumerate(spec.search.fixed):
         try:
             apply(spec.base_config(), complete(given, spec.space, spec.seed, index))
@@ -295,8 +295,8 @@ def _rejected(spec: StudySpec) -> list[Problem]:
 
 
 def _law(space: Space, problem: Problem) -> str:
-    """What a message says beside the value or the variant that happened to come first: one cure
-    mends all variants that lack a setting, and both ends of a range of the wrong kind."""
+    """A message without the value or variant that happened to come first, so that equal mistakes
+    are merged: one cure fixes all variants that lack a setting, and both ends of a range."""
     cure = problem.message.partition("add `when:")[1:]
     parameter = space.parameters.get(str(problem.path[-1]))
     is_range = parameter is not None and not isinstance(parameter, Categorical)
@@ -305,7 +305,7 @@ def _law(space: Space, problem: Problem) -> str:
 
 
 def into_study(space: Space, problem: Problem) -> Problem:
-    """From a path into the training config to one into the study file."""
+    """Translates a path in the training config into one in the study file."""
     path = tuple(map(str, problem.path))
     for end in range(len(path), 0, -1):
         if ".".join(path[:end]) in space.parameters:
@@ -342,7 +342,7 @@ def _chooses_variant(name: str, parameter: Parameter) -> bool:
 
 
 def _probes(space: Space, name: str) -> list[Scalar]:
-    """The values worth trying: all choices, or both ends and what conditions ask for."""
+    """The values worth trying: all choices, or both ends and the values that conditions name."""
     parameter = space.parameters[name]
     if isinstance(parameter, Categorical):
         return list(parameter.choices)
@@ -357,7 +357,7 @@ def _probes(space: Space, name: str) -> list[Scalar]:
 
 
 def _with_parents(space: Space, names: Iterable[str]) -> list[str]:
-    """`names` and all they depend on, parents first."""
+    """`names` and everything they depend on, parents first."""
     needed, todo = set(), list(names)
     while todo:
         name = todo.pop()
@@ -386,7 +386,7 @@ def _combinations(
 
 
 def _completed(space: Space, values: Values, probes: Mapping[str, list[Scalar]]) -> Values:
-    """With the first probe of every other parameter that is active."""
+    """With the first probe of every other active parameter."""
     complete: Values = {}
     for name, parameter in space.parameters.items():
         if is_active(parameter, complete):

@@ -1,4 +1,4 @@
-"""What must hold between a study and the command line of its trials."""
+"""Checks the command line of a study's trials."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _AT = ("trial", "command")
 
 
 def command_problems(spec: StudySpec) -> Iterator[Problem]:
-    """Nothing for a study of another kind."""
+    """Returns nothing for other kinds of studies."""
     command = spec.trial.get("command")
     if not isinstance(command, str):
         return
@@ -40,7 +40,7 @@ def command_problems(spec: StudySpec) -> Iterator[Problem]:
 
 
 def _strange(spec: StudySpec, places: list[str]) -> Iterator[Problem]:
-    """Braces that name nothing, or nothing in some trials."""
+    """Placeholders that do not exist, or exist in some trials only."""
     own = {key: value for key, value in spec.trial.items() if key not in CommandConfig.model_fields}
     given, parameters = dict(leaves(own)), spec.space.parameters
     for name in places:

@@ -1,4 +1,4 @@
-"""Numbers that no study can mean: they would run for ever, or ask for all memory there is."""
+"""Upper bounds against absurd numbers, which would run forever or use up all memory."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from autotune.train.config import is_own
 __all__ = ["limits"]
 
 _MOST = 10_000_000
-"""Of what has no limit of its own."""
+"""The bound of keys without a bound of their own."""
 _LIMITS = {
     "budget.trials": 1_000_000,
     "confirm.seeds": 1_000,
@@ -26,14 +26,13 @@ _LIMITS = {
 _CURES = {"budget.trials": ": for as many as there is time for, leave it out and set `time`"}
 _SECTIONS = ("budget", "worker", "confirm", "search", "schedule", "trial")
 _OWN = {"args", "seed"}
-"""Keys whose values are the user's own, or of any size."""
+"""Keys with values of any size."""
 
 Keys = tuple[str | int, ...]
 
 
 def limits(spec: StudySpec) -> list[Problem]:
-    """What is beyond all sense in `spec`. Studies that were begun before there was such a check go
-    on: it is for new ones."""
+    """Numbers in `spec` beyond all bounds. Only new studies are checked, so older ones go on."""
     problems = list(_endless(spec))
     for keys, value in _numbers(spec):
         name = ".".join(map(str, keys))

@@ -48,22 +48,22 @@ _INNOCENT: Mapping[str, Any] = {
     "space": _NO_SPACE,
     "budget": {"trials": 1},
 }
-"""Stands in for sections that are missing or wrong, so that the others can be checked too."""
+"""Placeholder for missing or invalid sections, so that the other sections can be checked too."""
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> StudySpec:
     """The study in `path` with `overrides`, such as "budget.trials=10".
 
-    Raises InvalidInput with every mistake, each with its file:line. What only shows when the
-    space is walked through is left to `check`, unless there are mistakes anyway.
+    Raises InvalidInput with every mistake and its file:line. Mistakes that only a walk through the
+    space finds are left to `check`, unless there are other mistakes.
     """
     problems: list[Problem] = []
     return _read(read_study(Path(path), overrides, problems), problems)
 
 
 def from_values(values: Mapping[str, Any], path: str | Path | None = None) -> StudySpec:
-    """The study that `values` hold, as plain values of Python; or the one in the file `path`, with
-    the sections of `values` set in it. Raises InvalidInput as `load` does."""
+    """The study that plain Python `values` describe, or the one in the file `path` with the
+    sections of `values` set. Raises InvalidInput as `load` does."""
     problems: list[Problem] = []
     return _read(given_study(values, problems, Path(path) if path else None), problems)
 
@@ -80,11 +80,11 @@ def _read(root: Node | None, problems: list[Problem]) -> StudySpec:
 
 
 def check(spec: StudySpec, runs: Path | None = None) -> list[str]:
-    """Tries every combination of names, both ends of every range and every choice.
+    """Tries every combination of variants, both ends of every range and every choice.
 
-    Answers what the chosen sampler makes no use of. Raises InvalidInput with all that the training
-    config rejects, for passwords in the study, and for numbers beyond all sense; where `runs`, the
-    folder of all studies, is given, also for databases that lie in a study's folder.
+    Returns notes on what the chosen sampler ignores. Raises InvalidInput for what the training
+    config rejects, for passwords in the study and for absurd numbers; given `runs`, the folder of
+    all studies, also for databases inside a study's folder.
     """
     problems = _new_mistakes(spec)
     problems += meeting_problems(spec, runs) if runs else ()
@@ -94,7 +94,7 @@ def check(spec: StudySpec, runs: Path | None = None) -> list[str]:
 
 
 def _new_mistakes(spec: StudySpec) -> list[Problem]:
-    """Those that only a study which has not begun is refused for."""
+    """Problems that are refused only in new studies."""
     problems = [*walk(spec), *address_problems(spec)]
     said = {problem.path for problem in problems}
     return problems + [problem for problem in limits(spec) if problem.path not in said]
@@ -110,17 +110,17 @@ def _limits(spec: StudySpec) -> list[str]:
 
 
 def dump(spec: StudySpec) -> str:
-    """The whole study in one file, fragments and overrides resolved; `load` reads it back."""
+    """The whole study as one file, fragments and overrides resolved; `load` reads it back."""
     return write(_plain(spec), blocks=("trial", "space"))
 
 
 def dump_shown(spec: StudySpec) -> str:
-    """As `dump`, for others to read: without a password that an old study may hold."""
+    """As `dump`, but without a password that an old study may hold."""
     return write(plain(spec), blocks=("trial", "space"))
 
 
 def plain(spec: StudySpec) -> dict[str, Any]:
-    """What `dump_shown` writes, as plain values."""
+    """The plain values that `dump_shown` writes."""
     return shown(_plain(spec))
 
 
@@ -153,7 +153,7 @@ def dump_config(config: Mapping[str, Any], comments: Sequence[str] = ()) -> str:
 
 
 def differences(old: StudySpec | Mapping[str, Any], new: StudySpec) -> list[str]:
-    """What `new` changes of that which a started study may not change, a line each."""
+    """The differences of `new` in what a started study may not change, one line each."""
     before, after = (dict(_leaves(frozen(spec), "")) for spec in (old, new))
     lines = []
     for path in {**before, **after}:
@@ -167,8 +167,8 @@ def differences(old: StudySpec | Mapping[str, Any], new: StudySpec) -> list[str]
 
 
 def refuse_changes(old: StudySpec | Mapping[str, Any], new: StudySpec) -> None:
-    """Raises StudyChanged, naming the differences and the ways out; `old` may be what `frozen`
-    says of it."""
+    """Raises StudyChanged with the differences and how to proceed. `old` may be the result of
+    `frozen`."""
     if changes := differences(old, new):
         lines = "\n".join(f"  {line}" for line in changes)
         raise StudyChanged(
@@ -178,11 +178,11 @@ def refuse_changes(old: StudySpec | Mapping[str, Any], new: StudySpec) -> None:
 
 
 def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem]]:
-    """The spec in `root`, or what is wrong with it. `broken`: a part of it could not be read."""
+    """The spec in `root`, or its problems. `broken`: a part of it could not be read."""
     raw = root.plain()
     space, problems = _space(raw, broken)
     raw = {**raw, "space": space} if "space" in raw else raw
-    if "tracking" in raw:  # named here, so that a mistake is explained by the tracker's own keys
+    if "tracking" in raw:  # resolved here, so that mistakes are explained by the tracker's own keys
         raw = {**raw, "tracking": tracker_named(raw["tracking"])}
     spec = None
     try:
@@ -198,7 +198,7 @@ def _validated(root: Node, broken: bool) -> tuple[StudySpec | None, list[Problem
 
 
 def _is_echo(path: Keys, unread: Sequence[Keys]) -> bool:
-    """Whether the value there, or one it is judged with, could not be read: reported already."""
+    """Whether the value, or one it is checked with, was unreadable and is already reported."""
     groups = [keys[:2] if keys[0] == "space" else keys for keys in unread]
     return _within(path, groups) or path in [keys[:-1] for keys in unread if len(keys) > 1]
 
@@ -208,7 +208,7 @@ def _within(path: Keys, others: Iterable[Keys]) -> bool:
 
 
 def _repaired(raw: Mapping[str, Any], wrong: Sequence[tuple[str | int, ...]]) -> StudySpec | None:
-    """Without what is wrong, so that the rest can be checked too; None where that cannot be."""
+    """The tree without its mistakes, so that the rest can be checked too; None if impossible."""
     left = deepcopy({key: value for key, value in raw.items() if key in fields(StudySpec)})
     for path in wrong:
         below: Any = left
@@ -239,7 +239,7 @@ def _space(raw: Mapping[str, Any], broken: bool) -> tuple[Space, list[Problem]]:
     try:
         return Space.parse(raw["space"]), []
     except InvalidInput as error:
-        # What a condition misses may stand in a file that could not be read.
+        # A condition may refer to a file that could not be read.
         kept = [p for p in error.problems if not (broken and "when" in p.path)]
         return _NO_SPACE, [Problem(p.message, ("space", *p.path)) for p in kept]
 
@@ -249,7 +249,7 @@ def _located(problem: Problem, root: Node) -> Problem:
 
 
 def in_order(problems: Sequence[Problem]) -> list[Problem]:
-    """By file as they came, then by line; the same mistake once."""
+    """In order of files and lines, without duplicates."""
     files = list(dict.fromkeys(problem.where.rpartition(":")[0] for problem in problems))
 
     def place(problem: Problem) -> tuple[int, int]:
@@ -260,8 +260,8 @@ def in_order(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def frozen(spec: StudySpec | Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a study that has a value may not change, as plain values. Not the time limit: a trial
-    that is cut off by it hangs, or must be given more."""
+    """What a study with a value may not change, as plain values. `timeout` may change: a trial that
+    it ended would hang again."""
     if isinstance(spec, Mapping):
         return spec
     values = spec.model_dump(mode="json")
@@ -270,7 +270,7 @@ def frozen(spec: StudySpec | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Dotted path -> the value as JSON, which tells true from 1."""
+    """Dotted path -> the value as JSON, which distinguishes true from 1."""
     if isinstance(value, Mapping) and value:
         for key, below in value.items():
             yield from _leaves(below, f"{path}.{key}" if path else str(key))

@@ -1,4 +1,4 @@
-"""StudySpec: all that a study file says, resolved and checked. A frozen value."""
+"""StudySpec: a study file, resolved and checked, as a frozen value."""
 
 import re
 from dataclasses import dataclass
@@ -44,13 +44,13 @@ __all__ = [
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 STORE = re.compile(r"sqlite:///.+|(https?|(postgresql|mysql)(\+\w+)?)://[^/\s]\S*", re.ASCII)
-"""What `tracking.uri` may be, with its variables filled in."""
+"""Pattern of `tracking.uri`, with its variables filled in."""
 DATABASE = re.compile(r"sqlite:///.+|postgresql(\+\w+)?://[^\s]+", re.ASCII)
-"""What `storage` may be."""
+"""Pattern of `storage`."""
 
 
 def _fits(written: str, kind: re.Pattern[str]) -> bool:
-    """Whether it can be such an address; `${NAME}` at its beginning may hold any scheme."""
+    """Whether `written` can be such an address; a leading `${NAME}` may hold any scheme."""
     address = Address(written)
     if not address.well_formed:
         raise rule("address", "names a variable as ${NAME}, of letters, digits and _")
@@ -59,49 +59,49 @@ def _fits(written: str, kind: re.Pattern[str]) -> bool:
 
 
 def is_shared(name: str) -> bool:
-    """Whether an entry of the runs folder with this name is of all studies: MLflow's database, what
-    SQLite puts beside it, its artifacts, hidden files. Some file systems know no capitals."""
+    """Whether an entry of the runs folder belongs to all studies: MLflow's database and artifacts,
+    SQLite's side files, hidden files. Case is ignored, as on some file systems."""
     word = name.casefold()
     return word.startswith((".", "mlflow.db")) or word == "mlartifacts"
 
 
 class Budget(Section):
-    """What the study may take: the first limit that is reached ends the search."""
+    """Limits of the study; the first one that is reached ends the search."""
 
     trials: Annotated[int, Field(ge=1)] | None = None
-    """Trials in all, failed ones included."""
+    """Number of trials, failed ones included."""
     time: Duration | None = None
-    """Running time of the whole study, its confirmation included, such as 90s, 5m or 1h30m; a
-    number is seconds. What retraining is expected to take, at most a third, is kept for it. At the
-    limit nothing new begins, and what runs is stopped at its next report."""
+    """Running time of the whole study, confirmation included, such as 90s, 5m or 1h30m; a number is
+    seconds. The expected time of retraining, at most a third, is reserved. At the limit nothing
+    starts, and running trials stop at their next report."""
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
-    """Working time of the trials and retrainings, times the GPUs of one. Confirmation has its share
-    of it as of `time`."""
+    """Working time of trials and retrainings, times the GPUs of each. A share is reserved for
+    confirmation as with `time`."""
 
 
 class Confirm(Section):
-    """The best of many noisy scores is too good: the top trials are trained again, and the one with
-    the best mean once more, for the best of a few means is too good as well."""
+    """Retrains the best trials on fresh seeds, because the best of many noisy scores is too good,
+    and the winner once more, because the best of a few means is too good as well."""
 
     top: Annotated[int, Field(ge=0)] = 3
-    """How many trials, the best ones. 0: none, and no honest winner."""
+    """How many of the best trials are retrained. 0: none, so the winner is not confirmed."""
     seeds: Annotated[int, Field(ge=1)] = 3
-    """How often each, on fresh seeds."""
+    """Retrainings of each trial, on fresh seeds."""
     verify: Annotated[int, Field(ge=0)] | None = None
-    """How often the winner again, on seeds that did not choose it: its score is theirs. Not given:
-    as often as `seeds`. 0: never; its score is then of the seeds that chose it, and called so.
-    Where one trial is retrained, or there are several objectives, the retrainings choose nothing:
-    then there is no such round."""
+    """Retrainings of the winner on seeds that did not choose it; they give its score. Default: as
+    many as `seeds`. 0: none, and the score is labelled as one of the seeds that chose it. Ignored
+    if one trial is retrained or there are several objectives, because then retrainings choose
+    nothing."""
 
 
 class MlflowTracking(Section):
-    """Where MLflow keeps what it shows."""
+    """Tracks the study in MLflow."""
 
     name: Literal["mlflow"] = "mlflow"
     uri: str = "sqlite:///runs/mlflow.db"
     """sqlite:///path of a file, the http(s):// address of a tracking server, or the postgresql://
-    or mysql:// URL of a database. Passwords as in `storage`; MLflow's own
-    MLFLOW_TRACKING_USERNAME, _PASSWORD and _TOKEN work, too."""
+    or mysql:// URL of a database. Passwords as in `storage`; MLFLOW_TRACKING_USERNAME, _PASSWORD
+    and _TOKEN work too."""
 
     @field_validator("uri")
     @classmethod
@@ -113,13 +113,13 @@ class MlflowTracking(Section):
 
 
 class NoTracking(Section):
-    """No tracker: the journal remembers everything, but `autotune ui` has nothing to show."""
+    """No tracker. The journal still holds everything, but `autotune ui` has nothing to show."""
 
     name: Literal["none"] = "none"
 
 
 def tracker_named(value: object) -> object:
-    """The tracker with its name: studies may give the name, an address, or `{uri: none}` alone."""
+    """Normalizes the spellings of a tracker: a name, an address, or `{uri: none}`."""
     if isinstance(value, str):
         return {"name": value}
     if not isinstance(value, dict) or value.get("name", "mlflow") != "mlflow":
@@ -136,7 +136,7 @@ TrackingConfig = Annotated[
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """Where a spec was read. Two specs that say the same are equal wherever they stand."""
+    """Where a spec was read. Equality ignores it."""
 
     node: Node | None = None
 
@@ -148,45 +148,45 @@ class Source:
 
 
 class StudySpec(Config):
-    """One study: what is searched, how, for how long, and what remembers it."""
+    """One study: what is searched, how, for how long, and where it is tracked."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     name: str
-    """Letters, digits, '.', '_' and '-'; the study lives in runs/<name>. Names of files that all
-    studies share, such as mlartifacts, are taken."""
+    """Letters, digits, '.', '_' and '-'; the study's folder is runs/<name>. Names of files that all
+    studies share, such as mlartifacts, are reserved."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Draws the proposals, and through them every trial's own seed."""
+    """Seed of the proposals, and through them of every trial."""
     objectives: Objectives = Field(alias="objective")
-    """What is to be maximized or minimized; a list of several spans a Pareto set."""
+    """What is maximized or minimized; a list of several gives a Pareto set."""
     constraints: Constraints = ()
-    """What a trial must keep to, such as `params <= 1e5`; the best is the best of those that do."""
+    """Bounds that a trial must satisfy, such as `params <= 1e5`. The best trial is the best
+    feasible one."""
     pick: Pick = None
-    """Which trial of a Pareto set is the best. knee (unset, too): where giving up a little of
-    one objective no longer gains much of another. {metric: val_accuracy, within: 0.01}: the best
-    by the others among those that are so close to the best val_accuracy."""
+    """How the best trial of a Pareto set is picked. knee (default): where giving up a little of one
+    objective no longer gains much of another. {metric: val_accuracy, within: 0.01}: among trials
+    within 0.01 of the best val_accuracy, the best by the other objectives."""
     trial: dict[str, Any]
-    """The fixed part: a training config, or a function of your own and its settings."""
+    """The fixed part: a training config, a function or a command with its settings."""
     space: Annotated[Space, PlainSerializer(lambda space: space.dump()), WithJsonSchema({})]
-    """What is searched: dotted paths into `trial`."""
+    """The search space: dotted paths into `trial`."""
     search: SamplerConfig = Auto()
-    """Who proposes."""
+    """The sampler, which proposes configurations."""
     schedule: SchedulerConfig = AutoSchedule()
-    """Who stops a trial early."""
+    """The scheduler, which stops trials early."""
     budget: Budget
-    """What the study may take."""
+    """Limits of the study."""
     worker: Worker = Worker()
-    """The share of the machine that one trial gets."""
+    """Resources of one trial."""
     confirm: Confirm = Confirm()
-    """How the winner is confirmed."""
+    """How the winner is confirmed by retraining."""
     tracking: TrackingConfig = MlflowTracking()
-    """What remembers."""
+    """Where the study is tracked."""
     storage: str | None = None
-    """sqlite:// or postgresql:// URL of the journal. None: a file beside the study. A password is
-    given as "postgresql://user:${NAME}@host/database": the variable NAME of the environment is
-    asked for when the connection is made, and its value is never stored. Without it ~/.pgpass and
-    PGPASSWORD work. One process drives a study, by a lock that its session holds: a pooler such as
-    PgBouncer must pool by session."""
+    """sqlite:// or postgresql:// URL of the journal. Default: a file in the study's folder. Write a
+    password as "postgresql://user:${NAME}@host/database": the environment variable NAME is read
+    when the connection is made and never stored. ~/.pgpass and PGPASSWORD work too. One process
+    drives a study, by a lock of its session: a pooler such as PgBouncer must pool by session."""
 
     @field_validator("storage")
     @classmethod
@@ -216,7 +216,7 @@ class StudySpec(Config):
     _source: Source = PrivateAttr(default_factory=Source)
 
     def locate(self, path: tuple[str | int, ...]) -> str:
-        """`file:line` of the value at `path`; "" for a spec that comes from no file."""
+        """`file:line` of the value at `path`; "" for a spec that was not read from a file."""
         return self._source.node.locate(path) if self._source.node else ""
 
     def read_from(self, node: Node) -> Self:
@@ -231,14 +231,14 @@ class StudySpec(Config):
 
     @property
     def tracking_address(self) -> Address | None:
-        """The study's own; None: it has the default store, or is not tracked."""
+        """The study's own tracking address; None for the default store, or without tracking."""
         if isinstance(self.tracking, NoTracking) or self.tracking == MlflowTracking():
             return None
         return Address(self.tracking.uri, "tracking.uri", self.locate(("tracking", "uri")))
 
     @property
     def objective(self) -> Objective:
-        """The first one: it decides which step a trial is remembered by."""
+        """The first objective, which decides which step of a trial counts."""
         return self.objectives[0]
 
     @property
@@ -246,14 +246,14 @@ class StudySpec(Config):
         return Scoring(self.objectives, self.constraints, self.pick)
 
     def base_config(self) -> dict[str, Any]:
-        """The training config before any parameter: `trial`, with what the study decides."""
+        """The training config without parameters: `trial`, and what the study decides."""
         monitor = self.objective.model_dump(mode="json")
         decided = {"threads": self.worker.share(self.trial).threads, "monitor": monitor}
         return {**self.trial, **self._judged_costs(), **decided}
 
     @property
     def share(self) -> Share | None:
-        """What each trial gets; None where trials may differ."""
+        """Resources of each trial; None if trials differ."""
         searched = any(name.partition(".")[0] == "parallel" for name in self.space.parameters)
         if self.worker.sizes or (searched and not is_own(self.trial)):
             return None
@@ -265,7 +265,7 @@ class StudySpec(Config):
         return timeout(self.trial)
 
     def _judged_costs(self) -> dict[str, list[Any]]:
-        """`metrics` with the costs that the study judges by: they need not be asked for."""
+        """`metrics` with the costs that the study uses, which need not be listed."""
         asked = self.trial.get("metrics", [])
         costs = [name for name in self.scoring.metrics if name in COSTS]
         if is_own(self.trial) or not isinstance(asked, list) or not costs:
@@ -273,20 +273,20 @@ class StudySpec(Config):
         return {"metrics": list(dict.fromkeys([*asked, *costs]))}
 
     def chosen_search(self) -> SamplerConfig:
-        """`search`, with auto resolved by its rule."""
+        """The sampler's config, `auto` resolved."""
         if isinstance(self.search, Auto):
             several, constrained = len(self.objectives) > 1, bool(self.constraints)
             return self.search.choose(self.space, self.budget.trials, several, constrained)
         return self.search
 
     def chosen_schedule(self) -> SchedulerConfig:
-        """`schedule`, with auto resolved by its rule."""
+        """The scheduler's config, `auto` resolved."""
         if isinstance(self.schedule, AutoSchedule):
             return self.schedule.choose(self.context.max_step)
         return self.schedule
 
     @property
     def context(self) -> StudyContext:
-        """What a scheduler may know of the study."""
+        """What a scheduler may know about the study."""
         steps = pace(self.trial)
         return StudyContext(steps.last, self.space, self.objective.goal, steps.per_epoch)

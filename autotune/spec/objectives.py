@@ -1,4 +1,4 @@
-"""What a trial is judged by: objectives, constraints, and which of the best is picked."""
+"""What a trial is judged by: objectives, constraints, and the pick from a Pareto set."""
 
 import math
 import re
@@ -32,16 +32,16 @@ class Objective(Section):
     """What a trial is judged by."""
 
     metric: str
-    """A metric that each report carries, such as val_accuracy. A cost (params, flops, latency_ms,
-    model_bytes, seconds) is reported because it stands here."""
+    """A reported metric, such as val_accuracy. A cost (params, flops, latency_ms, model_bytes,
+    seconds) is measured because it is named here."""
     goal: Annotated[Goal, BeforeValidator(_goal)]
     """maximize or minimize."""
     at: Literal["best", "last"] = "best"
-    """best: a trial's value, and the weights it leaves, are those of its best report. Of several
-    objectives the first decides, and all values are those of one report."""
+    """best: a trial's value and its stored weights are those of its best report. last: of its last
+    one. With several objectives the first one decides, and all values are of the same report."""
 
     def loss(self, value: float) -> float:
-        """`value` as one that is lower when better."""
+        """`value`, negated if the goal is to maximize: lower is better."""
         return self.goal.loss(value)
 
 
@@ -56,8 +56,8 @@ class Constraint(Section):
         return f"{self.metric} {self.sign} {self.bound:.15g}"
 
     def violation(self, value: float) -> float:
-        """By how much `value` breaks it, as a share of the bound, so that constraints in unlike
-        units add up; <= 0: it is met."""
+        """The violation, as a share of the bound, so that constraints with different units add up;
+        <= 0 if satisfied."""
         above = self.sign[0] == "<"
         bound = self.bound
         if len(self.sign) == 1:
@@ -76,12 +76,12 @@ def _constraint(value: object) -> object:
 
 
 class Within(Section):
-    """The best by the other objectives, of those that are almost the best by one."""
+    """The best by the other objectives, among those close to the best by one."""
 
     metric: str
-    """Of one of the objectives."""
+    """One of the objectives."""
     within: Annotated[float, Field(ge=0)]
-    """So far from its best value a trial may be, in the metric's own units."""
+    """The allowed distance from its best value, in the metric's units."""
 
 
 def _pick(value: object) -> object:
@@ -95,12 +95,12 @@ def _pick(value: object) -> object:
 
 
 def _listed(value: object) -> object:
-    """A study file has a list, or one alone; a frozen value holds a tuple."""
+    """A study file has a list or a single one; a frozen value holds a tuple."""
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def _unlisted(objectives: tuple[Objective, ...]) -> Any:
-    """One as a mapping, as it came."""
+    """A single objective as a mapping, as it was written."""
     first, *others = [objective.model_dump(mode="json") for objective in objectives]
     for other in others:
         del other["at"]
@@ -129,7 +129,7 @@ Pick = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """What a study is after, asked of a trial's reports (by step)."""
+    """Answers what a study wants to know about a trial's reports (by step)."""
 
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...]
@@ -142,31 +142,31 @@ class Scoring:
 
     @property
     def metrics(self) -> dict[str, str]:
-        """What every report must carry, and what it is."""
+        """The metrics that every report must carry, and what they are used for."""
         wanted = {constraint.metric: f"constraint {constraint}" for constraint in self.constraints}
         return wanted | {objective.metric: "the objective" for objective in self.objectives}
 
     @property
     def partial(self) -> bool:
-        """Whether a trial says too little before its end: `seconds` grows as it trains, so what is
-        stopped early would always seem the cheapest."""
+        """Whether a trial can be judged only at its end: `seconds` grows during training, so a
+        stopped trial would always look cheapest."""
         return "seconds" in self.metrics
 
     def curve(self, reports: Mapping[int, Report]) -> dict[int, float]:
-        """The first objective by step."""
+        """The first objective's value by step."""
         metric = self.objectives[0].metric
         return {s: r.metrics[metric] for s, r in reports.items() if metric in r.metrics}
 
     def step(self, reports: Mapping[int, Report]) -> int | None:
-        """The step whose metrics are the trial's: the first best one by the first objective, or
-        the last; None where nothing was reported."""
+        """The step whose metrics count for the trial: the best by the first objective (the earliest
+        if equal), or the last; None without reports."""
         first, curve = self.objectives[0], self.curve(reports)
         if first.at == "last":
             return max(curve, default=None)
         return first.goal.best_step(curve)
 
     def values_by_step(self, reports: Mapping[int, Report]) -> dict[int, ValueAtStep]:
-        """By step; empty where there is one objective and no constraint."""
+        """Losses by step; empty for one objective without constraints."""
         if len(self.objectives) == 1 and not self.constraints:
             return {}
         found: dict[int, ValueAtStep] = {}
@@ -179,37 +179,37 @@ class Scoring:
         return found
 
     def values(self, reports: Mapping[int, Report]) -> tuple[float, ...]:
-        """One an objective; empty where not all were reported."""
+        """Losses, one an objective; empty if any was not reported."""
         metrics = self._metrics(reports)
         if any(objective.metric not in metrics for objective in self.objectives):
             return ()
         return tuple(metrics[objective.metric] for objective in self.objectives)
 
     def violations(self, reports: Mapping[int, Report]) -> tuple[float, ...]:
-        """One a constraint, <= 0 where it is met; empty where not all were reported."""
+        """Violations, one a constraint, <= 0 if satisfied; empty if any was not reported."""
         metrics = self._metrics(reports)
         if any(constraint.metric not in metrics for constraint in self.constraints):
             return ()
         return tuple(c.violation(metrics[c.metric]) for c in self.constraints)
 
     def _metrics(self, reports: Mapping[int, Report]) -> Mapping[str, float]:
-        """Those that count. A reading of the test split has not all of them."""
+        """The metrics that count. A reading of the test split lacks some."""
         step = self.step(reports)
         return {} if step is None else reports[step].metrics
 
     def violation(self, reports: Mapping[int, Report]) -> float:
-        """By how much the constraints are broken, all together; 0: it is feasible."""
+        """The total violation; 0 if feasible."""
         return sum(violation for violation in self.violations(reports) if violation > 0)
 
     def broken(self, reports: Mapping[int, Report]) -> list[str]:
-        """Each constraint that is broken, with what came instead."""
+        """Each violated constraint, with the reported value."""
         metrics = self._metrics(reports)
         there = [c for c in self.constraints if c.metric in metrics]
         found = [c for c in there if c.violation(metrics[c.metric]) > 0]
         return [f"{c} ({metrics[c.metric]:.4g})" for c in found]
 
     def preferred(self, points: Sequence[Point]) -> list[int]:
-        """The places of `points`, losses that do not dominate one another, the picked one first."""
+        """The positions of `points`, losses of a Pareto set, the picked one first."""
         if self.pick:
             axis = [objective.metric for objective in self.objectives].index(self.pick.metric)
             return nearest_to_best(points, axis, self.pick.within)
@@ -217,5 +217,5 @@ class Scoring:
         return sorted(range(len(points)), key=lambda place: (-deep[place], points[place]))
 
     def losses(self, values: tuple[float, ...]) -> tuple[float, ...]:
-        """`values` as ones that are lower when better."""
+        """`values` with signs such that lower is better."""
         return tuple(o.loss(v) for o, v in zip(self.objectives, values, strict=True))

@@ -1,4 +1,4 @@
-"""Overrides, such as "budget.trials=10", set into the tree of a study."""
+"""Sets overrides, such as "budget.trials=10", in the tree of a study."""
 
 from collections.abc import Mapping
 from dataclasses import fields as fields_of
@@ -19,7 +19,7 @@ _UNIONS = ("search", "schedule")
 
 
 def overridden(root: Node, override: str, problems: list[Problem]) -> Node:
-    """`root` with "path=value" set in it; as it was, and a problem more, where that cannot be."""
+    """`root` with "path=value" set. If impossible, `root` unchanged, and a problem is added."""
     path, equals, text = override.partition("=")
     where = f"--set {path.strip()}"
     plain = path.strip().isprintable() and path.count(".") <= _DEEPEST and len(path) <= _LONGEST
@@ -45,7 +45,7 @@ class _NoSuchPath(Exception):
 
 
 def _set(node: Node, rest: tuple[str, ...], value: Node, above: tuple[str, ...]) -> Node:
-    """`node` with `value` at `rest`. Names with dots are matched greedily, the longest first."""
+    """`node` with `value` at `rest`. Names with dots are matched greedily, longest first."""
     if not rest:
         return value
     if isinstance(node.value, list):
@@ -65,7 +65,7 @@ def _set(node: Node, rest: tuple[str, ...], value: Node, above: tuple[str, ...])
             raise _NoSuchPath(f"no parameter begins {echo(name)}{nearest(name, known)}")
         end = len(rest)
     key = ".".join(rest[: end or 1])
-    # What is new, or no mapping yet, stands where the override puts it.
+    # New keys get the override as their source.
     below = known.get(key, Node({}, value.where))
     changed = _set(below, rest[end or 1 :], value, (*above, key))
     return Node({**known, key: changed}, node.where)
@@ -80,8 +80,8 @@ def _relabelled(node: Node, where: str) -> Node:
 
 
 def _switched(root: Node, keys: tuple[str, ...], value: Node) -> Node:
-    """Without what only the variant before knows, where `keys` choose another one: nobody should
-    have to unset `schedule.eta` to say `schedule.name=none`. What overrides gave stays."""
+    """Drops the keys of the former variant if `keys` select another one, so that
+    `schedule.name=none` works without unsetting `schedule.eta`. Keys set by overrides stay."""
     above, word = _part(keys)
     part = root
     for key in above:
@@ -116,7 +116,7 @@ def _own_function(root: Node) -> bool:
 
 
 def _variants(root: Node, above: tuple[str, ...], word: str) -> Mapping[str, set[str]]:
-    """The values of `word` that choose a variant there, each with the keys that it allows."""
+    """The values of `word` that select a variant, each with its allowed keys."""
     if above[:1] == ("space",) and word == "type":
         return {name: {field.name for field in fields_of(kind)} for name, kind in KINDS.items()}
     if word != "name" or not above:

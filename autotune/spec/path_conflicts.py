@@ -1,5 +1,4 @@
-"""Studies and the files that they share stand side by side under one folder, and must not meet:
-whatever deletes a study removes its folder."""
+"""Refuses shared files inside a study's folder, which `delete` would remove."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ _SQLITE = "sqlite:///"
 
 
 def meeting_problems(spec: StudySpec, runs: Path) -> Iterator[Problem]:
-    """Database files of `spec` that lie where a study's folder may be, or is to be."""
+    """Database files of `spec` inside the folder of a study, present or future."""
     for address in filter(None, (spec.storage_address, spec.tracking_address)):
         file = _file(address)
         if file is None or not file.is_relative_to(runs.resolve()):
@@ -28,7 +27,7 @@ def meeting_problems(spec: StudySpec, runs: Path) -> Iterator[Problem]:
 
 
 def _file(address: Address) -> Path | None:
-    """Of an SQLite database; None for a server, or while a variable is not set."""
+    """The file of an SQLite database; None for a server, or if a variable is not set."""
     try:
         url = address.reveal()
     except UserError:

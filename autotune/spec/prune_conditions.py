@@ -1,4 +1,4 @@
-"""What goes when an amendment takes choices away: the conditions on them, and who had no other."""
+"""Drops conditions (and orphaned parameters) on choices that an amendment removed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,17 +11,17 @@ Parameters = Mapping[str, Node]
 
 
 def removed(earlier: Node, later: Node) -> list[Node]:
-    """The choices of one parameter that its amendment has no longer."""
+    """The choices of one parameter that its amendment removed."""
     old, new = _choices(earlier), _choices(later)
     kept = [_key(choice) for choice in new]
     return [choice for choice in old if _key(choice) not in kept] if new else []
 
 
 def without(parameters: Parameters, parent: str, gone: Iterable[Node]) -> dict[str, Node]:
-    """`parameters`, none of which waits for `parent` to be one of `gone`.
+    """`parameters` without conditions on the removed choices `gone` of `parent`.
 
-    A parameter whose condition named nothing else can never be active: it is left out, and so are
-    those that exist only beside it.
+    A parameter whose condition has no choice left can never be active: it is dropped, with those
+    that depend on it.
     """
     keys = [_key(choice) for choice in gone]
     found = {name: _amended(node, parent, keys) for name, node in parameters.items()}
@@ -39,7 +39,7 @@ def _apart(parameters: Parameters, parent: str) -> dict[str, Node]:
 
 
 def _amended(node: Node, parent: str, gone: list[tuple[type, object]]) -> Node | None:
-    """`node` with what is left of its condition on `parent`; None when nothing is."""
+    """`node` with the remaining condition on `parent`; None if nothing remains."""
     when = _when(node)
     if parent not in when or isinstance(when[parent].value, dict):
         return node
@@ -68,5 +68,5 @@ def _mapping(node: Node) -> dict[str, Node]:
 
 
 def _key(node: Node) -> tuple[type, object]:
-    """True is not 1."""
+    """Distinguishes True from 1."""
     return type(node.value), node.value

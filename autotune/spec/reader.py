@@ -1,7 +1,7 @@
-"""YAML 1.2 into values that know the line they stand at. Safe: no tags, no code, no floods.
+"""Reads YAML 1.2 into values that know their line. Safe: no tags, no code, bounded memory.
 
-Built from ruamel's events rather than its constructor, for what a constructor loses: the line of
-every value, all duplicate keys at once, and limits that hold before the memory is gone.
+Built on ruamel's events instead of its constructor, which loses the line of each value and
+duplicate keys, and limits memory too late.
 """
 
 import math
@@ -39,7 +39,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.A
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _QUOTED = re.compile(r"'([^']*)'")
 _SIGN = re.compile(r"<[\w ]+>|[][{},:?-]")
-"""What YAML's own grammar is called in messages: no text of a file."""
+"""Names of YAML's grammar in messages, without text of the file."""
 _BARE_VARIABLE = re.compile(r"[{,\[:]\s*\$\{")
 WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -50,12 +50,12 @@ WORDS: dict[str, Scalar] = {
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value of a file and `file:line`, where its key, or the value of a list, stands."""
+    """A value of a file, and the `file:line` of its key or list entry."""
 
     value: "Scalar | dict[str, Node] | list[Node]"
     where: str
     readable: bool = True
-    """False: `value` stands in for one that could not be read, which is reported already."""
+    """False: `value` replaces one that could not be read and is already reported."""
 
     def plain(self) -> Any:
         if isinstance(self.value, dict):
@@ -65,7 +65,7 @@ class Node:
         return self.value
 
     def locate(self, path: tuple[str | int, ...]) -> str:
-        """Where the value at `path` stands, or else the nearest one above it that there is."""
+        """The place of the value at `path`, or of the nearest parent that exists."""
         node = self
         for step in path:
             if isinstance(node.value, dict) and step in node.value:
@@ -77,7 +77,7 @@ class Node:
         return node.where
 
     def unreadable(self, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-        """The paths of the stand-ins."""
+        """The paths of unreadable values."""
         if not self.readable:
             yield path
         if isinstance(self.value, dict):
@@ -90,10 +90,11 @@ class Node:
 
 
 def read_text(text: str, file: str, problems: list[Problem], quoting: bool = True) -> Node | None:
-    """The one document in `text`; what is wrong with it is added to `problems`.
+    """The only document in `text`; problems are appended to `problems`. None if nothing can be
+    read.
 
-    None when nothing can be made of it. `quoting`: problems may quote the text, as they must not
-    where another file names this one, which may be any file of the machine.
+    `quoting`: whether problems may quote the text. They must not if another file names this one,
+    which may then be any file of the machine.
     """
     if len(text) > _MOST_CHARACTERS:
         message = f"a file may hold {_MOST_CHARACTERS:,} characters, but got {len(text):,}"
@@ -131,7 +132,7 @@ def _syntax(error: YAMLError, quoting: bool) -> str:
 
 
 def _unquoted(text: str, line: int) -> str:
-    """The cure for `{uri: ${NAME}}`: a mapping begins at the second brace."""
+    """The hint for `{uri: ${NAME}}`: the second brace begins a mapping."""
     lines = text.splitlines()
     found = line < len(lines) and _BARE_VARIABLE.search(lines[line])
     return '; put quotes around "${...}"' if found else ""
@@ -139,7 +140,9 @@ def _unquoted(text: str, line: int) -> str:
 
 def _line(error: YAMLError, text: str) -> int:
     mark = getattr(error, "problem_mark", None)
-    if "stream" in (getattr(error, "problem", None) or ""):  # the end: what is not closed says more
+    if "stream" in (
+        getattr(error, "problem", None) or ""
+    ):  # the end of the file: the unclosed bracket is a better message
         mark = getattr(error, "context_mark", None) or mark
     if mark is not None:
         return int(mark.line)
@@ -154,12 +157,12 @@ class _Flood(Exception):
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list whose end has not come yet."""
+    """A mapping or list that has not ended yet."""
 
     node: Node
     anchor: str | None
     first: int
-    """How many values came before it."""
+    """The number of values before it."""
     key: str | None = None
     height: int = 1
 
@@ -172,7 +175,7 @@ class _Builder:
     root: Node | None = None
     _open: list[_Open] = field(default_factory=list)
     _anchors: dict[str, tuple[Node, int, int]] = field(default_factory=dict)
-    """Node, how many values it holds, how deep it is."""
+    """A node, the number of values in it, and its depth."""
     _values: int = 0
     _documents: int = 0
 

@@ -1,4 +1,4 @@
-"""The study file as a JSON schema, from which editors complete keys and explain them."""
+"""The JSON schema of study files, from which editors complete and explain keys."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ _WHEN = {
 
 
 class _Described(GenerateJsonSchema):
-    """Keys are explained by the docstrings below their fields."""
+    """Takes descriptions of keys from the docstrings below their fields."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
         return _described(super().model_schema(schema), schema["cls"])
@@ -60,7 +60,7 @@ def schema() -> dict[str, Any]:
         trial["properties"].pop(decided_by_study)
         definitions["FunctionConfig"]["properties"].pop(decided_by_study)
         definitions["CommandConfig"]["properties"].pop(decided_by_study)
-    trial.pop("required", None)  # a searched part need not stand in the trial
+    trial.pop("required", None)  # a searched section may be missing in `trial`
     properties = study["properties"]
     properties["trial"] = _trial(properties["trial"]["description"])
     objective = properties["objective"]
@@ -99,7 +99,7 @@ def schema() -> dict[str, Any]:
 
 
 def _trial(description: str) -> dict[str, Any]:
-    """A function, a command, or else a training config."""
+    """A function, a command, or a training config."""
     kinds = {kind: {"$ref": f"{_FILL}{kind}"} for kind in ("CommandConfig", "TrainConfig")}
     command = {"if": {"required": ["command"]}, "then": kinds["CommandConfig"]}
     return {
@@ -111,7 +111,7 @@ def _trial(description: str) -> dict[str, Any]:
 
 
 def _parameter() -> dict[str, Any]:
-    """Any of the three kinds; without `type` it amends what a fragment before it says."""
+    """A parameter of any kind; without `type`, an amendment of an earlier fragment."""
     numbers = {"low": _NUMBER, "high": _NUMBER, "log": {"type": "boolean"}, "step": _NUMBER}
     kinds = [
         _kind("float", {**numbers, "points": {"type": "integer", "minimum": 2}, "prior": _NUMBER}),

@@ -1,4 +1,4 @@
-"""What every section of a study file is."""
+"""The base class of the sections of a study file."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ __all__ = ["Section", "rule"]
 
 
 class Section(Config):
-    """What is not given is not written either, so that a dumped study stays as short as it came."""
+    """Omits unset keys when dumping, so that a dumped study stays as short as it was written."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, serialize: Any) -> dict[str, Any]:
@@ -19,5 +19,5 @@ class Section(Config):
 
 
 def rule(kind: str, words: str) -> PydanticCustomError:
-    """What must hold, for a validator to raise: `words` follow the name of the key."""
+    """An error for a validator to raise; `words` follow the key's name."""
     return PydanticCustomError(kind, "{rule}", {"rule": words})

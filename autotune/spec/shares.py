@@ -1,4 +1,4 @@
-"""What the trials of a study get of the machines: one share, or several where they differ."""
+"""The resources of a study's trials: one share, or several if trials differ."""
 
 from autotune.spec.check import configs
 from autotune.spec.model import StudySpec
@@ -9,8 +9,8 @@ __all__ = ["shares"]
 
 
 def shares(spec: StudySpec) -> tuple[Share, ...]:
-    """Each that a trial may get, once. Of a range, such as `parallel.workers` from 1 to 8, both
-    ends are looked at."""
+    """Every share that a trial may get, without duplicates. Both ends of a range, such as
+    `parallel.workers` from 1 to 8, are considered."""
     if spec.share:
         return (spec.share,)
     found = [spec.trial]

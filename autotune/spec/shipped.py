@@ -1,4 +1,4 @@
-"""Where study files are found: as given, under ./studies, or among those shipped with autotune."""
+"""Finds study files: as given, in ./studies, or among the shipped ones."""
 
 from pathlib import Path
 
@@ -11,16 +11,14 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def shipped(folder: str) -> dict[str, Path]:
-    """The files of `folder` (studies or search_spaces) that come with autotune, by bare name."""
+    """The shipped files of `folder` (studies or search_spaces), by bare name."""
     home = _HOME if _HOME.is_dir() else _CHECKOUT
     return {path.stem: path for path in sorted((home / folder).glob("*.yaml"))}
 
 
 def find(name: str) -> Path:
-    """The study file a user means by a path or a bare name such as "quickstart".
-
-    Raises InvalidInput, naming the nearest shipped study.
-    """
+    """The study file for a path or a bare name such as "quickstart". Raises InvalidInput with the
+    nearest shipped study."""
     candidates = [Path(name), Path("studies", f"{name}.yaml")]
     for path in candidates if _is_a_name(name) else candidates[:1]:
         if path.is_file():
@@ -33,7 +31,7 @@ def find(name: str) -> Path:
 
 
 def fragment(name: str, beside: Path) -> Path:
-    """The fragment that the file `beside` means by `name`: a path relative to it, or a bare name
+    """The path of the fragment `name` in the file `beside`: relative to that file, or the bare name
     of a shipped one. It need not exist."""
     relative = beside.parent / name
     if _is_a_name(name) and not relative.is_file():

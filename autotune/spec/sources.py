@@ -1,4 +1,4 @@
-"""A study as one tree of values: its file, the fragments it names and the overrides, merged."""
+"""A study as one tree: its file, its fragments and the overrides, merged."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ _MOST_FILES = 100
 
 
 def read_study(path: Path, overrides: Iterable[str], problems: list[Problem]) -> Node | None:
-    """The study in `path`, with `space` as one mapping and `overrides` ("path=value") set."""
+    """The study in `path`, with `space` as one mapping and `overrides` ("path=value") applied."""
     root = read_file(path, problems)
     if root is None:
         return None
@@ -32,7 +32,9 @@ def read_study(path: Path, overrides: Iterable[str], problems: list[Problem]) ->
     root = _merged(root, path, (path.resolve(),), problems)
     for override in overrides:
         root = overridden(root, override, problems)
-        if override.partition("=")[0].strip() == "space":  # its fragments lie beside the user
+        if (
+            override.partition("=")[0].strip() == "space"
+        ):  # its fragments are relative to the user's file
             root = _merged(root, Path(), (), problems)
     return root
 
@@ -40,8 +42,8 @@ def read_study(path: Path, overrides: Iterable[str], problems: list[Problem]) ->
 def given_study(
     values: Mapping[str, Any], problems: list[Problem], path: Path | None = None
 ) -> Node | None:
-    """The study that `values` hold; where they are `path`'s, those of the file with `values` set.
-    Fragments of `space` that `values` name lie beside the working directory."""
+    """The study that `values` describe, or the file `path` with `values` set. Fragments named in
+    `values` are relative to the working directory."""
     given = _merged(tree(values, problems), Path(), (), problems)
     if path is None:
         return given
@@ -50,7 +52,7 @@ def given_study(
 
 
 def _merged(root: Node, file: Path, chain: tuple[Path, ...], problems: list[Problem]) -> Node:
-    """With the `space` that `file` gives made one mapping; `chain`: see _Part."""
+    """With `space` of `file` merged into one mapping; for `chain` see _Part."""
     if not isinstance(root.value, dict) or "space" not in root.value:
         return root
     merged = _Merge(problems)
@@ -60,8 +62,8 @@ def _merged(root: Node, file: Path, chain: tuple[Path, ...], problems: list[Prob
 
 
 def read_file(path: Path, problems: list[Problem], named_at: str = "") -> Node | None:
-    """The tree in `path`; `named_at` is where another file names it: then problems quote nothing
-    of what it holds."""
+    """The tree in `path`. `named_at`: where another file names it; then problems quote nothing of
+    its text."""
     shown = _shown(path)
     try:
         if path.is_dir():
@@ -84,14 +86,14 @@ def read_file(path: Path, problems: list[Problem], named_at: str = "") -> Node |
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Where a part of the space stands."""
+    """A part of the space and its origin."""
 
     file: Path
     chain: tuple[Path, ...]
-    """The files that led there, `file` last."""
+    """The files that led here, `file` last."""
     own: bool
-    """In the study itself. A fragment may be any file of the machine: what does not read as a
-    parameter is not quoted."""
+    """Whether it is in the study file itself. A fragment may be any file of the machine, so text
+    that is no parameter is not quoted."""
 
     def got(self, node: Node) -> str:
         if isinstance(node.value, dict):
@@ -103,8 +105,8 @@ class _Part:
 
 @dataclass(slots=True)
 class _Merge:
-    """Takes fragments in order. A parameter given again replaces the earlier one; without `type`
-    it amends it, key by key, and choices that it takes away take along what depended on them."""
+    """Merges fragments in order. A parameter given again replaces the earlier one; without `type`
+    it amends it, key by key. Removed choices take their dependent parameters along."""
 
     problems: list[Problem]
     parameters: dict[str, Node] = field(default_factory=dict)
@@ -116,7 +118,7 @@ class _Merge:
             for name, parameter in space.value.items():
                 if name not in wrong:
                     self._parameter(name, parameter)
-            # A file that is no space at all is said once.
+            # A file that is no space at all is reported once.
             for name in list(wrong)[: None if len(wrong) < len(space.value) else 1]:
                 self._complain(wrong[name], space.value[name])
         elif isinstance(space.value, list):
@@ -172,12 +174,12 @@ class _Merge:
 
 
 def _no_parameters(nodes: Mapping[str, Node]) -> dict[str, str]:
-    """What must hold of those that read as none, by their names."""
+    """Rules for unreadable entries, by name."""
     return {name: rule for name, node in nodes.items() if (rule := _no_parameter(node))}
 
 
 def _no_parameter(node: Node) -> str:
-    """Why the node does not read as a parameter, nor as what amends one; "" where it does."""
+    """Why the node is neither a parameter nor an amendment; "" if it is one."""
     if not isinstance(node.value, dict):
         return "each parameter of a fragment is a mapping such as {type: float, low: 0, high: 1}"
     if "type" in node.value:
@@ -201,7 +203,7 @@ def _kind(node: Node) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Short where it can be: relative to the working directory when inside it."""
+    """The shorter path: relative to the working directory if inside it."""
     absolute = os.path.abspath(path)
     relative = os.path.relpath(absolute)
     return absolute if relative.startswith("..") else relative

@@ -1,4 +1,4 @@
-"""A study given as Python values, as the tree that a file would make."""
+"""A study given as Python values, as the tree that a file would give."""
 
 import math
 import os
@@ -13,11 +13,11 @@ from autotune.trial import Scalar
 __all__ = ["over", "tree"]
 
 _WHOLE = ("objective", "space", "search", "schedule", "constraints", "pick", "tracking")
-"""Sections that replace those of the file; the others set single keys."""
+"""Sections that replace those of the file; other sections set single keys."""
 
 
 def tree(value: Any, problems: list[Problem], path: tuple[str, ...] = ()) -> Node:
-    """What is no plain value is a problem, and stands in as null."""
+    """Converts to plain values; anything else is a problem and becomes null."""
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
@@ -45,7 +45,7 @@ def _complain(message: str, path: tuple[str, ...], problems: list[Problem]) -> N
 
 
 def over(root: Node, given: Node) -> Node:
-    """`root` with the sections of `given`: as `--set` would, key by key."""
+    """`root` with the sections of `given` set key by key, as `--set` does."""
     if not isinstance(root.value, dict) or not isinstance(given.value, dict):
         return root
     values = dict(root.value)

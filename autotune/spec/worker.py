@@ -1,4 +1,4 @@
-"""What a trial gets of the machines, and how its processes are waited for."""
+"""The resources of a trial, and limits for waiting on its processes."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -50,26 +50,26 @@ When = Annotated[
 
 
 class Size(Section):
-    """What trials get whose training config fulfils `when`; what is not given here is as in
+    """Resources of trials whose training config satisfies `when`; missing keys are as in
     `worker`."""
 
     when: When
-    """Paths into the training config, searched or not: each with a value, a list of values (any of
-    them) or a comparison such as ">= 40". All must hold."""
+    """Conditions on paths of the training config, searched or not: a value, a list of values (any
+    of them) or a comparison such as ">= 40". All must hold."""
     cpus: Cores | None = None
     """CPU cores of each process."""
     gpus: Gpus | None = None
     """GPUs of each process."""
     processes: Count | None = None
-    """How many processes a function of your own runs in."""
+    """Number of processes that a function of your own runs in."""
 
     def holds(self, config: Mapping[str, Any]) -> bool:
-        """Whether a training config, as plain values, fulfils the conditions."""
+        """Whether a training config, as plain values, satisfies the conditions."""
         return all(_holds(condition, config) for condition in self.when)
 
 
 class Worker(Section):
-    """What one trial gets."""
+    """Resources of one trial."""
 
     cpus: Cores = 1
     """CPU cores of each process; a fraction lets trials share one. Also the number of torch's
@@ -77,37 +77,36 @@ class Worker(Section):
     gpus: Gpus = 0
     """GPUs of each process; a fraction lets trials share one."""
     processes: Count = 1
-    """How many processes a function of your own runs in, as torchrun would start them: each has
-    RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT. Those with a whole
-    GPU each see all GPUs of the trial on their machine, so that LOCAL_RANK is the number of theirs.
-    """
+    """Number of processes that a function of your own runs in, with the environment of torchrun:
+    RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT. With one whole GPU
+    each, processes see all GPUs of the trial on their machine, and LOCAL_RANK is the index of their
+    own."""
     sizes: Annotated[tuple[Size, ...], BeforeValidator(_listed)] | None = None
-    """Other sizes, such as [{when: {model.depth: ">= 40"}, gpus: 2}]: a trial gets the first one
-    whose conditions hold. One that finds no room waits for those that run; what is proposed after
-    it begins after it. None: all trials get the same."""
+    """Other sizes, such as [{when: {model.depth: ">= 40"}, gpus: 2}]. A trial gets the first one
+    whose conditions hold. Trials start in order: one that does not fit waits for running trials,
+    and later ones wait for it. Default: all trials get the same."""
     max: Count | None = None
-    """How many trials run at once at most. None: as many as fit."""
+    """Maximum number of trials that run at once. Default: as many as fit."""
     silence: Duration | None = None
-    """The longest time between two reports of a trial, and before the first one, set-up included.
-    One that is silent for longer, because it hangs, is failed(timeout) and its process ended. None:
-    no limit."""
+    """The longest time between two reports of a trial, and before the first one, set-up included. A
+    trial that is silent for longer is failed(timeout) and its process ended. Default: no limit."""
     collective_timeout: Duration | None = None
-    """The longest that a process of a trial waits for the others, in a collective operation of
-    torch.distributed or for a report. Then all of them are ended, and the trial is tried again,
-    three times at most. None: 10 minutes."""
+    """The longest time that a process of a trial waits for the others, in a collective operation of
+    torch.distributed or for a report. Then all of them are ended, and the trial is tried again, at
+    most three times. Default: 10 minutes."""
 
     @property
     def patience(self) -> float:
-        """`collective_timeout` in seconds, given or not."""
+        """`collective_timeout` in seconds, or its default."""
         return self.collective_timeout or 600.0
 
     def share(self, config: Mapping[str, Any]) -> Share:
-        """What a trial of the training config, as plain values, gets."""
+        """The resources of a trial with the training config `config`, as plain values."""
         fits = (size for size in self.sizes or () if size.holds(config))
         return self._share(next(fits, None), config)
 
     def shares(self, config: Mapping[str, Any]) -> list[Share]:
-        """What it may get, whichever conditions hold."""
+        """All resources that a trial may get, whichever conditions hold."""
         return [self._share(size, config) for size in (None, *(self.sizes or ()))]
 
     def _share(self, size: Size | None, config: Mapping[str, Any]) -> Share:

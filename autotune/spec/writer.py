@@ -1,4 +1,4 @@
-"""YAML that reads back to the same values, and stays readable: what is short stands on one line."""
+"""Writes YAML that reads back to the same values; short mappings stand on one line."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*", re.ASCII)
 
 
 def write(values: Mapping[str, Any], blocks: Iterable[str] = ()) -> str:
-    """One line a key; the mappings under `blocks` get one line for each of their own keys."""
+    """One line a key; mappings under `blocks` get one line for each of their keys."""
     lines = []
     for key, value in values.items():
         if key in blocks and isinstance(value, Mapping) and value:
