@@ -1,4 +1,4 @@
-"""Who stops: one file a scheduler. `SchedulerConfig` is the registry."""
+"""Schedulers, one file each. `SchedulerConfig` is their registry."""
 
 from typing import Annotated
 

@@ -12,24 +12,24 @@ __all__ = ["Asha"]
 
 
 class Asha(SchedulerSettings):
-    """Only the best 1/eta of the trials that reached a rung go on to the next.
+    """Only the best 1/eta of the trials that reached a rung continue to the next.
 
     L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020. `promotion`
-    is its algorithm 2; `stopping` decides as Optuna's SuccessiveHalvingPruner does.
-    With several objectives, trials are ranked by the fronts they are in: R. Schmucker et al.,
-    "Multi-objective asynchronous successive halving", 2021.
+    is its algorithm 2; `stopping` decides as Optuna's SuccessiveHalvingPruner. With several
+    objectives, trials are ranked by Pareto fronts: R. Schmucker et al., "Multi-objective
+    asynchronous successive halving", 2021.
     """
 
     name: Literal["asha"] = "asha"
     several: ClassVar[bool] = True
     form: Form = "stopping"
-    """stopping: a trial in the best 1/eta of those before it goes on at once, any other stops.
-    promotion: a trial waits at its rung until it is in the best 1/eta, and goes on from its
-    checkpoint."""
+    """stopping: a trial in the best 1/eta of those that reached the rung before it continues at
+    once, any other stops. promotion: a trial waits at its rung until it is in the best 1/eta, and
+    continues from its checkpoint."""
     grace: int = Field(default=1, ge=1)
     """The first rung, in steps: no trial is stopped before it."""
     eta: Eta = 3
-    """One in eta goes on from a rung to the next, which stands at eta times its step."""
+    """One in eta continues from a rung to the next, which stands at eta times its step."""
 
     def build(self, context: StudyContext) -> SuccessiveHalvingScheduler:
         bracket = Bracket(self.grace, self.eta, context.max_step, None)

@@ -1,4 +1,4 @@
-"""What a scheduler is: it decides, from the curves alone, which trials go on."""
+"""The interface of a scheduler: it decides, from the curves alone, which trials continue."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -19,7 +19,7 @@ class StudyContext:
     """What a scheduler may know of its study."""
 
     max_step: int | None
-    """The step at which a trial is complete; None: a trial ends by itself."""
+    """The step at which a trial is complete; None if trials end by themselves."""
     space: Space
     goal: Goal
     per_epoch: int = 1
@@ -41,12 +41,12 @@ class Scheduler(Protocol):
         ...
 
     def next_action(self, state: SchedulerState) -> Action:
-        """What a free worker is to do: go on with a paused trial, clone one, or take a new one."""
+        """What a free worker should do: continue a paused trial, clone one, or start a new one."""
         ...
 
     def until(self, trial: int, step: int) -> int | None:
-        """The next step after `step` at which `trial` is paused, or else its end: an assignment
-        of our own training ends there, with a checkpoint."""
+        """The next step after `step` at which `trial` pauses, or else its end. An assignment of a
+        built-in training ends there, with a checkpoint."""
         ...
 
     def perturb(self, params: dict[str, Scalar], seed: int) -> dict[str, Scalar]:
@@ -55,7 +55,7 @@ class Scheduler(Protocol):
 
 
 class Stopping:
-    """The part of a scheduler that is the same for all that only stop trials."""
+    """The base class of schedulers that only stop trials."""
 
     def __init__(self, context: StudyContext) -> None:
         self.max_step = context.max_step
@@ -75,7 +75,7 @@ class Stopping:
 
 
 class SchedulerSettings(BaseModel):
-    """What the `schedule:` of a study may hold; each scheduler's own settings stand beside it."""
+    """The base class of what `schedule:` may hold. Each scheduler's settings stand beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -86,7 +86,7 @@ class SchedulerSettings(BaseModel):
         raise NotImplementedError
 
     def check(self, context: StudyContext) -> list[Problem]:
-        """Which settings do not fit the study, found before anything starts."""
+        """Settings that do not fit the study."""
         return []
 
     @property
@@ -95,7 +95,7 @@ class SchedulerSettings(BaseModel):
 
 
 def beyond(key: str, value: int, context: StudyContext) -> list[Problem]:
-    """What stands at step `value` must leave something to stop."""
+    """Step settings must leave something to stop."""
     if context.max_step is None or value < context.max_step:
         return []
     steps = f"{context.max_step} epochs"

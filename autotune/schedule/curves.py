@@ -1,4 +1,4 @@
-"""The curves that schedulers look at, with the comparisons at a step kept in order."""
+"""The learning curves that schedulers read, with the comparisons at each step kept sorted."""
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
@@ -8,17 +8,17 @@ from autotune.pareto import Point, places
 __all__ = ["Curves", "Group", "Rung"]
 
 Group = Callable[[int], bool]
-"""Whether a trial, by number, belongs to those that are compared with one another."""
+"""Whether a trial, by number, belongs to a group that is compared among itself."""
 
 
 class Rung:
     """The trials that reached a step, each with its loss there: that of its first report at the
-    step or after it."""
+    step or later."""
 
     def __init__(self, step: int, group: Group | None) -> None:
         self.step = step
         self.ranked: list[tuple[float, int]] = []
-        """(loss, trial), the best first."""
+        """(loss, trial), best first."""
         self.losses: dict[int, float] = {}
         """By trial."""
         self._points: dict[int, Point] = {}
@@ -36,15 +36,15 @@ class Rung:
         self._seen = len(points)
 
     def place(self, trial: int) -> int:
-        """How many trials are better than `trial`; of several objectives: stand before it by
+        """How many trials are better than `trial`; with several objectives, how many precede it by
         `pareto.places`."""
         if len(self._points[trial]) == 1:
             return bisect_left(self.ranked, (self.losses[trial], -1))
         return self._placed()[trial]
 
     def first(self, waiting: list[tuple[float, int]]) -> tuple[int, int]:
-        """(place, trial) of the first of `waiting`, (loss, trial) of trials that reached the rung,
-        the best by loss in front; of equal ones the lowest number is first."""
+        """(place, trial) of the first of `waiting`, (loss, trial) pairs of trials that reached the
+        rung, sorted by loss; of equal ones the lowest number is first."""
         if len(self._points[waiting[0][1]]) == 1:
             return bisect_left(self.ranked, waiting[0]), waiting[0][1]
         placed = self._placed()
@@ -58,12 +58,12 @@ class Rung:
 
 
 class Curves(Mapping[int, Mapping[int, float]]):
-    """trial number -> step -> loss: lower is better whatever the objective's goal, never NaN. Of
-    several objectives it is the first one's; `rung` compares by all.
+    """trial number -> step -> loss: lower is better whatever the goal, never NaN. With several
+    objectives it is the first one's loss; `rung` compares by all.
 
-    Points are only ever added, those of a trial in order of step. So a comparison at a step is
-    kept and brought up to date, at a cost that does not grow with the number of trials; what it
-    answers depends on the points alone.
+    Points are only added, those of a trial in order of step. So comparisons at a step are cached
+    and updated, at a cost that does not grow with the number of trials; the results depend on the
+    points alone.
     """
 
     def __init__(self, curves: Mapping[int, Mapping[int, float]] | None = None) -> None:
@@ -80,10 +80,8 @@ class Curves(Mapping[int, Mapping[int, float]]):
         self._points.append((trial, step, (loss, *others)))
 
     def rung(self, step: int, group: Group | None = None) -> Rung:
-        """Where the trials of `group` (all of them where None) stand at `step`.
-
-        The group is known by identity: ask with the same object again.
-        """
+        """The trials of `group` (all if None) at `step`. The group is identified by the object
+        itself."""
         rung = self._rungs.setdefault((step, group), Rung(step, group))
         rung.catch_up(self._points)
         return rung

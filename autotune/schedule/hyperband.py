@@ -24,11 +24,11 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 class Hyperband(SchedulerSettings):
-    """A trial is in one of several brackets, each an asha of its own: the first begins to stop at
-    `grace`, the next eta times later, the last never; a hedge against curves that cross.
+    """Trials are divided among brackets, each an asha: the first begins to stop at `grace`, the
+    next eta times later, the last never. A hedge against learning curves that cross.
 
-    L. Li et al., "Hyperband", JMLR 2018; asynchronous as in its successor's (MLSys 2020) section
-    on brackets. A trial's number decides its bracket, in the proportions of the paper.
+    L. Li et al., "Hyperband", JMLR 2018; asynchronous as in MLSys 2020, section on brackets. A
+    trial's number decides its bracket, in the proportions of the paper.
     """
 
     name: Literal["hyperband"] = "hyperband"
@@ -38,12 +38,12 @@ class Hyperband(SchedulerSettings):
     grace: int = Field(default=1, ge=1)
     """The first rung of the first bracket, in steps: no trial is stopped before it."""
     eta: Eta = 3
-    """One in eta goes on from a rung to the next, which stands at eta times its step."""
+    """One in eta continues from a rung to the next, which stands at eta times its step."""
 
     def build(self, context: StudyContext) -> SuccessiveHalvingScheduler:
         assert context.max_step is not None, "refused by check"
         upto = context.max_step
-        # The last bracket's only rung is the end: nobody is stopped there.
+        # The last bracket's only rung is the end, so it stops no trial.
         firsts = [*takewhile(lambda rung: rung < upto, rungs(self.grace, self.eta)), upto]
         ends = _shares(len(firsts), self.eta)
         groups = [partial(_is_in, bracket, ends) for bracket in range(len(firsts))]
@@ -61,8 +61,7 @@ class Hyperband(SchedulerSettings):
 
 
 def _shares(brackets: int, eta: float) -> list[float]:
-    """Where the brackets end when the trials are spread over [0, 1): in the proportions in which
-    the paper starts configurations."""
+    """Where the brackets end if trials are spread over [0, 1): in the proportions of the paper."""
     last = brackets - 1
     counts = [ceil(brackets / (s + 1) * eta**s) for s in range(last, -1, -1)]
     return [total / sum(counts) for total in accumulate(counts)]

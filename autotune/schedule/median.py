@@ -16,13 +16,13 @@ __all__ = ["Median", "MedianScheduler"]
 class Median(SchedulerSettings):
     """Stop a trial whose best loss is worse than the median of complete trials at the same step.
 
-    D. Golovin et al., "Google Vizier: a service for black-box optimization", KDD 2017; compared
-    as Optuna's MedianPruner does.
+    D. Golovin et al., "Google Vizier: a service for black-box optimization", KDD 2017; compares as
+    Optuna's MedianPruner.
     """
 
     name: Literal["median"] = "median"
     grace: int = Field(default=1, ge=1)
-    """Steps that every trial gets; it may be stopped at its report of this step, not before."""
+    """Steps that every trial gets; it may be stopped at its report of this step at the earliest."""
     startup: int = Field(default=5, ge=1)
     """Complete trials before any trial is stopped."""
 
@@ -34,10 +34,8 @@ class Median(SchedulerSettings):
 
 
 class MedianScheduler(Stopping):
-    """A trial counts as complete when it reached `max_step`.
-
-    Where that is unknown (None), the trials that reported this step are the ones compared with.
-    """
+    """A trial counts as complete when it reached `max_step`. If that is unknown (None), the trials
+    that reported this step are compared."""
 
     def __init__(self, config: Median, context: StudyContext) -> None:
         super().__init__(context)

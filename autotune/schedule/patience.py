@@ -20,11 +20,11 @@ class Patience(SchedulerSettings):
 
     name: Literal["patience"] = "patience"
     steps: int = Field(default=5, ge=1)
-    """So many steps without a new best."""
+    """Steps without a new best before a trial stops."""
     margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """A new best is better by more than this, in units of the objective."""
     grace: int = Field(default=1, ge=1)
-    """Steps that every trial gets; it may be stopped at its report of this step, not before."""
+    """Steps that every trial gets; it may be stopped at its report of this step at the earliest."""
 
     def build(self, context: StudyContext) -> "PatienceScheduler":
         return PatienceScheduler(self, context)

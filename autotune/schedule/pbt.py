@@ -1,4 +1,4 @@
-"""Population based training: the poor go on from the checkpoints of the good."""
+"""Population based training: poor members continue from checkpoints of good ones."""
 
 import random
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ from autotune.trial import Decision, Scalar
 __all__ = ["Pbt", "PbtScheduler", "perturbable"]
 
 _FIXED = ("model", "data", "initializer", "activation", "transfer", "distill", "prune")
-"""Parts that a training cannot change half-way, or that say nothing after its first step."""
+"""Sections that cannot change during a training, or have no effect after its first step."""
 _FACTORS = (0.8, 1.2)
 
 
@@ -28,12 +28,12 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_tuple), Field(min_length=1)]
 
 
 class Pbt(SchedulerSettings):
-    """A population trains together; every `every` steps the worst are replaced by clones of the
-    best, whose numbers are perturbed: what is found is a schedule of values, not one setting.
+    """A population trains together. Every `every` steps the worst are replaced by clones of the
+    best, whose numbers are perturbed. The result is a schedule of values, not one setting.
 
     M. Jaderberg et al., "Population based training of neural networks", 2017, with truncation
-    selection. A clone is a new trial with a parent. All wait for one another at these steps, so
-    that the study does not depend on the number of workers.
+    selection. A clone is a new trial with a parent. All members wait for one another at a
+    selection, so the study does not depend on the number of workers.
     """
 
     name: Literal["pbt"] = "pbt"
@@ -42,11 +42,11 @@ class Pbt(SchedulerSettings):
     population: int = Field(default=10, ge=2)
     """Trials that train at a time."""
     quantile: float = Field(default=0.2, gt=0, le=0.5)
-    """The share of the population that is replaced, and the share it is cloned from."""
+    """Share of the population that is replaced, and share that is cloned."""
     perturb: Names | None = None
-    """The parameters that a clone changes: numbers that fit the parent's weights whatever their
-    value, such as model.dropout. None: all numbers that fit whatever the model. Of the optimizer
-    only its lr: the rest comes with the parent's state."""
+    """The parameters that a clone perturbs: numbers that fit the parent's weights whatever their
+    value, such as model.dropout. Default: all numbers that fit whatever the model. Of the optimizer
+    only lr: the rest belongs to the parent's state."""
 
     def build(self, context: StudyContext) -> "PbtScheduler":
         return PbtScheduler(self, context)
@@ -71,7 +71,7 @@ class Pbt(SchedulerSettings):
 
 
 def perturbable(space: Space) -> list[str]:
-    """The numbers of the space that a training may change half-way, whatever its model."""
+    """Numbers of the space that may change during a training, whatever its model."""
     return [name for name in _numbers(space) if name.partition(".")[0] not in _FIXED]
 
 
@@ -81,15 +81,15 @@ def _numbers(space: Space) -> list[str]:
 
 
 def _in_checkpoint(name: str) -> bool:
-    """An optimizer's settings are part of its state, which a clone takes over with the rest; the
-    learning rate alone is set anew at every step."""
+    """An optimizer's settings are part of the state that a clone inherits; only the learning rate
+    is set at every step."""
     return name == "layer_decay" or (name.startswith("optimizer.") and name != "optimizer.lr")
 
 
 class PbtScheduler:
-    """Selection at step s waits until no trial is running below s. The worst of all that came to s
-    are replaced first, the n-th worst by a clone of the n-th best; so is, by one more clone each,
-    whoever failed. Then the others go on."""
+    """Selection at step s waits until no trial is running below s. The worst of all that reached s
+    are replaced first, the n-th worst by a clone of the n-th best, then each failed one by one more
+    clone. Then the others continue."""
 
     def __init__(self, config: Pbt, context: StudyContext) -> None:
         self.config, self.space, self.max_step = config, context.space, context.max_step
@@ -137,12 +137,12 @@ class PbtScheduler:
         for name in self.names:
             if isinstance(value := params.get(name), int | float):
                 changed[name] = _moved(self.space.parameters[name], value, rng)
-        # Only what keeps the same parameters active: a clone stands in its parent's branch.
+        # Only values that keep the same parameters active: a clone stays in its parent's branch.
         return changed if set(self.space.active(changed)) == set(params) else dict(params)
 
 
 def _moved(parameter: Parameter, value: float, rng: random.Random) -> float | int:
-    """A fifth up or down, within the range, and on its grid."""
+    """Up or down by a fifth, within the range, and on its grid."""
     assert not isinstance(parameter, Categorical)
     moved = value * rng.choice(_FACTORS)
     step = parameter.step
@@ -151,7 +151,7 @@ def _moved(parameter: Parameter, value: float, rng: random.Random) -> float | in
     if step is not None:
         away = round((moved - parameter.low) / step)
         here = round((value - parameter.low) / step)
-        # A coarse grid would otherwise hold the value where it is.
+        # Otherwise a coarse grid would never change the value.
         away += (away == here) * (1 if moved > value else -1)
         moved = parameter.low + away * step
     inside = min(max(moved, parameter.low), parameter.high)

@@ -1,4 +1,4 @@
-"""What a scheduler sees of a study, and what it may answer."""
+"""What a scheduler sees of a study, and the actions that it may choose."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
@@ -11,15 +11,15 @@ __all__ = ["Action", "Clone", "NewTrial", "Paused", "Resume", "SchedulerState", 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """A paused trial goes on from its checkpoint."""
+    """A paused trial continues from its checkpoint."""
 
     trial: int
 
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A new trial goes on from the checkpoint of the paused trial `parent`, with parameters that
-    differ a little from the parent's; the paused trial `replaces`, if any, is stopped for it."""
+    """A new trial continues from the checkpoint of the paused trial `parent`, with slightly
+    different parameters; the paused trial `replaces`, if any, is stopped for it."""
 
     parent: int
     replaces: int | None
@@ -27,13 +27,12 @@ class Clone:
 
 @dataclass(frozen=True, slots=True)
 class NewTrial:
-    """No trial goes on now; the sampler may propose a new one."""
+    """No paused trial continues; the sampler may propose a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitForRunning:
-    """Nothing is to begin before a running trial has come farther. With none running, the
-    search has ended."""
+    """Nothing starts before a running trial has progressed. If none runs, the search has ended."""
 
 
 Action = Resume | Clone | NewTrial | WaitForRunning
@@ -46,7 +45,7 @@ class Paused(Mapping[int, int]):
         self._steps: dict[int, int] = {}
         self._losses: dict[int, float] = {}
         self._ranked: dict[int, dict[Group | None, list[tuple[float, int]]]] = {}
-        """step -> (loss, trial) of all, under None, and of the groups that were asked for."""
+        """step -> (loss, trial) of all, under None, and of the groups that were requested."""
 
     def add(self, trial: int, step: int, loss: float) -> None:
         self._steps[trial], self._losses[trial] = step, loss
@@ -64,11 +63,11 @@ class Paused(Mapping[int, int]):
 
     @property
     def steps(self) -> list[int]:
-        """At which trials are paused, in order."""
+        """The steps at which trials are paused, in order."""
         return sorted(self._ranked)
 
     def at(self, step: int, group: Group | None = None) -> list[tuple[float, int]]:
-        """(loss, trial) of those of `group` (all where None) paused at `step`, the best first."""
+        """(loss, trial) of those of `group` (all if None) paused at `step`, best first."""
         if step not in self._ranked:
             return []
         known = self._ranked[step]
@@ -88,13 +87,13 @@ class Paused(Mapping[int, int]):
 
 @dataclass(frozen=True, slots=True)
 class SchedulerState:
-    """Where the trials of a study stand."""
+    """The progress of all trials of a study."""
 
     curves: Curves
     paused: Paused
     running: Mapping[int, int]
-    """trial -> the step it stands at; those that wait to be handed out again as well."""
+    """trial -> its step; includes trials that wait to be handed out again."""
     begun: int
     """Trials begun so far; the next one has this number."""
     closing: bool
-    """No new trial may begin any more."""
+    """No new trial may start."""

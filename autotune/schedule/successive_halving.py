@@ -1,4 +1,4 @@
-"""Rungs at grace * eta^k, and who goes on from one to the next: what asha and hyperband share."""
+"""Rungs at grace * eta^k and promotion between them; shared by asha and hyperband."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -57,12 +57,12 @@ class Bracket:
         return rung if self.max_step is None else min(rung, self.max_step)
 
     def stops(self, trial: int, rung: int, curves: Curves) -> bool:
-        """Whether it is not in the best 1/eta at the rung, nor the best of a few."""
+        """Whether it is neither in the best 1/eta at the rung nor the best of a few."""
         standing = curves.rung(rung, self.group)
         return standing.place(trial) >= max(1, int(len(standing.ranked) // self.eta))
 
     def promotes(self, state: SchedulerState, step: int) -> int | None:
-        """The trial to go on of those that are paused at `step`."""
+        """Which of the trials paused at `step` continues."""
         paused = state.paused.at(step, self.group)
         if not paused:
             return None
@@ -70,17 +70,14 @@ class Bracket:
         standing = state.curves.rung(rung, self.group)
         place, trial = standing.first(paused)
         going_on = int(len(standing.ranked) // self.eta)
-        # At the end of a study the best of a few goes on as well, or none might be complete.
+        # At the end of a study the best of a few continues as well, so that some trial is complete.
         return trial if place < (max(1, going_on) if state.closing else going_on) else None
 
 
 class SuccessiveHalvingScheduler:
-    """One bracket or several; every trial is on one of them.
-
-    stopping: at a rung a trial stops or goes on at once. promotion: at a rung every trial is
-    paused, and a free worker goes on with the one on the highest rung that is in the best 1/eta
-    there; with a new one where there is none.
-    """
+    """One bracket or several; every trial belongs to one. stopping: at a rung a trial stops or
+    continues at once. promotion: at a rung every trial pauses, and a free worker continues the one
+    on the highest rung that is in the best 1/eta there, or starts a new one."""
 
     def __init__(self, brackets: list[Bracket], form: Form, context: StudyContext) -> None:
         self.brackets, self.form, self.max_step = brackets, form, context.max_step

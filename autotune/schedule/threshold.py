@@ -16,13 +16,13 @@ Value = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Threshold(SchedulerSettings):
-    """Stop a trial whose objective has not reached a value that you know a good one reaches."""
+    """Stop a trial whose objective has not reached a given value by a given step."""
 
     name: Literal["threshold"] = "threshold"
     value: Value = Field(examples=[0.5])
-    """What the objective must have reached, in its own units, at the first report from `by` on."""
+    """The required value of the objective, in its own units, at the first report from `by` on."""
     by: Step = 1
-    """The step at which it must."""
+    """The step by which it is required."""
 
     def build(self, context: StudyContext) -> "ThresholdScheduler":
         return ThresholdScheduler(self, context)

@@ -1,4 +1,4 @@
-"""Who proposes: one file a sampler. `SamplerConfig` is the registry."""
+"""Samplers, one file each. `SamplerConfig` is their registry."""
 
 from typing import Annotated
 

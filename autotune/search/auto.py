@@ -1,4 +1,4 @@
-"""The rules for a study that names no sampler: which one proposes, and how often it does."""
+"""The rules of `auto`: which sampler proposes, and how often mfgp does."""
 
 import math
 from collections.abc import Sequence
@@ -38,12 +38,13 @@ class Auto(SamplerSettings):
     ) -> Grid | Mfgp:
         """The sampler for a budget of `trials` (None: unknown).
 
-        1. grid, when the budget covers every combination of a finite space and there is one
-           objective, without constraints and without a warm start: nothing is left out.
-        2. mfgp otherwise: it learns from stopped and from whole trainings and from earlier studies,
-           takes conditions, choices, priors, several objectives and constraints, and a proposal
-           after 10,000 trials costs an eighth of a second. Where trials are so short that this is
-           too much, evolution takes turns with it, as `SamplerSwitch` says.
+        1. grid, if the budget covers every combination of a finite space and there is one
+        objective, without constraints and without a warm start: nothing is left out.
+
+        2. mfgp otherwise: it learns from stopped and from full trainings and from earlier studies,
+        supports conditions, choices, priors, several objectives and constraints, and a proposal
+        after 10,000 trials costs an eighth of a second. For very short trials evolution takes turns
+        with it, as `SamplerSwitch` says.
         """
         combinations = space.count()
         finite = combinations is not None and trials is not None and combinations <= trials
@@ -53,41 +54,42 @@ class Auto(SamplerSettings):
 
 @dataclass(frozen=True, slots=True)
 class SamplerSwitch:
-    """Who proposes: every `every`-th time mfgp, and evolution in between.
+    """mfgp proposes every `every`-th trial, and evolution the others.
 
-    The rule. At trial 50, 100, 200, 400, ... the worker-seconds that the journal holds since the
-    last decision are divided by the trials begun since then and by the workers: so often a trial
-    begins if nobody waits. `every` becomes the least of 1, 3, 9, 27, ... by which mfgp's proposals,
-    by `proposal_seconds`, take at most 10 % of proposing and working together, and it never falls.
+    The rule. At trials 50, 100, 200, 400, ... the worker-seconds since the last decision, divided
+    by the trials since then and by the workers, estimate how often a trial starts. `every` becomes
+    the smallest of 1, 3, 9, 27, ... with which proposals of mfgp, by `proposal_seconds`, take at
+    most 10 % of proposing and working together. It never falls.
+
     Costs are read from the journal and decisions are written to it, so the same journal gives the
-    same turns. So few values have another reason: a study run twice gets the same turns although
-    its trials never take exactly as long.
+    same turns. Powers of 3 also keep repeated runs identical, although trials never take exactly as
+    long.
     """
 
     number: int = 0
-    """The trial before which it was decided."""
+    """The trial before which this was decided."""
     spent: float = 0.0
-    """Worker-seconds that the journal held then."""
+    """Worker-seconds in the journal at that time."""
     every: int = 1
     why: str = ""
-    """One line, for people, from the last time that `every` rose."""
+    """One line for people, from the last time that `every` rose."""
 
     FIRST: ClassVar[int] = 50
     SHARE: ClassVar[float] = 0.1
     LEAST: ClassVar[float] = 0.005
-    """Seconds that a trial takes in any case: its records are written before they are acted on."""
+    """The minimum seconds of a trial, because its records must be written."""
 
     def due(self, number: int) -> bool:
-        """Whether a decision comes before trial `number`."""
+        """Whether a decision is due before trial `number`."""
         times = number // self.FIRST
         return bool(times) and self.number < self.FIRST << (times.bit_length() - 1)
 
     def after(self, number: int, spent: float, workers: int, cost: float) -> "SamplerSwitch":
-        """The turns from trial `number` on; a proposal of mfgp costs `cost` seconds there."""
+        """The decision from trial `number` on; a proposal of mfgp costs `cost` seconds there."""
         pace = (spent - self.spent) / (number - self.number) / workers
         work = max(pace, self.LEAST)
         needed = cost * (1 / self.SHARE - 1) / work
-        # Odd, so that both of mfgp's models have their turns: it asks them by odd and even numbers.
+        # Odd, so that both models of mfgp take part: they alternate by the trial's number.
         every = max(3 ** max(0, math.ceil(math.log(needed, 3))), self.every)
         why = self.why
         if every > self.every:
@@ -107,9 +109,9 @@ def _shared(workers: int) -> str:
 
 
 def proposal_seconds(number: int, dimensions: int, processes: int) -> float:
-    """What a proposal of mfgp costs, `number` trials into a study of so many parameters, with a
-    process for each objective and each constraint: rather too much than too little.
+    """A conservative estimate of the cost of one mfgp proposal, `number` trials into a study, with
+    a process for each objective and each constraint.
 
-    What was measured, fits included, stands in docs/samplers.md.
+    Measurements are in docs/samplers.md.
     """
     return processes * (0.028 + 0.0009 * dimensions + 0.000015 * number)

@@ -1,4 +1,4 @@
-"""What a sampler is: it proposes the parameters of the next trial."""
+"""The interface of a sampler, which proposes the parameters of the next trial."""
 
 import hashlib
 import random
@@ -52,60 +52,61 @@ def _mappings(value: object) -> object:
 
 
 class SamplerSettings(BaseModel):
-    """What the `search:` of a study may hold; each sampler's own settings stand beside it."""
+    """The base class of what `search:` may hold. Each sampler's settings stand beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     uses_priors: ClassVar[bool] = False
-    """Whether `prior` and `confidence` of a parameter steer it."""
+    """Whether it uses `prior` and `confidence` of parameters."""
     several: ClassVar[bool] = False
-    """Whether it can pursue several objectives."""
+    """Whether it supports several objectives."""
     constrained: ClassVar[bool] = False
-    """Whether trials that break a constraint do not mislead it."""
+    """Whether it supports constraints."""
 
     fixed: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_mappings)] = ()
-    """Configurations that are tried first, in this order. Parameters left out take their prior, or
-    else are drawn."""
+    """Configurations that are tried first, in this order. Missing parameters take their prior, or
+    are drawn."""
     warm_start: Annotated[tuple[WarmStart, ...], BeforeValidator(studies)] = ()
-    """Earlier studies that the sampler learns from, by name or by the path of their folder."""
+    """Earlier studies to learn from, by name or by the path of their folder."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, serialize: Any) -> dict[str, Any]:
-        """As short as a user writes it, the name first."""
+        """The short form: set keys only, the name first."""
         given = {key: v for key, v in serialize(self).items() if v not in (None, (), [])}
         return dict(sorted(given.items(), key=lambda item: item[0] != "name"))
 
     def build(self, space: "Space", goal: Goal, seed: int) -> Sampler:
-        """For a study with one objective."""
+        """Builds the sampler of a study with one objective."""
         raise NotImplementedError
 
     def build_several(self, space: "Space", goals: Sequence[Goal], seed: int) -> Sampler:
-        """For several objectives, where `several` says that it can."""
+        """Builds the sampler of a study with several objectives, if `several` is true."""
         return self.build(space, goals[0], seed)
 
     def check(self, space: "Space") -> list[Problem]:
-        """What in `space` this sampler cannot search, found before anything starts."""
+        """What this sampler cannot search in `space`."""
         return []
 
     def limits(self, space: "Space", stops_early: bool) -> list[str]:
-        """What this sampler makes no use of in such a study: sentences for `autotune check`."""
+        """What this sampler ignores in such a study, as sentences for `autotune check`."""
         return []
 
 
 SourceTrials = Sequence[Sequence[Trial]]
-"""Ended trials of earlier studies in terms of this study's space and objective, each study's apart:
-their scores may not be comparable. Their numbers are below 0."""
+"""Ended trials of earlier studies, translated to this study's space and objective. Each study
+stands apart, because scores may not be comparable. Their numbers are negative."""
 
 
 class TransferSettings(SamplerSettings):
-    """Of a sampler that also learns from the trials of earlier studies."""
+    """Builds a sampler that also learns from trials of earlier studies."""
 
     def build(self, space: "Space", goal: Goal, seed: int, past: SourceTrials = ()) -> Sampler:
         raise NotImplementedError
 
 
 def derive(seed: int, *parts: int) -> int:
-    """A seed of 32 bits for one purpose: the same in every process, unrelated for other parts."""
+    """A 32-bit seed derived from `parts`: the same in every process, independent for other
+    parts."""
     text = ":".join(map(str, (seed, *parts)))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
@@ -118,8 +119,7 @@ def first_untried(
 ) -> dict[str, Scalar]:
     """The first of `draws`, then of random ones, that no trial has tried.
 
-    Where a small space has run out of new combinations the last draw is taken: a repeated one is a
-    second measurement, not an error.
+    If a small space is exhausted, the last draw is taken: a second measurement, not an error.
     """
     params: dict[str, Scalar] = {}
     known = trials if isinstance(trials, Trials) else Trials(trials)

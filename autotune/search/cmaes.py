@@ -22,7 +22,7 @@ __all__ = ["Cmaes", "CmaesSampler"]
 
 
 class Cmaes(SamplerSettings):
-    """An evolution strategy for many trials over numbers; the rest is drawn at random.
+    """An evolution strategy for many trials over numbers; other parameters are drawn at random.
 
     N. Hansen and A. Ostermeier, "Completely derandomized self-adaptation in evolution strategies",
     2001.
@@ -31,7 +31,7 @@ class Cmaes(SamplerSettings):
     name: Literal["cmaes"] = "cmaes"
     constrained: ClassVar[bool] = True
     population: int | None = Field(default=None, ge=4)
-    """Trials a generation; unset, 4 + 3 ln(number of numeric parameters)."""
+    """Trials a generation. Default: 4 + 3 ln(number of numeric parameters)."""
 
     def build(self, space: Space, goal: Goal, seed: int) -> "CmaesSampler":
         return CmaesSampler(space, goal, seed, self.population)
@@ -51,23 +51,22 @@ class Cmaes(SamplerSettings):
 
 
 class CmaesSampler:
-    """The strategy's state is a fold over the finished trials, taken in order of number.
+    """The strategy's state is a fold over the finished trials, by number.
 
-    They are cut into generations of the population's size, and each full generation is told. So a
-    slow trial holds nobody up: when it ends it takes its place by number, and the generations
-    behind it shift by one. Samples may thus be older than the generation they are told in, by at
-    most the number of workers; with one worker none is.
+    They are cut into generations of the population's size, and each full generation updates the
+    strategy. A slow trial delays nobody: when it ends it takes its place by number, and later
+    generations shift by one. Samples may be older than their generation by at most the number of
+    workers.
 
-    Only ranks are told. Feasible trials come before those that break a constraint, which are
-    ranked by how much they do. Of the feasible, complete trials come first, by value; then the
-    stopped ones, those that came farther first. Last are those that failed for nan or memory.
-    Trials that failed for other reasons say nothing of their parameters and are left out. A
-    converged strategy starts afresh somewhere else.
+    Only ranks are used. Feasible trials come before infeasible ones, which are ranked by violation.
+    Of the feasible, complete trials come first, by value, then stopped ones, those that came
+    farther first. Trials that failed for nan or memory come last. Other failures say nothing about
+    the parameters and are left out. A converged strategy restarts elsewhere.
     """
 
     ATTEMPTS = 8
     SIGMA = 1 / 4
-    """The first generation's spread, in units of a parameter's range."""
+    """Spread of the first generation, in units of a parameter's range."""
 
     def __init__(self, space: Space, goal: Goal, seed: int, population: int | None) -> None:
         self.space = space
@@ -128,7 +127,7 @@ class CmaesSampler:
 
 
 def _tells(trial: Trial) -> bool:
-    """Whether the trial's end says something of its parameters."""
+    """Whether the trial's end says something about its parameters."""
     if trial.state == State.FAILED:
         return trial.reason in (Reason.NAN, Reason.OOM)
     return trial.state.finished

@@ -1,4 +1,4 @@
-"""Our parameters as Optuna's distributions."""
+"""Parameters as Optuna's distributions."""
 
 from optuna.distributions import (
     BaseDistribution,
@@ -13,7 +13,7 @@ __all__ = ["distribution"]
 
 
 def distribution(parameter: Parameter) -> BaseDistribution:
-    """What Optuna's storages and samplers know of `parameter`: conditions and priors are lost."""
+    """The distribution of `parameter` for Optuna; conditions and priors are lost."""
     if isinstance(parameter, Float):
         return FloatDistribution(
             parameter.low, parameter.high, log=parameter.log, step=parameter.step

@@ -1,4 +1,4 @@
-"""Values as coordinates of the unit cube, the inverse of `decode`, and values put in place."""
+"""Values as coordinates of the unit cube (the inverse of `decode`), and rounding of values."""
 
 import math
 
@@ -9,7 +9,7 @@ __all__ = ["encode", "snap"]
 
 
 def encode(parameter: Float | Int, value: float) -> float:
-    """Where `value` lies between low (0) and high (1); the middle of its cell on a grid."""
+    """The position of `value` between low (0) and high (1); the middle of its cell on a grid."""
     low, high = float(parameter.low), float(parameter.high)
     if isinstance(parameter, Int) and parameter.log:
         low, high = low - 0.5, high + 0.5
@@ -22,8 +22,8 @@ def encode(parameter: Float | Int, value: float) -> float:
 
 
 def snap(parameter: Parameter, value: Scalar) -> Scalar:
-    """`value`, which `parameter` contains but for rounding, as one of its very own: a choice as it
-    was given, a whole number or a float, inside its range and on its grid."""
+    """`value` as an exact value of `parameter`, which it is except for rounding: a given choice, a
+    whole number or a float, inside the range and on the grid."""
     if isinstance(parameter, Categorical):
         return next((choice for choice in parameter.choices if choice == value), value)
     assert isinstance(value, (int, float)), "a range holds numbers"

@@ -1,4 +1,4 @@
-"""Evolution: children of the best trials so far, without a model, at a cost that stays small."""
+"""Evolution: children of the best trials so far, without a model, at a small constant cost."""
 
 import math
 import random
@@ -24,14 +24,14 @@ class Evolution(SamplerSettings):
     """Children of the best trials, without a model: for very many, very short trials.
 
     As E. Real et al., "Regularized evolution for image classifier architecture search", AAAI 2019,
-    one trial after the other and no generations; but the parents are the best of all trials at the
-    farthest step that enough of them reached, since most are stopped early, and half of the
-    children have two.
+    trial by trial, without generations. Differences: the parents are the best trials at the
+    farthest step that enough trials reached, since most are stopped early, and half of the children
+    have two parents.
     """
 
     name: Literal["evolution"] = "evolution"
     startup: int = Field(default=20, ge=1)
-    """Results before the first child; random draws until then."""
+    """Random draws before the first child."""
     population: int = Field(default=6, ge=1)
     """How many of the best trials are parents."""
 
@@ -47,16 +47,16 @@ class Evolution(SamplerSettings):
 
 
 class EvolutionSampler:
-    """A child has the values of its parents but for a few. A number moves by a step whose size is
-    drawn as well, at least to the next value of its grid; a choice becomes another one. What
-    becomes active is drawn, what becomes inactive is dropped.
-    """
+    """A child inherits its parents' values and changes a few. A number moves by a step of random
+    size, at least to the next value of its grid; a choice becomes another one. Newly active
+    parameters are drawn, inactive ones dropped."""
 
     ATTEMPTS = 16
     CROSSED = 0.5
-    """The share of children that have two parents."""
+    """Share of children with two parents."""
     CHANGED = 3
-    """Values that change in the mean in half of the children; in the others half of them do."""
+    """Mean number of changed values in half of the children; in the others half of the values
+    change."""
     SMALLEST, LARGEST = 0.1, 0.8
     """Standard deviation of a step, in units of a parameter's range."""
 
@@ -79,7 +79,7 @@ class EvolutionSampler:
         return first_untried([draw] * self.ATTEMPTS, self.space, rng, trials)
 
     def _believed(self, rng: random.Random) -> dict[str, Scalar]:
-        """What the user believes in, and the middle of every other range."""
+        """The priors' values, and the middle of every other range."""
         import numpy as np
 
         point = np.array([[rng.random() for _ in self.space.parameters]])
@@ -89,7 +89,7 @@ class EvolutionSampler:
         return self.space.decode(self._point(rng))
 
     def _point(self, rng: random.Random) -> list[float]:
-        """Anywhere; every other time from what the user believes, where there is such a thing."""
+        """A random draw; every other one from the priors, if there are any."""
         point = [rng.random() for _ in self.space.parameters]
         if not self.priors or rng.random() < 0.5:
             return point
@@ -117,7 +117,7 @@ class EvolutionSampler:
         return values
 
     def _crossed(self, parents: Sequence[Params], rng: random.Random) -> Params:
-        """The values of one parent, or each of one or the other of two."""
+        """The values of one parent, or each value from one of two."""
         one, other = rng.choice(parents), rng.choice(parents)
         if rng.random() >= self.CROSSED:
             return one
@@ -136,5 +136,5 @@ def _moved(parameter: Parameter, value: Scalar, step: float, rng: random.Random)
     assert isinstance(value, int | float), "a range holds numbers"
     values = size(parameter)  # 0: endless
     spread = max(step, 1 / values) if values else step
-    place = abs(encode(parameter, value) + rng.gauss(0.0, spread)) % 2  # reflected at the walls
+    place = abs(encode(parameter, value) + rng.gauss(0.0, spread)) % 2  # reflected at the bounds
     return parameter.decode(min(2 - place if place > 1 else place, math.nextafter(1.0, 0.0)))

@@ -1,4 +1,4 @@
-"""The configurations that a user wants tried first, before any sampler is asked."""
+"""The configurations that a user wants tried first, before the sampler proposes."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,12 @@ from autotune.trial import Scalar, Trial
 __all__ = ["FixedFirst", "complete", "fixed_problems"]
 
 Fixed = Mapping[str, Any]
-"""Parameter -> value, as written in a study file; parameters may be left out."""
+"""Parameter -> value, as written in a study file; parameters may be missing."""
 
 
 class FixedFirst:
-    """Proposes each of `fixed` once, in order, and then what `sampler` does.
-
-    Clones of trials, which the scheduler begins, are not counted.
-    """
+    """Proposes each of `fixed` once, in order, then what `sampler` proposes. Clones, which the
+    scheduler creates, are not counted."""
 
     def __init__(self, sampler: Sampler, fixed: Sequence[Fixed], space: Space, seed: int) -> None:
         self.sampler, self.fixed = sampler, fixed
@@ -36,11 +34,11 @@ class FixedFirst:
 
 
 def complete(given: Fixed, space: Space, seed: int, index: int) -> dict[str, Scalar]:
-    """`given`, number `index` of the fixed ones, with a value for every other active parameter:
-    its prior, or else a draw.
+    """`given`, the fixed configuration `index`, completed: each missing active parameter takes its
+    prior, or a draw.
 
-    A draw and not the middle of the range: several configurations that leave the same parameters
-    out then differ in them, from which a model learns more than from one value.
+    Draws instead of midpoints, so that several configurations without the same parameters differ in
+    them, which teaches a model more.
     """
     rng = random.Random(derive(seed, index))
     values: dict[str, Scalar] = {}
@@ -57,7 +55,7 @@ def _prior(parameter: Parameter, drawn: Scalar) -> Scalar:
 
 
 def fixed_problems(fixed: Sequence[Fixed], space: Space) -> list[Problem]:
-    """What is wrong with `fixed`, with paths into the study file."""
+    """Problems of `fixed`, with paths in the study file."""
     found = []
     for index, given in enumerate(fixed):
         at = ("search", "fixed", index)

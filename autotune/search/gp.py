@@ -13,17 +13,17 @@ __all__ = ["Gp"]
 
 
 class Gp(TransferSettings):
-    """Bayesian optimization by a Gaussian process: strong at few, costly trials without stopping.
+    """Bayesian optimization by a Gaussian process: strong for few, costly trials without stopping.
 
-    A proposal grows with the cube of the number of complete trials. Log expected improvement:
-    S. Ament et al., "Unexpected improvements to expected improvement", NeurIPS 2023.
+    The cost of a proposal grows with the cube of the number of complete trials. Log expected
+    improvement: S. Ament et al., "Unexpected improvements to expected improvement", NeurIPS 2023.
     """
 
     name: Literal["gp"] = "gp"
     several: ClassVar[bool] = True
     constrained: ClassVar[bool] = True
     startup: int | None = Field(default=None, ge=1)
-    """Complete trials before the model is used; random until then."""
+    """Complete trials before the model is used; random draws until then."""
 
     def build(self, space: Space, goal: Goal, seed: int, past: SourceTrials = ()) -> Sampler:
         from autotune.search.optuna_adapter import OptunaSampler, gp

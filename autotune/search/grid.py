@@ -12,7 +12,7 @@ __all__ = ["Grid", "GridSampler"]
 
 
 class Grid(SamplerSettings):
-    """All combinations; the study is done when the last one is. Floats need `step` or `points`."""
+    """All combinations; the study ends after the last one. Floats need `step` or `points`."""
 
     name: Literal["grid"] = "grid"
     several: ClassVar[bool] = True
@@ -34,7 +34,7 @@ class Grid(SamplerSettings):
 
 
 class GridSampler:
-    """Proposes the first combination that no trial has, whatever became of the trials."""
+    """Proposes the first combination that no trial has, whatever the outcome of the trials."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -45,5 +45,5 @@ class GridSampler:
 
 
 def _key(params: Mapping[str, Scalar]) -> frozenset[tuple[str, type, Scalar]]:
-    # The type keeps apart what Python holds for equal: True and 1.
+    # The type distinguishes True from 1, which are equal in Python.
     return frozenset((name, type(value), value) for name, value in params.items())

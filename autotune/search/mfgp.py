@@ -1,4 +1,4 @@
-"""A Gaussian process over every rung: it learns from stopped trials, conditions and choices."""
+"""A Gaussian process over every rung: learns from stopped trials, conditions and choices."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -13,7 +13,7 @@ __all__ = ["Mfgp"]
 
 
 class Mfgp(TransferSettings):
-    """Bayesian optimization by a model of learning curves, of conditions, choices and priors.
+    """Bayesian optimization by a model of learning curves, with conditions, choices and priors.
 
     A Gaussian process over parameters and epochs, as in K. Swersky et al., "Freeze-thaw Bayesian
     optimization", 2014, and A. Klein et al., "Fast Bayesian optimization of machine learning
@@ -22,7 +22,7 @@ class Mfgp(TransferSettings):
 
     name: Literal["mfgp"] = "mfgp"
     startup: int | None = Field(default=None, ge=1)
-    """Results before the model is used; a Sobol sequence until then. Unset, 8."""
+    """Results before the model is used; a Sobol sequence until then. Default: 8."""
 
     uses_priors: ClassVar[bool] = True
     several: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""The sampler of a model of learning curves, put together from the parts in surrogate/."""
+"""The mfgp sampler, assembled from the parts in surrogate/."""
 
 import random
 from collections.abc import Sequence
@@ -44,19 +44,19 @@ class MfgpSampler:
     PENDING = 200
     RANDOM, BELIEVED, LOCAL = 200, 50, 250
     ROUNDS = 12
-    """Of the search for the most promising candidate."""
+    """Settings of the acquisition optimizer."""
     MIN_COMPLETE_TRIALS = 6
-    """Whole trainings that make a model of their own."""
+    """Minimum complete trials for a full-fidelity model."""
     RESULTS_PER_CHOICE = 3
-    """Results, those of earlier studies included, for each choice beyond a parameter's first, until
-    the model is trusted alone: between numbers it sees at once, of choices it must see each."""
+    """Results for each choice beyond a parameter's first, earlier studies included, before the
+    model proposes alone. It interpolates between numbers, but must see each choice."""
     BETA = 1.0, 3.5
-    """Standard deviations below the mean: in the beginning, and when the model has learnt."""
+    """Standard deviations below the mean, at first and with enough results."""
 
     def __init__(
         self, space: Space, goals: Sequence[Goal], seed: int, startup: int, past: SourceTrials = ()
     ) -> None:
-        """`past` is for one goal: with it only every other one of the first points is Sobol's."""
+        """`past` is for one goal: with it, only every other first point is a Sobol point."""
         self.space = space
         self.objectives = objectives(goals)
         self.seed = seed
@@ -83,19 +83,19 @@ class MfgpSampler:
         return first_untried(draws, self.space, rng, trials)
 
     def _learnt(self, trials: Sequence[Trial]) -> float:
-        """How much of what the model needs it has, from 0 to 1."""
+        """The share of the results that the model needs, from 0 to 1."""
         results = sum(t.state.finished for t in trials) + len(self.transfer.units)
         choices = [p.choices for p in self.features.parameters if isinstance(p, Categorical)]
         needed = self.RESULTS_PER_CHOICE * sum(len(each) - 1 for each in choices)
         return results / needed if results < needed else 1.0
 
     def _design(self, number: int) -> Array:
-        """A point of a Sobol sequence; where there are priors, every fourth one is drawn from them.
-        The first of all is what the user believes in, else the middle of every range."""
+        """A point of a Sobol sequence; with priors, every fourth one is drawn from them. The very
+        first has the priors' values, or else the middle of every range."""
         from scipy.stats import qmc
 
         engine = qmc.Sobol(d=len(self.space.parameters), rng=derive(self.seed, 1))
-        if number:  # scipy cannot go forward by nothing
+        if number:  # scipy refuses fast_forward(0)
             engine.fast_forward(number)
         point = engine.random(1)
         if number == 0:
@@ -103,7 +103,7 @@ class MfgpSampler:
         return self.priors.bend(point) if number % 4 == 2 else point
 
     def _ranked(self, trials: Sequence[Trial], number: int) -> Array:
-        """Candidates, the most promising one first."""
+        """Candidates, the most promising first."""
         fidelities = self._fidelities(trials, number)
         count = max((len(t.violations) for t in trials), default=0)
         seen = self._seen(trials, fidelities, count)
@@ -132,15 +132,15 @@ class MfgpSampler:
         return points[np.argsort(-values, kind="stable")]
 
     def _beta(self, trials: Sequence[Trial]) -> float | None:
-        """None where no trial is stopped early: to be wrong costs whole trainings there."""
+        """None without early stopping: there, mistakes cost full trainings."""
         if not _stops(trials):
             return None
         first, last = self.BETA
         return first + (last - first) * self._learnt(trials)
 
     def _fidelities(self, trials: Sequence[Trial], number: int) -> Fidelities:
-        """Every other proposal is by whole trainings alone, where there are enough of them: late
-        in a study they know best, and the two models do not make the same mistakes."""
+        """Every other proposal uses a model of complete trials, if there are enough: late in a
+        study it is the more accurate one, and the two models make different mistakes."""
         fidelities = Fidelities.of(trials)
         if number % 2:
             return fidelities
@@ -167,13 +167,13 @@ class MfgpSampler:
         fidelities: Fidelities,
         usable: NDArray[np.bool_],
     ) -> Array:
-        """The ten trials that are expected to end best. Sets the results that `acquisition` is to
+        """The ten trials that are expected to end best. Sets the results that `acquisition` should
         improve on."""
         told = seen[: len(self.objectives)]
         places = np.unique(told[0].trial)
         known = np.concatenate([units[places], self._recalled(fidelities).units])
         points = self.features.of(known)
-        # Earlier studies do not tell whether they would meet a constraint.
+        # Earlier studies do not tell whether they satisfy a constraint.
         more = np.full(len(known) - len(places), len(seen) == len(told))
         promising = np.concatenate([usable[places], more])
         whole = (told[0].fidelity == len(fidelities.steps) - 1) & usable[told[0].trial]
@@ -186,7 +186,8 @@ class MfgpSampler:
     def _seen(
         self, trials: Sequence[Trial], fidelities: Fidelities, constraints: int
     ) -> list[Observed]:
-        """What is kept of each objective, the same trials in all, and of each constraint."""
+        """The observations kept of each objective, of the same trials in all, and of each
+        constraint."""
         told = [observe(trials, fidelities, one) for one in self.objectives]
         behind = np.where(feasible(trials, constraints)[told[0].trial], 0.0, 10.0)
         chosen = self._chosen(told[0].fidelity, sum((o.score for o in told), behind))
@@ -215,7 +216,7 @@ class MfgpSampler:
         return int(below)
 
     def _chosen(self, fidelities: NDArray[np.int64], badness: Array) -> NDArray[np.int64]:
-        """Places of the observations that are kept."""
+        """Indices of the observations that are kept."""
         parts = []
         for fidelity in range(int(fidelities.max(initial=0)) + 1):
             index = np.flatnonzero(fidelities == fidelity)
@@ -228,7 +229,7 @@ class MfgpSampler:
         return np.concatenate(parts)
 
     def _data(self, units: Array, fidelities: Fidelities, seen: Sequence[Observed]) -> list[Data]:
-        """One a process; earlier studies speak of the first objective."""
+        """One Gaussian process each; earlier studies contribute to the first objective."""
         found = [
             Data(
                 self.features.of(units[observed.trial]),
@@ -241,7 +242,7 @@ class MfgpSampler:
         return [self._recalled(fidelities).before(found[0]), *found[1:]]
 
     def _recalled(self, fidelities: Fidelities) -> TransferData:
-        """Where whole trainings alone are looked at, those of earlier studies are, too."""
+        """With complete trials only, earlier studies are restricted likewise."""
         whole = self.transfer.data.place >= 1
         return self.transfer.at(whole if len(fidelities.steps) == 1 else np.ones_like(whole))
 

@@ -1,7 +1,6 @@
-"""The best trials of a study, kept in step with it: fidelity by fidelity, by non-dominated order.
+"""The best trials of a study, updated incrementally: fidelity by fidelity, by non-dominated order.
 
-What a proposal asks costs the same after 10,000 trials as after 100, but for one comparison of
-each trial with itself.
+A proposal costs the same after 10,000 trials as after 100, except for one comparison a trial.
 """
 
 import math
@@ -27,22 +26,22 @@ class NondominatedRanking:
     """
 
     MIN_RUNG_SIZE = 2
-    """A fidelity counts once it holds this many times the trials that are asked for: the first
-    trials to get far met no competition on the way."""
+    """A fidelity counts once it holds this many times the requested trials: the first ones to reach
+    it had no competition."""
 
     def __init__(self, goals: Sequence[Goal], most: int) -> None:
-        """`most`: how many trials `best` is asked for."""
+        """`most`: how many trials `best` returns."""
         self.most = most
         self._goals = goals
         self._seen: list[Trial] = []
         self._fidelities: dict[float, Fronts] = {}
 
     def __len__(self) -> int:
-        """How many trials the fidelity holds that most of them reached."""
+        """The number of trials at the fidelity that most trials reached."""
         return max(map(len, self._fidelities.values()), default=0)
 
     def follow(self, trials: Sequence[Trial]) -> None:
-        """Takes over what has become of the trials since it was asked last."""
+        """Takes over the current state of the trials."""
         for place in range(len(trials), len(self._seen)):
             self._replace(place, _NOTHING)
         del self._seen[len(trials) :]
@@ -51,8 +50,8 @@ class NondominatedRanking:
             self._replace(place, trials[place])
 
     def best(self) -> list[int]:
-        """Places of the `most` best trials of the farthest fidelity that counts, or a few more: a
-        front is not divided but among its equals, of which the newest are taken."""
+        """Positions of the `most` best trials at the farthest fidelity that counts, or a few more:
+        a front is divided only among equals, of which the newest are taken."""
         held = [(fidelity, fronts) for fidelity, fronts in self._fidelities.items() if len(fronts)]
         ripe = [
             (fidelity, fronts)
@@ -77,7 +76,7 @@ class NondominatedRanking:
             self._fidelities.setdefault(fidelity, Fronts(self.most)).add(new[fidelity], place)
 
     def _points(self, trial: Trial) -> dict[float, Point]:
-        """Where it stands, by fidelity: its violation, then its losses."""
+        """The trial's rank key by fidelity: its violation, then its losses."""
         if trial.state == State.FAILED:
             return {}
         told, steps = dict[float, Point | None](), sorted(trial.curve)
@@ -91,7 +90,7 @@ class NondominatedRanking:
         return {fidelity: point for fidelity, point in told.items() if point}
 
     def _told(self, trial: Trial, steps: Sequence[int]) -> Point | None:
-        """By what it told at `steps`."""
+        """By what it reported up to `steps`."""
         if stage := trial.values_by_step.get(steps[-1]):
             violation = sum(by for by in stage.violations if by > 0)
             return self._point(stage.values, violation)
@@ -99,7 +98,7 @@ class NondominatedRanking:
         return self._point((best,), 0.0)
 
     def _point(self, values: Sequence[float], violation: float) -> Point | None:
-        """None where not all objectives were told."""
+        """None if an objective was not reported."""
         if len(values) != len(self._goals):
             return None
         if violation:
@@ -108,12 +107,13 @@ class NondominatedRanking:
 
 
 class Fronts:
-    """The first `most` fronts of a set of points: none in a front is dominated but by a point of
-    the front before. A new point sinks to its place and pushes down what it dominates.
+    """The first `most` fronts of a set of points; a point is dominated only by points of earlier
+    fronts.
 
-    K. Li et al., "Efficient nondomination level update method for steady-state evolutionary
-    multiobjective optimization", 2017. What sank below the last front cannot rise again unless a
-    point of a front is removed: the fronts are then found anew when they are asked for.
+    A new point moves to its front and pushes down what it dominates. K. Li et al., "Efficient
+    nondomination level update method for steady-state evolutionary multiobjective optimization",
+    2017. Points below the last front return only if a point of a front is removed: then the fronts
+    are recomputed when needed.
     """
 
     def __init__(self, most: int) -> None:
@@ -125,7 +125,7 @@ class Fronts:
         return len(self._points)
 
     def kept(self) -> list[dict[Point, list[int]]]:
-        """In each front: point -> who stands there, ascending."""
+        """For each front: point -> its members, ascending."""
         if self._fronts is None:
             self._fronts = []
             for who, point in sorted(self._points.items(), key=lambda item: item[1]):
@@ -156,7 +156,7 @@ class Fronts:
     def _push(
         self, fronts: list[dict[Point, list[int]]], place: int, moving: dict[Point, list[int]]
     ) -> None:
-        """`moving`, which front `place` does not dominate, goes there; what it dominates, on."""
+        """`moving`, which front `place` does not dominate, joins it; what it dominates moves on."""
         for front in fronts[place:]:
             beaten = [other for other in front if any(dominates(new, other) for new in moving)]
             pushed = {other: front.pop(other) for other in beaten}

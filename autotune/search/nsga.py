@@ -1,4 +1,4 @@
-"""What the settings of the genetic algorithms share."""
+"""Settings that the genetic algorithms share."""
 
 from collections.abc import Sequence
 from typing import ClassVar

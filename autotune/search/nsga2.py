@@ -8,8 +8,8 @@ __all__ = ["Nsga2"]
 
 
 class Nsga2(NsgaSettings):
-    """An evolutionary search: children of the best by rank and by distance, for several objectives
-    or one, and for many trials; conditional parameters are drawn at random.
+    """An evolutionary search for several objectives or one, and for many trials: children of the
+    best by rank and by distance. Conditional parameters are drawn at random.
 
     K. Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", 2002.
     """

@@ -1,4 +1,4 @@
-"""Optuna's genetic algorithms as pure functions of our trials: what nsga2 and nsga3 share."""
+"""Optuna's genetic algorithms as pure functions of our trials; shared by nsga2 and nsga3."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,8 +15,8 @@ __all__ = ["NsgaSampler", "nsga2", "nsga3"]
 
 
 class _Told(BaseGASampler):
-    """A sampler that is told who the parents are. Optuna's own keep that, and to which generation a
-    trial belongs, in attributes of a study that lives on."""
+    """A sampler that is given its parents. Optuna's own keep parents and generations in attributes
+    of a live study."""
 
     parents: list[FrozenTrial]
 
@@ -53,11 +53,11 @@ def nsga3(population: int, seed: int) -> _Told:
 
 
 class NsgaSampler(OptunaSampler):
-    """Parents are a fold over the trials that are complete or stopped, in order of number.
+    """Parents are a fold over the complete and stopped trials, by number.
 
-    They are cut into generations of the population's size; of each one and the parents before it,
-    the population's size survives as the next parents. So a slow trial holds nobody up: it takes
-    its place by number when it ends. What was folded is kept as long as the trials are the same.
+    They are cut into generations of the population's size; the survivors of a generation and its
+    parents become the next parents. A slow trial delays nobody: it takes its place by number when
+    it ends. Folds are cached while the trials are the same.
     """
 
     ATTEMPTS = 8
@@ -68,10 +68,10 @@ class NsgaSampler(OptunaSampler):
         super().__init__(space, goals, seed, BaseSampler, self.ATTEMPTS)
         self.evolve, self.population = evolve, population
         self._folded: list[tuple[list[FrozenTrial], list[FrozenTrial]]] = []
-        """Of each generation: its trials, and who survived it."""
+        """For each generation: its trials, and its survivors."""
 
     def stopped_take_part(self, goals: Sequence[Goal]) -> bool:
-        """Optuna's genetic algorithms take no pruned trials at all."""
+        """Optuna's genetic algorithms accept no pruned trials."""
         return True
 
     def _sampler(self, study: Study, seed: int) -> BaseSampler:
@@ -93,5 +93,5 @@ class NsgaSampler(OptunaSampler):
 
 
 def _same(one: Sequence[FrozenTrial], other: Sequence[FrozenTrial]) -> bool:
-    """A trial that changes is translated anew."""
+    """A changed trial is translated again."""
     return all(a is b for a, b in zip(one, other, strict=True))

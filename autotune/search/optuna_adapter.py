@@ -1,9 +1,9 @@
 """Optuna's samplers as pure functions of our trials.
 
-An Optuna sampler reads a study. It is shown one held in memory: a mirror of our trials, in which
-unfinished ones are RUNNING with all their parameters, early-stopped ones PRUNED with their curve
-and failed ones FAIL. A finished trial is translated once. Nothing is written anywhere, and every
-proposal is made by a new sampler with a seed of its own, so nothing is remembered but the trials.
+An Optuna sampler reads a study. It gets an in-memory mirror of our trials, in which unfinished ones
+are RUNNING with all their parameters, stopped ones PRUNED with their curve and failed ones FAIL. A
+finished trial is translated once. Nothing is written, and every proposal is made by a new sampler
+with its own seed, so the trials are the only state.
 """
 
 import random
@@ -60,8 +60,8 @@ def _knobs(startup: int | None) -> dict[str, Any]:
 
 
 class OptunaSampler:
-    """Asks the sampler that `make` makes. What was tried before is asked again with other seeds,
-    `attempts` times in all, and then drawn at random."""
+    """Asks the sampler that `make` makes. A repeat is asked again with other seeds, up to
+    `attempts` times in all, then drawn at random."""
 
     PROBATION = 10
 
@@ -84,8 +84,8 @@ class OptunaSampler:
         self._loss = goals[0].loss
 
     def stopped_take_part(self, goals: Sequence[Goal]) -> bool:
-        """Whether stopped trials are told as complete ones that break a constraint. Optuna takes
-        no pruned trial where there are several objectives."""
+        """Whether stopped trials are passed as complete ones that violate a constraint, because
+        Optuna accepts no pruned trial with several objectives."""
         return len(goals) > 1
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar]:
@@ -96,9 +96,9 @@ class OptunaSampler:
             return first_untried(asked, self.space, rng, trials)
 
     def _pays(self, trials: Sequence[Trial]) -> bool:
-        """Whether the past is still listened to: by every other proposal, which bounds what a
-        misleading one can cost, and after `PROBATION` trials only if those among the first ones
-        that it proposed did no worse than the others."""
+        """Whether earlier studies are still used. Every other proposal uses them, which bounds the
+        cost of a misleading one; after `PROBATION` trials only if their proposals did no worse than
+        the others."""
         first = sorted((t for t in trials[: self.PROBATION] if t.state.finished), key=self._rank)
         places: tuple[list[int], list[int]] = ([], [])
         for place, trial in enumerate(first):
@@ -109,7 +109,7 @@ class OptunaSampler:
         return fmean(warm) <= fmean(cold)
 
     def _rank(self, trial: Trial) -> tuple[bool, bool, int, float]:
-        """The better trial first: whole ones, then those that came farther."""
+        """Better trials first: complete ones, then those that came farther."""
         failed, whole = trial.state == State.FAILED, trial.state == State.COMPLETE
         step = 0 if whole else -max(trial.curve, default=0)
         return failed, not whole, step, self._loss(trial.value or 0.0)
@@ -121,7 +121,7 @@ class OptunaSampler:
             sampler = self._sampler(study, derive(self.seed, number, attempt))
             relative = sampler.infer_relative_search_space(study, trial)
             values = self._snapped(sampler.sample_relative(study, trial, relative))
-            # Define by run: a value drawn may activate further parameters.
+            # Define by run: a drawn value may activate more parameters.
             while missing := [n for n in self.space.active(values) if n not in values]:
                 for name in missing:
                     found = sampler.sample_independent(
@@ -138,24 +138,23 @@ class OptunaSampler:
 
 
 class GpSampler(OptunaSampler):
-    """A Gaussian process would take being stopped for something to model: it learns from complete
-    trials alone, whatever the objectives."""
+    """A Gaussian process would try to model being stopped, so it learns from complete trials only,
+    whatever the objectives."""
 
     def stopped_take_part(self, goals: Sequence[Goal]) -> bool:
         return False
 
 
 class _TrialStorage(InMemoryStorage):
-    """A study whose trials are ours, translated, behind those of earlier studies.
+    """An Optuna study of our trials, translated, behind those of earlier studies.
 
-    Scores of several studies are told as normal quantiles of each study's own complete trials,
-    which asks nothing of the scores but their order (D. Salinas et al., "A quantile-based approach
-    for hyperparameter transfer learning", ICML 2020); without earlier studies, as they are.
-
-    Violations are told as constraints. Where `stopped` trials take part, being stopped is one more:
-    met by complete trials, and broken by the others, the less the farther they came. So they stand
-    behind all that are complete and feasible, as pruned trials do where there is one objective; an
-    early score is never taken for a final one.
+    Scores of several studies become normal quantiles among each study's own complete trials, which
+    uses only their order (D. Salinas et al., "A quantile-based approach for hyperparameter transfer
+    learning", ICML 2020); without earlier studies scores stay as they are. Violations become
+    constraints. If `stopped` trials take part, being stopped is one more constraint: satisfied by
+    complete trials, violated by the others, less the farther they came. So stopped trials rank
+    behind all complete feasible ones, as pruned trials do with one objective, and an early score
+    never counts as final.
     """
 
     def __init__(
@@ -175,7 +174,7 @@ class _TrialStorage(InMemoryStorage):
         self._before: Sequence[FrozenTrial] = ()
 
     def follow(self, trials: Sequence[Trial], warm: bool) -> None:
-        """Shows `trials`, with the earlier studies before them if `warm`."""
+        """Adds `trials`, preceded by the earlier studies if `warm`."""
         self._before = self._past if warm else ()
         del self._ours[len(trials) :], self._theirs[len(trials) :]
         for index, trial in enumerate(trials):
@@ -196,7 +195,7 @@ class _TrialStorage(InMemoryStorage):
     def _translate(self, trial: Trial) -> FrozenTrial:
         state = _STATES.get(trial.state, TrialState.RUNNING)
         if trial.state == State.PRUNED and not trial.curve:
-            state = TrialState.FAIL  # ended before it said anything; Optuna would rank it last
+            state = TrialState.FAIL  # ended before its first report; Optuna would rank it last
         frozen = _frozen(trial.number, state)
         frozen.params = dict(trial.params)
         frozen.distributions = {name: self._known[name] for name in trial.params}
@@ -225,16 +224,16 @@ class _TrialStorage(InMemoryStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        # Samplers only read, so that a deep copy would be wasted on them.
+        # Samplers only read, so no deep copy is needed.
         both = chain(self._before, self._theirs)
         return [t for t in both if states is None or t.state in states]
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Dropped: samplers tell other processes what they propose; our trials say it already."""
+        """Ignored: samplers announce their proposals to other processes; our trials already do."""
 
 
 def _level(ours: Sequence[Trial], theirs: Sequence[FrozenTrial]) -> None:
-    """Gives each complete trial the normal quantile of its place among them; ties share theirs."""
+    """Gives each complete trial the normal quantile of its rank; ties share theirs."""
     values = {t.number: t.value for t in ours if t.state == State.COMPLETE and t.value is not None}
     ranked = sorted(values.values())
     for frozen in theirs:
@@ -262,8 +261,8 @@ def _frozen(number: int, state: TrialState) -> FrozenTrial:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """TPE's groups are experimental since 2021, an infinite loss is no news, and neither is that
-    the Gaussian process sees nothing to gain anywhere but in one place."""
+    """Silences warnings that are no news: TPE's groups are experimental since 2021, losses may be
+    infinite, and a Gaussian process may see improvement in one place only."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         warnings.filterwarnings("ignore", message="Clip non-finite values")

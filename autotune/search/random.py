@@ -23,7 +23,7 @@ class Random(SamplerSettings):
 
 
 class RandomSampler:
-    """Redraws a combination that was tried already, so that small spaces are not wasted."""
+    """Redraws repeated combinations, so that small spaces are not wasted."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self.space = space

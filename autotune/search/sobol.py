@@ -1,4 +1,4 @@
-"""A scrambled Sobol sequence: random search without the clumps and the gaps."""
+"""A scrambled Sobol sequence: like random search, but evenly spread."""
 
 import random
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ __all__ = ["Sobol", "SobolSampler"]
 
 
 class Sobol(SamplerSettings):
-    """Quasi-random points, evenly spread, best in powers of two; scores teach them nothing."""
+    """Quasi-random points, evenly spread, best in powers of two; does not learn from scores."""
 
     name: Literal["sobol"] = "sobol"
     several: ClassVar[bool] = True
@@ -24,11 +24,11 @@ class Sobol(SamplerSettings):
 
 
 class SobolSampler:
-    """Point n of the sequence is trial n: one coordinate a parameter, inactive ones unused.
+    """Point n of the sequence is trial n: one coordinate a parameter, unused if inactive.
 
     Owen-scrambled by the study's seed (A. Owen, "Scrambling Sobol' and Niederreiter-Xing points",
-    1998), as in scipy.stats.qmc. A point that falls on a combination tried before, as happens in
-    finite spaces, is replaced by a random one.
+    1998), as in scipy.stats.qmc. A repeated combination, as in finite spaces, is replaced by a
+    random one.
     """
 
     def __init__(self, space: Space, seed: int) -> None:
@@ -43,6 +43,6 @@ class SobolSampler:
         from scipy.stats import qmc
 
         engine = qmc.Sobol(d=len(self.space.parameters), rng=derive(self.seed))
-        if number:  # scipy cannot go forward by nothing
+        if number:  # scipy refuses fast_forward(0)
             engine.fast_forward(number)
         return self.space.decode(engine.random(1)[0].tolist())

@@ -1,4 +1,4 @@
-"""How many threads a proposal takes: one."""
+"""Limits a proposal to one thread."""
 
 import functools
 import sys
@@ -9,13 +9,13 @@ __all__ = ["one_thread"]
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """While it is entered, numerical libraries of this process compute on one thread.
+    """Limits numerical libraries of this process to one thread.
 
-    Models of a study are small matrices, and the cores belong to the workers: where these keep them
-    busy, two threads that wait for one another took five times the processor's time of one. And
-    one thread rounds alike on every machine, so that the same seed proposes the same.
+    The matrices are small, and the cores belong to the workers: on busy cores, two threads that
+    wait for one another took five times the processor time of one. One thread also rounds the same
+    way on every machine, so the same seed proposes the same.
     """
-    # Libraries are found when they are loaded, and torch comes last, if ever.
+    # Libraries are found once loaded; torch comes last, if at all.
     return _pools("torch" in sys.modules).limit(limits=1)  # type: ignore[no-any-return]
 
 

@@ -15,8 +15,8 @@ __all__ = ["Tpe"]
 class Tpe(TransferSettings):
     """Bayesian optimization by densities of good and bad trials; cheap, conditional, parallel.
 
-    J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011; multivariate
-    as in S. Falkner et al., "BOHB", ICML 2018. With several objectives: Y. Ozaki et al.,
+    J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011; multivariate as
+    in S. Falkner et al., "BOHB", ICML 2018. With several objectives: Y. Ozaki et al.,
     "Multiobjective tree-structured Parzen estimator", JAIR 2022.
     """
 
@@ -24,7 +24,7 @@ class Tpe(TransferSettings):
     several: ClassVar[bool] = True
     constrained: ClassVar[bool] = True
     startup: int | None = Field(default=None, ge=1)
-    """Finished trials (complete or pruned) before the model is used; random until then."""
+    """Finished trials (complete or pruned) before the model is used; random draws until then."""
 
     def build(self, space: Space, goal: Goal, seed: int, past: SourceTrials = ()) -> Sampler:
         from autotune.search.optuna_adapter import OptunaSampler, tpe

@@ -1,4 +1,4 @@
-"""The `warm_start:` of a study file: which earlier studies, and what they called things."""
+"""The `warm_start:` of a study file: earlier studies, and renamed parameters."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class WarmStart(BaseModel):
     study: str
     """Its name, or the path of its folder."""
     rename: dict[str, str] = {}
-    """What a parameter is called there: what it is called here."""
+    """Renamed parameters: the name there -> the name here."""
 
     @model_serializer
     def _short(self) -> Any:
@@ -31,7 +31,7 @@ class WarmStart(BaseModel):
 
 
 def studies(value: object) -> object:
-    """A name stands for the study of that name with nothing renamed."""
+    """A plain name stands for that study without renaming."""
     if isinstance(value, (list, tuple)):
         return tuple({"study": one} if isinstance(one, str) else one for one in value)
     rule = "must be a list of study names, or of {study: name, rename: {old: new}}"
@@ -39,7 +39,7 @@ def studies(value: object) -> object:
 
 
 def warm_problems(starts: Sequence[WarmStart], space: "Space", own: str) -> list[Problem]:
-    """What can be told of them without looking for the studies; `own` is the new study's name."""
+    """Problems that can be found without looking up the studies; `own` is the new study's name."""
     found = []
     for index, start in enumerate(starts):
         at = ("search", "warm_start", index)

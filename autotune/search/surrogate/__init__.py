@@ -1,1 +1,1 @@
-"""The parts of a surrogate model of learning curves: a Gaussian process over all rungs."""
+"""A surrogate model of learning curves: a Gaussian process over all rungs."""

@@ -1,4 +1,4 @@
-"""What a whole training is worth: by one objective or several, under constraints."""
+"""The acquisition of a full training: one objective or several, with constraints."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,19 +12,19 @@ __all__ = ["Acquisition", "log_hypervolume"]
 
 Array = NDArray[np.float64]
 Model = Callable[[Array], tuple[Array, Array]]
-"""Features by row -> mean and standard deviation of a score, lower being better."""
+"""Feature rows -> mean and standard deviation of a score; lower is better."""
 _NODES = np.linspace(0.0, 1.0, 20)[1:] ** 2
 _REACH = 5.0
 
 
 class Acquisition:
-    """One objective alone, with a `beta`: how low the score may be, by the lower confidence bound
-    (N. Srinivas et al., "Gaussian process optimization in the bandit setting", ICML 2010).
-    Otherwise the logarithm of what a training may improve, plus that of the chance that it is
-    feasible (J. Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014).
+    """With one objective and a `beta`, the lower confidence bound (N. Srinivas et al., "Gaussian
+    process optimization in the bandit setting", ICML 2010). Otherwise the log of the expected
+    improvement plus that of the probability of feasibility (J. Gardner et al., "Bayesian
+    optimization with inequality constraints", ICML 2014).
 
-    `seen` holds a row of scores for each feasible whole training; None while nothing is feasible:
-    the chance is then all that counts. `rng` draws the directions of several objectives.
+    `seen` holds a row of scores for each feasible complete trial; None while nothing is feasible:
+    then the probability alone counts. `rng` draws the directions of several objectives.
     """
 
     DIRECTIONS = 16
@@ -36,8 +36,8 @@ class Acquisition:
         rng: np.random.Generator,
         beta: float | None,
     ) -> None:
-        """`models` are those of the `objectives`, then those of the constraints; `beta`: standard
-        deviations below the mean, where trials are stopped early, so that to be wrong is cheap."""
+        """`models`: those of the `objectives`, then those of the constraints. `beta`: standard
+        deviations below the mean; set if trials are stopped early, when mistakes are cheap."""
         self._objectives = models[:objectives]
         self._constraints = models[objectives:]
         drawn = np.abs(rng.standard_normal((self.DIRECTIONS, objectives)))
@@ -62,8 +62,8 @@ class Acquisition:
         return np.stack([m for m, _ in told], axis=1), np.stack([s for _, s in told], axis=1)
 
     def order(self, features: Array) -> NDArray[np.int64]:
-        """Rows by what they are expected to end as, the best first; of several objectives the
-        best in each direction, in turn."""
+        """Rows by their expected final score, best first; with several objectives, the best in each
+        direction in turn."""
         beta = -self._chance(features)
         if self.seen is None:
             return np.argsort(beta, kind="stable")
@@ -76,7 +76,7 @@ class Acquisition:
         return np.argsort(ranks.min(axis=1), kind="stable")
 
     def _chance(self, features: Array) -> Array:
-        """The logarithm of the probability that all constraints are met."""
+        """The log of the probability that all constraints are satisfied."""
         total = np.zeros(len(features))
         for model in self._constraints:
             mean, spread = model(features)
@@ -85,21 +85,21 @@ class Acquisition:
 
 
 def log_hypervolume(mean: Array, spread: Array, seen: Array, directions: Array) -> Array:
-    """The logarithm of the expected growth of the hypervolume that `seen` dominates, up to a
-    constant, by rays from the reference point along `directions`.
+    """The log of the expected growth of the hypervolume that `seen` dominates, up to a constant,
+    along rays from the reference point in `directions`.
 
     Along a ray a set dominates up to the largest `min((reference - y) / direction)` of its members;
     the mean over rays of the k-th power is its hypervolume (D. Golovin and Q. Zhang, "Random
-    hypervolume scalarizations for provable multi-objective black box optimization", ICML 2020). Of
-    independent normal scores the chance to reach farther than t is a product, and its integral over
-    t beyond what is reached is what can be expected.
+    hypervolume scalarizations for provable multi-objective black box optimization", ICML 2020). For
+    independent normal scores the probability to reach beyond t is a product; its integral over t
+    beyond the present front is the expected growth.
     """
     worst, span = _frame(seen)
     reached = ((worst - seen) / span)[:, None, :] / directions
     start = np.maximum(reached.min(axis=2).max(axis=0), 0.0)[None, :]
     middle = ((worst - mean) / span)[:, None, :] / directions
     scale = (spread / span)[:, None, :] / directions
-    # Beyond the nearest of the factors' ends nothing is left of the product.
+    # Beyond the nearest end of a factor the product is 0.
     end = (np.maximum(middle - start[..., None], 0.0) + _REACH * scale).min(axis=2)
     beyond = start[..., None] + end[..., None] * _NODES
     standing = (middle[..., None, :] - beyond[..., None]) / scale[..., None, :]
@@ -110,7 +110,7 @@ def log_hypervolume(mean: Array, spread: Array, seen: Array, directions: Array) 
 
 def _frame(points: Array) -> tuple[Array, Array]:
     """The reference point, a tenth of the span behind the worst of the Pareto set, and the span
-    from there to its best; one point alone spans as much as scores do."""
+    from there to its best; a single point gets the span of the scores."""
     behind = (points[:, None, :] >= points[None, :, :]).all(axis=2)
     behind &= (points[:, None, :] > points[None, :, :]).any(axis=2)
     front = points[~np.any(behind, axis=1)]

@@ -1,4 +1,4 @@
-"""Where to look next: expected improvement, and the search for its maximum."""
+"""Expected improvement, and the search for the maximum of an acquisition."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 
 def log_improvement(mean: Array, spread: Array, best: float) -> Array:
-    """The logarithm of the expected improvement on `best`, exact far from it too.
+    """The log of the expected improvement on `best`, also accurate far from it.
 
     S. Ament et al., "Unexpected improvements to expected improvement", NeurIPS 2023.
     """
@@ -25,22 +25,23 @@ def log_improvement(mean: Array, spread: Array, best: float) -> Array:
 
 
 class Perturbation:
-    """Changes of points: of each coordinate with a chance that leaves two or so to change."""
+    """Random changes of points; about two coordinates change each time."""
 
     def __init__(self, choices: NDArray[np.bool_], rng: np.random.Generator) -> None:
         self._choices = choices
         self._rng = rng
 
     def around(self, points: Array, count: int) -> Array:
-        """`count` moves of random rows, each by a step of its own: large ones find other places,
-        small ones their best, so none has to be waited for."""
+        """`count` moves of random rows, each with a step size of its own: large ones explore, small
+        ones refine, in every round."""
         rng = self._rng
         rows = points[rng.integers(len(points), size=count)]
         step = np.exp(rng.uniform(np.log(0.01), np.log(0.3), size=(count, 1)))
         chance = np.minimum(1.0, 2 / rows.shape[1])
         chosen = rng.random(rows.shape) < np.where(rng.random((count, 1)) < 0.5, chance, 0.5)
         chosen[np.arange(count), rng.integers(rows.shape[1], size=count)] = True
-        # What would leave the cube ends on its wall, where the best often lies: weight decay 0.
+        # Points that leave the cube end on its wall, where the best often lies, such as weight
+        # decay 0.
         moved = rows + step * rng.standard_normal(rows.shape)
         fresh = rng.random(rows.shape)
         values = np.where(self._choices, fresh, moved)
@@ -50,9 +51,10 @@ class Perturbation:
 def local_search(
     value: Callable[[Array], Array], start: Array, moves: Perturbation, rounds: int
 ) -> tuple[Array, Array]:
-    """`start` and what rounds of moves of the five best rows found, with their values."""
+    """`start` and the results of several rounds of moves from the five best rows, with their
+    values."""
     points, values = start, value(start)
-    # In more dimensions a round asks more: more rounds would cost twice as much for the same value.
+    # More moves a round in more dimensions: more rounds would cost twice as much for the same gain.
     count = max(60, 5 * start.shape[1])
     for _ in range(rounds):
         best = points[np.argsort(-values, kind="stable")[:5]]

@@ -1,4 +1,4 @@
-"""Points of a space, many at a time, as coordinates of the unit cube and as a kernel's features."""
+"""Batches of points as coordinates of the unit cube and as features of a kernel."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,12 @@ Array = NDArray[np.float64]
 
 
 class Features:
-    """`block[j]` is the parameter that column j of the features belongs to.
+    """`block[j]` is the parameter of feature column j.
 
-    Squared distance within a block: two choices that differ are 1 apart, two numbers as far as
-    they lie in their range; with one of them inactive 1/2, whatever the value of the other; with
-    both inactive 0. An inactive parameter is the origin, its active values lie on a circle around
-    it (the arc kernel of K. Swersky et al., "Raiders of the lost architecture", 2013).
+    Squared distances within a block: 1 for two different choices; the distance in the range for two
+    numbers; 1/2 if one of them is inactive, whatever the other value; 0 if both are. An inactive
+    parameter is the origin, its active values lie on an arc around it (the arc kernel of K. Swersky
+    et al., "Raiders of the lost architecture", 2013).
     """
 
     def __init__(self, space: Space) -> None:
@@ -42,13 +42,13 @@ class Features:
         return np.array([_unit(p, params[n]) if n in params else 0.5 for n, p in pairs])
 
     def of(self, units: Array) -> Array:
-        """The features at rows of the unit cube, each snapped to the value it decodes to."""
+        """The features of rows of the unit cube, each snapped to the value it decodes to."""
         active = self.active(units)
         blocks = [_features(p, units[:, i], active[:, i]) for i, p in enumerate(self.parameters)]
         return np.concatenate(blocks, axis=1)
 
     def active(self, units: Array) -> NDArray[np.bool_]:
-        """Which parameters exist at each row."""
+        """Which parameters are active in each row."""
         active = np.ones(units.shape, dtype=bool)
         for i, parent, condition, table in self._conditions:
             if table is not None:
@@ -102,7 +102,8 @@ def _cells(unit: Array, count: int) -> NDArray[np.int64]:
 
 
 def _table(condition: Condition, parameters: Mapping[str, Parameter]) -> NDArray[np.bool_] | None:
-    """For each choice of the parent whether the condition holds; None where it is a number."""
+    """For each choice of the parent, whether the condition holds; None if the parent is a
+    number."""
     parent = parameters[condition.parent]
     if not isinstance(parent, Categorical):
         return None

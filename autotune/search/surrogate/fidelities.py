@@ -1,4 +1,4 @@
-"""What a study's trials say of each fidelity of training, on one common scale."""
+"""Scores of a study's trials at each fidelity of training, on one common scale."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,12 @@ __all__ = ["Extractor", "Fidelities", "Observed", "broken", "observe"]
 Array = NDArray[np.float64]
 _STOPPED = (State.PRUNED, State.PAUSED)
 Extractor = Callable[[Trial, int], float | None]
-"""The loss of a trial up to a step that it reached; None: it did not tell."""
+"""The loss of a trial up to a step that it reached; None if not reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fidelities:
-    """Steps, ascending, at which trials are observed; the last one is a whole training."""
+    """Steps, ascending, at which trials are observed; the last one is a full training."""
 
     steps: tuple[int, ...]
 
@@ -28,8 +28,8 @@ class Fidelities:
     def of(cls, trials: Sequence[Trial]) -> "Fidelities":
         """From the first step at which a trial was stopped, each three times the one before.
 
-        Where none was stopped early only whole trainings count: what a trial showed on its way
-        says little once its end is known.
+        Without early stopping only full trainings count: intermediate scores say little once the
+        final one is known.
         """
         last = max((max(t.curve) for t in trials if t.curve), default=1)
         stops = sorted({max(t.curve) for t in trials if t.state in _STOPPED and t.curve})
@@ -41,7 +41,7 @@ class Fidelities:
         return cls((*steps, last))
 
     def places(self) -> Array:
-        """Each fidelity on a scale from 0 (one step) to 1 (a whole training), by the logarithm."""
+        """Each fidelity on a logarithmic scale from 0 (one step) to 1 (a full training)."""
         last = math.log(self.steps[-1])
         return np.log(self.steps) / last if last else np.ones(1)
 
@@ -59,13 +59,13 @@ class Observed:
 
 
 def observe(trials: Sequence[Trial], fidelities: Fidelities, extract: Extractor) -> Observed:
-    """One score for each trial and each fidelity that it reached.
+    """One score for each trial at each fidelity that it reached. `trial` holds indices into
+    `trials`.
 
-    `trial` holds indices into `trials`. Losses of the first fidelity become normal scores. Losses
-    of each higher fidelity are shifted and scaled to the mean and spread that the fidelity below
-    has over their common trials, which keeps distances that ranks would lose. Where there is one
-    fidelity only, its better half keeps its distances.
-    A trial that failed (nan, oom) gets the worst score of the fidelity that it was on its way to.
+    Losses of the first fidelity become normal scores. Losses of each higher fidelity are shifted
+    and scaled to the mean and spread of the fidelity below over their common trials, which keeps
+    distances that ranks would lose. With one fidelity only, its better half keeps its distances. A
+    failed trial (nan, oom) gets the worst score of the fidelity that it was approaching.
     """
     columns = [
         _losses(trials, fidelities, fidelity, extract) for fidelity in range(len(fidelities.steps))
@@ -85,7 +85,7 @@ def observe(trials: Sequence[Trial], fidelities: Fidelities, extract: Extractor)
 def _losses(
     trials: Sequence[Trial], fidelities: Fidelities, fidelity: int, extract: Extractor
 ) -> dict[int, float]:
-    """Loss by place in `trials`."""
+    """Loss by index in `trials`."""
     step = fidelities.steps[fidelity]
     before = fidelities.steps[fidelity - 1] if fidelity else 0
     found: dict[int, float] = {}
@@ -102,12 +102,12 @@ def _losses(
 
 
 def broken(trial: Trial) -> bool:
-    """Whether its parameters are to blame for its failure."""
+    """Whether its parameters caused the failure."""
     return trial.state == State.FAILED and trial.reason in (Reason.NAN, Reason.OOM)
 
 
 def _normal(losses: Mapping[int, float]) -> dict[int, float]:
-    """Quantiles of the normal distribution by rank; equal losses share the mean of their ranks."""
+    """Normal quantiles by rank; equal losses share the mean of their ranks."""
     values = np.array(list(losses.values()))
     ordered = np.sort(values)
     rank = (np.searchsorted(ordered, values) + np.searchsorted(ordered, values, "right")) / 2
@@ -115,8 +115,8 @@ def _normal(losses: Mapping[int, float]) -> dict[int, float]:
 
 
 def _spaced(losses: Mapping[int, float]) -> dict[int, float]:
-    """Normal scores, but below the median with the distances of the losses: far above it they say
-    nothing of where the best is, and would drown those that do."""
+    """Normal scores, but with the losses' distances below the median. Distances far above it say
+    nothing about the best and would dominate."""
     scores = _normal(losses)
     values = np.array(list(losses.values()))
     middle = float(np.median(values)) if len(values) else 0.0

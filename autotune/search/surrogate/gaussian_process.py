@@ -18,8 +18,8 @@ _MEAN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Observations: features by row, the place of the fidelity from 0 to 1, the score, and of which
-    study: 0 is the present one."""
+    """Observations: feature rows, the place of each fidelity from 0 to 1, the score, and the study:
+    0 is the present one."""
 
     features: Array
     place: Array
@@ -29,9 +29,9 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """Logarithms: of each parameter's inverse squared length, then `fidelity` (the inverse length
-    along the fidelities), `scale` (a variance), the variances of the noise, `noise` below the last
-    fidelity and `last` at it, and `task_distance`: how far two studies are from each other."""
+    """Logarithms of the hyperparameters: the inverse squared length of each parameter; `fidelity`,
+    the inverse length along fidelities; `scale`, a variance; the noise variances `noise` below the
+    last fidelity and `last` at it; `task_distance`, how far two studies are apart."""
 
     weights: Array
     fidelity: float
@@ -54,8 +54,8 @@ def _prior(parameters: int) -> tuple[Array, Array]:
 
     Lengths grow with the root of the number of parameters (C. Hvarfner et al., "Vanilla Bayesian
     optimization performs great in high dimensions", ICML 2024). Trials of two studies are
-    correlated by exp(-exp(task_distance)), as tasks are by K. Swersky et al., "Multi-task Bayesian
-    optimization", NeurIPS 2013: at first by 0.7.
+    correlated by exp(-exp(task_distance)), 0.7 a priori, as tasks in K. Swersky et al., "Multi-task
+    Bayesian optimization", NeurIPS 2013.
     """
     length = 0.5 * np.log(parameters) - 0.3
     mean = np.array([-2 * length] * parameters + [0.0, 0.0, np.log(1e-2), np.log(1e-3), -1.0])
@@ -64,7 +64,8 @@ def _prior(parameters: int) -> tuple[Array, Array]:
 
 
 def fit(data: Data, block: NDArray[np.int64]) -> Hyperparameters:
-    """The most probable hyperparameters; always from the same start, so that data alone decide."""
+    """The most probable hyperparameters. The start is always the same, so the result depends on the
+    data alone."""
     count = int(block.max()) + 1
     mean, spread = _prior(count)
 
@@ -124,11 +125,11 @@ def _matern(root: Array) -> Array:
 
 
 class Posterior:
-    """What the process, given `data`, says of other points.
+    """The posterior given `data`.
 
-    `pending` rows (features) are whole trainings still under way: each is believed to end as
-    predicted, which leaves the mean as it is and takes the beta away around it (the kriging
-    believer: D. Ginsbourger et al., 2010).
+    `pending` rows (features) are running full trainings: each is assumed to end as predicted, which
+    keeps the mean and removes the uncertainty around it (kriging believer: D. Ginsbourger et al.,
+    2010).
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the user believes of good values, as a density on the unit cube."""
+"""The user's priors as a density on the unit cube."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,13 @@ __all__ = ["Priors"]
 
 Array = NDArray[np.float64]
 _SPREAD = {"low": 0.3, "medium": 0.15, "high": 0.07}
-"""Standard deviations, in units of a parameter's range."""
+"""Standard deviation by confidence, in units of a parameter's range."""
 _ODDS = {"low": 2.0, "medium": 4.0, "high": 10.0}
-"""How often the believed choice is drawn, for once that any other one is."""
+"""Odds of the preferred choice against any other one."""
 
 
 class Priors:
-    """One factor for each parameter that has a `prior`; without `confidence` it is medium."""
+    """One factor for each parameter that has a `prior`; the default `confidence` is medium."""
 
     def __init__(self, space: Space) -> None:
         self.parameters = list(space.parameters.values())
@@ -27,8 +27,8 @@ class Priors:
         return bool(self.held)
 
     def centre(self, units: Array) -> Array:
-        """The believed values themselves, and the middle of every other range; choices of which
-        nothing is believed are those of `units`."""
+        """The priors' values, and the middle of every other range; choices without a prior are
+        those of `units`."""
         moved = units.copy()
         for i, parameter in enumerate(self.parameters):
             if _believed(parameter):
@@ -38,7 +38,7 @@ class Priors:
         return moved
 
     def bend(self, units: Array) -> Array:
-        """Uniform coordinates turned into draws from the beliefs, by inverse distributions."""
+        """Turns uniform coordinates into draws from the priors, by inverse distributions."""
         bent = units.copy()
         for i in self.held:
             bent[:, i] = _drawn(self.parameters[i], units[:, i])

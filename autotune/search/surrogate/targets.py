@@ -1,4 +1,5 @@
-"""What of a trial is modelled: the loss by each objective, the violation of each constraint."""
+"""The modelled quantities of a trial: the loss of each objective, the violation of each
+constraint."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,7 +14,7 @@ __all__ = ["feasible", "objectives", "violated"]
 
 
 def objectives(goals: Sequence[Goal]) -> list[Extractor]:
-    """One for each goal; all of them speak of the same trials and steps."""
+    """One for each goal, all of the same trials and steps."""
     if len(goals) == 1:
         return [partial(_lowest, goals[0])]
     return [partial(_standing, place, goal) for place, goal in enumerate(goals)]
@@ -41,7 +42,7 @@ def violated(trials: Sequence[Trial], fidelities: Fidelities, place: int) -> Obs
 
 
 def feasible(trials: Sequence[Trial], constraints: int) -> NDArray[np.bool_]:
-    """Which trials meet all `constraints`, by what they told so far."""
+    """Which trials satisfy all `constraints`, by their reports so far."""
     known = [len(t.violations) == constraints and t.violation <= 0 for t in trials]
     return np.array(known, dtype=bool)
 
@@ -56,7 +57,7 @@ def _standing(place: int, goal: Goal, trial: Trial, step: int) -> float | None:
 
 
 def _stage(trial: Trial, step: int) -> ValueAtStep | None:
-    """The one that the trial was in at `step`."""
+    """The fidelity that the trial was in at `step`."""
     if step in trial.values_by_step:
         return trial.values_by_step[step]
     return trial.values_by_step.get(

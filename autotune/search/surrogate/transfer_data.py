@@ -1,4 +1,4 @@
-"""What earlier studies say, as observations of the same process."""
+"""Earlier studies as observations of the same process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class TransferData:
         )
 
     def before(self, own: Data) -> Data:
-        """Theirs and `own` together."""
+        """The earlier observations and `own` together."""
         pairs = [(getattr(self.data, name), getattr(own, name)) for name in Data.__slots__]
         return Data(*map(np.concatenate, pairs))
 
