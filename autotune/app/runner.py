@@ -84,6 +84,7 @@ def drive(
     """
     runs = runs.absolute()  # a user's code may change the working directory
     tracker = LateTracker(spec, runs)
+    notes: list[str] = []
     told = [_Once(listener) for listener in (tracker.record, *listeners)]
 
     def tell(event: Event) -> None:
@@ -93,6 +94,7 @@ def drive(
     def run(driven: state_machine.Study) -> None:
         tell(EngineStarting("Ray" if engine == "ray" else "training"))
         registry.engine(engine)(driven, address)
+        notes.extend(_report(driven.history))
 
     faults: Counter[type[Passing]] = Counter()
     patience = _PATIENCE
@@ -118,7 +120,21 @@ def drive(
     finally:
         unwritten = tracker.close(patience)
     driven.raise_error()
-    return driven.history, _notes(tracker, unwritten, spec)
+    return driven.history, [*notes, *_notes(tracker, unwritten, spec)]
+
+
+def _report(told: History) -> Iterator[str]:
+    """Writes report.html into the study's folder, before its tracker is told that it has ended; a
+    note where that failed: no report is worth a study."""
+    from autotune.report import html_report  # which imports scipy
+
+    try:
+        html_report.write(told, told.folder / html_report.REPORT, force=True)
+    except UserError:  # no trial has ended
+        return
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        yield f"{html_report.REPORT} was not written: {why}"
 
 
 def _session(

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from autotune.cli import authoring, models, reading, results, running, upkeep
+from autotune.cli import authoring, models, reading, reporting, results, running, upkeep
 from autotune.engine.interrupt import Interrupts, exit_code
 from autotune.errors import AutotuneError
 
@@ -25,6 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "show": reading.show,
     "logs": reading.logs,
     "best": reading.best,
+    "report": reporting.report,
     "export": results.export,
     "predict": models.predict,
     "explain-model": models.explain_model,

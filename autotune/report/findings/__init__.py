@@ -1,0 +1,1 @@
+"""What a study's report says, as numbers: frozen values, derived from its history alone."""
