@@ -22,7 +22,7 @@ def report(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write one HTML file that says what won, how sure that is and what mattered.
+    """Write an HTML file: what won, how surely, and why.
 
     The file needs no network and nothing beside it. Each run writes it too, as
     runs/STUDY/report.html.

@@ -20,6 +20,7 @@ OPTIONS = {
     "show": ["--runs", "--json"],
     "logs": ["--runs", "--json"],
     "best": ["--runs", "--json"],
+    "report": ["--out", "-o", "--runs", "--force", "--json"],
     "export": ["--out", "-o", "--runs", "--trial", "--format", "--register", "--force", "--json"],
     "predict": ["--out"],
     "explain-model": ["--out", "-o", "--force"],
