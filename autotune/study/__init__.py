@@ -1,1 +1,1 @@
-"""The state machine of a study, and all that is derived from its journal. No threads, no Ray."""
+"""The state machine of a study, and everything derived from its journal. No threads, no Ray."""

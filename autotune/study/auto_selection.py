@@ -1,4 +1,5 @@
-"""Who proposes and who stops: what `auto` chose is journaled, so that a study goes on with it."""
+"""The sampler and scheduler of a study; choices of `auto` are journaled, so that a resume keeps
+them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -24,8 +25,8 @@ Tell = Callable[[Callable[[], Event]], None]
 
 
 def sampler(history: History, journal: Journal, past: SourceTrials, tell: Tell) -> Sampler:
-    """Who proposes in the study, having learnt from `past`, behind the configurations it fixes;
-    `tell` is told when `auto` hands over."""
+    """The study's sampler: its fixed configurations first, then proposals that also learn from
+    `past`. `tell` gets a line when `auto` mixes in evolution."""
     spec = history.spec
     noted = _noted(journal, "search", spec.chosen_search())
     config: SamplerSettings = TypeAdapter(SamplerConfig).validate_json(noted)
@@ -47,7 +48,8 @@ def _built(config: SamplerSettings, spec: StudySpec, past: SourceTrials) -> Samp
 
 
 class _SwitchingSampler:
-    """mfgp and evolution, as `SamplerSwitch` says. A switch is journaled before it takes effect."""
+    """mfgp and evolution in turns, as `SamplerSwitch` says. A switch is journaled before it takes
+    effect."""
 
     def __init__(
         self, model: Sampler, cheap: Sampler, history: History, journal: Journal, tell: Tell
@@ -72,7 +74,7 @@ class _SwitchingSampler:
             self._notify(lambda: SamplerSwitched(turns.why))
 
     def _workers(self) -> int:
-        """How many have ended a trial, by the journal."""
+        """How many trials have ended, by the journal."""
         names = {run.outcome["worker"] for run in self._history.trials if run.outcome}
         return max(1, len(names - {""}))
 
@@ -84,7 +86,7 @@ def scheduler(spec: StudySpec, journal: Journal) -> SchedulerSettings:
 
 
 def _noted(journal: Journal, key: str, choice: SamplerSettings | SchedulerSettings) -> str:
-    """What the journal holds under `key`, as JSON; `choice` where it holds nothing yet."""
+    """The journaled value of `key`, as JSON; `choice` is journaled if there is none yet."""
     noted: Any = journal.note(key)
     if noted is None:
         noted = choice.model_dump(mode="json")

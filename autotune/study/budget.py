@@ -1,15 +1,15 @@
 """What the budget allows: when the search ends, which retrainings fit, and what was cut.
 
-`budget.time` and `budget.gpu_hours` bound the whole study, and confirmation has a share in them:
-what retraining the best trials so far is expected to take, at most a third. The search ends when
-the rest is spent. Retraining is expected to take as long as the slowest of those trials would to
-its last step, by what its steps have taken, and a tenth and a second more; times the rounds that
-the workers need. Where nothing has been reported yet the share is the third.
+`budget.time` and `budget.gpu_hours` bound the whole study. Confirmation gets the expected time of
+retraining the best trials so far, at most a third; the search ends when the rest is spent. A
+retraining is expected to take as long as the slowest of those trials to its last step, plus a tenth
+and a second, times the rounds that the workers need. Without any report the share is a third.
 
-When the search has ended, by whatever limit, the retrainings are fitted into what is left: fewer
-seeds, but two, then fewer trials, then one seed. At the limit nothing new begins, and what runs is
-stopped at its next report; only the test split is still read. What was decided is journaled with
-what it was decided by, and holds as long as the budget is the same.
+When the search has ended, by whatever limit, the retrainings are fitted into the rest: first fewer
+seeds, down to two, then fewer trials, then one seed. At the limit nothing starts, and running
+trials stop at their next report; only the test split is still read.
+
+Decisions are journaled with the numbers they rest on, and hold while the budget is the same.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,29 +30,29 @@ from autotune.trial import State
 __all__ = ["cut", "due", "ended", "fit", "is_over", "share_of", "why"]
 
 _SHARE = 3
-"""One so-manieth of a limit is kept for confirmation at most."""
+"""At most this fraction of a limit (1/n) is reserved for confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
     name: str
-    """Of the budget's key."""
+    """The budget key: time or gpu_hours."""
     most: float
     """In seconds, of time or of GPUs."""
     used: float
     gpus: float | None = None
-    """Of one retraining, where GPU seconds are counted."""
+    """GPUs of one retraining, if GPU seconds are counted."""
 
     def needs(self, choose: int, verify: int, each: float, slots: int) -> float:
-        """What so many retrainings take, the winner's beginning after the others."""
+        """The time of so many retrainings, those of the winner after the others."""
         if self.gpus is not None:
             return (choose + verify) * each * self.gpus
         return (-(-choose // slots) + -(-verify // slots)) * each
 
 
 def due(history: History, elapsed: float, slots: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is to be noted now, `elapsed` seconds into the study: that the search has spent its
-    share, that the study has spent all."""
+    """Decisions that are due `elapsed` seconds into the study: that the search, or the whole study,
+    has spent its share."""
     limits = _limits(history, elapsed)
     if not history.noted(ENDED) and (history.searching(elapsed) or not history.searched):
         for limit in limits:
@@ -68,8 +68,8 @@ def due(history: History, elapsed: float, slots: int) -> Iterator[tuple[str, dic
 
 
 def fit(history: History, elapsed: float, slots: int) -> dict[str, Any] | None:
-    """The retrainings that fit into what is left, to be noted when the search has ended; None
-    where nothing limits them."""
+    """The retrainings that fit into the rest, decided when the search has ended; None without a
+    limit."""
     limits, asked = _limits(history, elapsed), history.asked
     if not limits or not asked.top:
         return None
@@ -83,19 +83,19 @@ def fit(history: History, elapsed: float, slots: int) -> dict[str, Any] | None:
 
 
 def is_over(history: History, elapsed: float) -> bool:
-    """Nothing is left to do within the budget, `elapsed` seconds into the study."""
+    """Whether nothing is left to do within the budget, `elapsed` seconds into the study."""
     idle = all(run.state.finished for run in history.runs())
     return idle and not history.searching(elapsed) and confirmation.outstanding(history) is None
 
 
 def why(history: History) -> str:
-    """What ended a run before its time."""
+    """What ended a run early."""
     noted = history.noted(SPENT) or history.noted(ENDED) or {}
     return f"budget.{noted.get('by', 'time')} ended it"
 
 
 def cut(history: History) -> list[str]:
-    """What the budget has cut, a line each."""
+    """What the budget has cut, one line each."""
     lines, spec = list[str](), history.spec
     stopped = sum(run.cut for run in history.trials)
     if ended := history.noted(ENDED):
@@ -118,13 +118,13 @@ def cut(history: History) -> list[str]:
 
 
 def ended(history: History) -> str:
-    """What those who watch are told when the search has spent its share."""
+    """A line for people when the search has spent its share."""
     noted = history.noted(ENDED)
     return f"{_named(history.spec, noted)} ends the search; what runs stops" if noted else ""
 
 
 def share_of(spec: StudySpec) -> str:
-    """What is kept for confirmation, for those who check a study; "" where nothing limits it."""
+    """What is reserved for confirmation, for `check`; "" without a limit."""
     budget, plan = spec.budget, History(spec, Path(), "").asked
     thirds = [spoken(budget.time / _SHARE)] if budget.time else []
     thirds += [f"{budget.gpu_hours / _SHARE:.3g} GPU hours"] if budget.gpu_hours else []
@@ -137,7 +137,7 @@ def share_of(spec: StudySpec) -> str:
 def _limits(history: History, elapsed: float) -> list[_Limit]:
     budget = history.spec.budget
     if history.rules == FIRST_RULES:
-        return []  # they bound the search alone: see History.affordable
+        return []  # trial limits bound the search alone: see History.affordable
     limits = []
     if budget.time is not None:
         limits.append(_Limit("time", budget.time, elapsed))
@@ -149,7 +149,7 @@ def _limits(history: History, elapsed: float) -> list[_Limit]:
 
 
 def _gpus(history: History) -> float:
-    """Of one retraining: where trials differ, of the largest that is likely."""
+    """GPUs of one retraining; if trials differ, of the largest likely one."""
     if share := history.spec.share:
         return share.all_gpus
     best = history.leaderboard.top(history.asked.top)
@@ -157,7 +157,7 @@ def _gpus(history: History) -> float:
 
 
 def _share(history: History, limit: _Limit, slots: int) -> float:
-    """What is kept of the limit for confirmation."""
+    """The part of the limit that is reserved for confirmation."""
     asked, most = history.asked, limit.most / _SHARE
     if not asked.top or limit.used < limit.most - most:
         return 0.0
@@ -168,14 +168,14 @@ def _share(history: History, limit: _Limit, slots: int) -> float:
 
 
 def _each(history: History, plan: Plan) -> float | None:
-    """What one retraining is expected to take; None where nothing has been reported."""
+    """The expected time of one retraining; None without any report."""
     costs = [_whole(history, run) for run in history.leaderboard.top(plan.top)]
     return 1.1 * max(costs) + 1.0 if costs else None
 
 
 def _whole(history: History, run: Run) -> float:
-    """Seconds of all steps of a trial, which may have been stopped, or have begun as a clone; of a
-    function whose end is not known, those so far."""
+    """Seconds of a whole trial, estimated for one that was stopped or began as a clone; if the last
+    step is unknown, the seconds so far."""
     last = pace(history.spec.trial).last
     if last is None or (run.state == State.COMPLETE and run.parent is None):
         return run.seconds
@@ -183,7 +183,8 @@ def _whole(history: History, run: Run) -> float:
 
 
 def _plans(asked: Plan) -> Iterator[Plan]:
-    """From what is asked to nothing: see the top of the file."""
+    """Smaller and smaller plans, from the requested one to none, in the order at the top of this
+    file."""
     for top in range(asked.top, 0, -1):
         fewest = min(2, asked.seeds) if top > 1 else 1
         for seeds in range(asked.seeds, fewest - 1, -1):
@@ -198,6 +199,6 @@ def _fits(history: History, plan: Plan, limits: list[_Limit], each: float, slots
 
 
 def _named(spec: StudySpec, noted: Mapping[str, Any]) -> str:
-    """The limit as a study file writes it: budget.time (4m)."""
+    """The limit as a study file has it: budget.time (4m)."""
     key = noted["by"]
     return f"budget.{key} ({specs.plain(spec)['budget'][key]})"

@@ -1,4 +1,4 @@
-"""What time it is for a study: the wall's, or that of a simulation."""
+"""The time of a study: real, or simulated."""
 
 import time
 from typing import Protocol
@@ -28,7 +28,7 @@ class WallClock:
 
 
 class VirtualClock:
-    """Stands still unless it is set. Its epoch is its own beginning."""
+    """Stands still unless set. Its epoch is its own beginning."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

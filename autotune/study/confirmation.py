@@ -1,4 +1,5 @@
-"""Honest winners: what is left to retrain on fresh seeds, and to read from the test split.
+"""Honest winners: which retrainings on fresh seeds, and which readings of the test split, come
+next.
 
 The best of N noisy scores is too good, so the top k trials are retrained with seeds the search
 never used, and the best mean wins. That mean is the best of k, so it is too good again: the winner
@@ -24,7 +25,7 @@ __all__ = ["Todo", "left", "outstanding"]
 
 @dataclass(frozen=True, slots=True)
 class Todo:
-    """A run to begin."""
+    """A run that should start."""
 
     label: str
     purpose: Purpose
@@ -42,10 +43,10 @@ class Todo:
 
 
 def outstanding(history: History) -> Todo | None:
-    """The next retraining or test reading to begin, given that the search has ended.
+    """The next retraining or test reading, once the search has ended.
 
-    None when there is none, or none before the runs under way have finished. Where the budget is
-    spent only the test split is still read.
+    None if there is none, or none before the running ones have finished. If the budget is spent,
+    only the test split is still read.
     """
     spent = history.noted(SPENT) is not None
     if not spent and (todo := _choose(history)):
@@ -60,7 +61,7 @@ def outstanding(history: History) -> Todo | None:
 
 
 def left(history: History, plan: Plan) -> tuple[int, int]:
-    """How many retrainings of `plan` are not done: to choose the winner, and of the winner."""
+    """How many retrainings of `plan` are missing: to choose the winner, and of the winner."""
     trials = history.leaderboard.top(plan.top)
     done = Counter(run.trial for run in history.confirms if run.state.finished and not run.cut)
     choose = sum(max(plan.seeds - done[trial.trial], 0) for trial in trials)
@@ -72,20 +73,20 @@ def left(history: History, plan: Plan) -> tuple[int, int]:
 
 
 def _choose(history: History) -> Todo | None:
-    """Seed by seed, so that all candidates have as many, should time run out; under the first rules
-    candidate by candidate."""
+    """Seed by seed, so that all candidates have equally many if time runs out; under the first
+    rules, candidate by candidate."""
     candidates, seeds = history.candidates(), range(history.plan.seeds)
     pairs = [(trial, nth) for nth in seeds for trial in candidates]
     if history.rules == FIRST_RULES:
         pairs = [(trial, nth) for trial in candidates for nth in seeds]
-    # What the budget ended does not count: should the budget grow, another seed takes its place.
+    # Runs that the budget ended do not count: if the budget grows, other seeds take their place.
     begun = Counter(run.trial for run in history.confirms if not run.cut)
     trial = next((trial for trial, nth in pairs if begun[trial.trial] <= nth), None)
     return _again(history, trial, Purpose.CONFIRM) if trial else None
 
 
 def _verify(history: History) -> Todo | None:
-    """The winner once more, where it was chosen by its retrainings."""
+    """The winner once more, if its retrainings chose it."""
     if history.among() < 2:
         return None
     winner = history.trials[history.confirmed()[0].trial]
@@ -94,8 +95,8 @@ def _verify(history: History) -> Todo | None:
 
 
 def _again(history: History, trial: Run, purpose: Purpose) -> Todo:
-    """The trial on the next of the seeds for `purpose`: the first that it was not trained on, for
-    a repair may have lost any."""
+    """The trial on the first seed for `purpose` that it was not trained on (a repair may have lost
+    any)."""
     runs = history.confirms if purpose == Purpose.CONFIRM else history.verifies
     taken = {run.label for run in runs}
     labels = (f"{purpose}-{trial.trial:04d}-s{nth}" for nth in count(1))
@@ -117,5 +118,5 @@ def _read(history: History) -> Todo | None:
 
 
 def _has_weights(history: History, run: Run) -> bool:
-    """Those of a trial that was stopped early may be older than its best epoch."""
+    """The weights of a stopped trial may be older than its best epoch."""
     return run.state == State.COMPLETE and history.run_folder(run).is_dir()

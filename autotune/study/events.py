@@ -1,4 +1,4 @@
-"""What listeners are told of a study, derived from its history: the same live and afterwards."""
+"""Events emitted by a study, derived from its history: the same live and afterwards."""
 
 import platform
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def opening(history: History) -> StudyOpened:
 
 
 def replayed(history: History) -> Iterator[Event]:
-    """The whole study told again, run by run."""
+    """All events of the study so far, run by run."""
     if history.sampler_switch.why:
         yield SamplerSwitched(history.sampler_switch.why)
     for run in [*history.trials, *history.confirms, *history.verifies]:
@@ -43,7 +43,7 @@ def replayed(history: History) -> Iterator[Event]:
 
 
 def closing(history: History, complete: bool, failure: str = "") -> StudyFinished:
-    """The study as it stands, with its winner if it has one."""
+    """The study's state, and its winner if there is one."""
     at, best, metric = history.ended_at(), history.best(), history.spec.objective.metric
     if best is None:
         return StudyFinished(complete, at=at, failure=failure)
@@ -112,7 +112,7 @@ def _summary(history: History, run: Run) -> dict[str, float]:
 
 
 def _more(history: History, run: Run) -> dict[str, float]:
-    """What beside the first objective counts, of the step that does."""
+    """Other objectives and costs, of the step that counts."""
     step, first = history.spec.scoring.step(run.reports), history.spec.objective
     if step is None:
         return {}

@@ -13,13 +13,13 @@ from autotune.trial import Failure, Purpose, Reason, Report, State
 __all__ = ["hopeless", "may_retry", "unreported", "unusable"]
 
 _ATTEMPTS = 3
-"""A run that loses its worker so often is failed(lost)."""
+"""Attempts of a run before it is failed(lost)."""
 _ALIKE = 5
-"""So many first trials failing for one reason end the study."""
+"""Abort after this many identical initial failures."""
 
 
 def unusable(run: Run, report: Report, scoring: Scoring) -> Failure | None:
-    """Why the search cannot use `report`: a metric that counts is missing or not finite."""
+    """Why the search cannot use `report`: a required metric is missing or not finite."""
     if run.purpose == Purpose.TEST:
         return None
     for metric, what in scoring.metrics.items():
@@ -31,7 +31,7 @@ def unusable(run: Run, report: Report, scoring: Scoring) -> Failure | None:
 
 
 def unreported(history: History, report: Report) -> AutotuneError | None:
-    """What ends the study when a trial, once it reports, does not report what counts."""
+    """The error that ends the study if a trial reports, but without a required metric."""
     for metric, what in history.spec.scoring.metrics.items():
         if metric not in report.metrics:
             key = "objective.metric" if what == "the objective" else f"the metric of {what}"
@@ -44,8 +44,8 @@ def unreported(history: History, report: Report) -> AutotuneError | None:
 
 
 def may_retry(run: Run, failure: Failure, config: Mapping[str, Any]) -> bool:
-    """A lost worker is replaced so many times; out of memory, the micro-batch is halved until one
-    sample is left (a user's own function has no micro-batch to halve)."""
+    """A lost worker is replaced a few times. After out of memory, the micro-batch is halved down to
+    one sample (a user's own function has none to halve)."""
     if failure.reason == Reason.LOST:
         losses = sum(record["why"] == Reason.LOST for record in run.assignments.values())
         return bool(losses + 1 < _ATTEMPTS)
@@ -55,7 +55,8 @@ def may_retry(run: Run, failure: Failure, config: Mapping[str, Any]) -> bool:
 
 
 def hopeless(history: History) -> AutotuneError | None:
-    """What ends the study when its first trials all fail alike, and no other has a value."""
+    """The error that ends the study if its first trials all fail for the same reason and no other
+    has a value."""
     if history.has_value:
         return None
     count = min(_ALIKE, history.spec.budget.trials or _ALIKE)

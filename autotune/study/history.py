@@ -1,4 +1,4 @@
-"""What a study has done, read from its journal: trials, confirmations, the best.
+"""The history of a study, read from its journal: trials, confirmations, the best.
 
 Everything here is derived. `load` opens a study that another process may be driving.
 """
@@ -26,10 +26,10 @@ __all__ = ["Best", "Confirmed", "History", "find", "load", "names", "option"]
 
 FIRST_RULES, RULES = 1, 2
 """A study keeps the rules that it began with, so that a finished one stays finished. Its journal
-names them; the first had no name. RULES are those of new studies: who is retrained, how the winner
-is scored, and that the budget bounds its confirmation as well."""
+names them; the first rules had no name. RULES are those of new studies: which trials are retrained,
+how the winner is scored, and that the budget also bounds confirmation."""
 ENDED, SPENT, FITTED = "search ended", "budget spent", "confirmation"
-"""What is noted of the budget: see budget.py."""
+"""Keys of journaled budget decisions: see budget.py."""
 
 
 @dataclass(slots=True)
@@ -40,36 +40,36 @@ class History:
     trials: list[Run] = field(default_factory=list)
     """By number."""
     confirms: list[Run] = field(default_factory=list)
-    """Retrainings by which the winner is chosen."""
+    """Retrainings that choose the winner."""
     verifies: list[Run] = field(default_factory=list)
     """Retrainings of the winner on seeds that did not choose it."""
     tests: list[Run] = field(default_factory=list)
     rules: int = RULES
-    """By which rules it goes on: those that it began with."""
+    """The rules that the study began with."""
     exhausted: bool = False
-    """The sampler has proposed all there is."""
+    """The sampler has proposed everything."""
     driven: bool = False
     """A process is running the study now."""
     sampler_switch: SamplerSwitch = SamplerSwitch()
-    """Who proposes where the study leaves that to `auto`."""
+    """The sampler, if `auto` chose it."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """What was decided by the budget, and by which one: see `noted`."""
+    """Budget decisions, each with the budget it holds for: see `noted`."""
     leaderboard: Leaderboard = field(init=False, repr=False)
     _configs: dict[int, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
-    """By trial: each is resolved once."""
+    """By trial: each config is resolved once."""
 
     def __post_init__(self) -> None:
         self.leaderboard = Leaderboard(self.spec.scoring, self.trials)
 
     def recall(self, journal: Journal) -> None:
-        """Takes over what the journal notes of the study as a whole."""
+        """Applies a journaled decision on the study as a whole."""
         self._take("rules", journal.note("rules") or FIRST_RULES)
         for key in ("exhausted", "turns", ENDED, SPENT, FITTED):
             if note := journal.note(key):
                 self._take(key, note)
 
     def note(self, journal: Journal, key: str, note: Any) -> None:
-        """Journals a decision on the study as a whole, then takes it over."""
+        """Journals a decision on the study as a whole, then applies it."""
         journal.write_note(key, note)
         self._take(key, note)
 
@@ -85,17 +85,18 @@ class History:
                 self.notes[key] = note
 
     def noted(self, key: str) -> Mapping[str, Any] | None:
-        """What was decided under the budget of now; None: nothing, or under another one."""
+        """The decision under the present budget; None if there is none, or it was for another
+        budget."""
         note = self.notes.get(key)
         return note if note and note["for"] == self.limits(key) else None
 
     def limits(self, key: str) -> dict[str, Any]:
-        """The settings that a decision holds for."""
+        """The settings that a decision depends on."""
         sections = ["budget", "confirm"] if key == FITTED else ["budget"]
         return {name: getattr(self.spec, name).model_dump(mode="json") for name in sections}
 
     def add(self, run: Run) -> None:
-        """A run begins, or is read from the journal."""
+        """Adds a run that begins, or is read from the journal."""
         rooms = {
             Purpose.SEARCH: self.trials,
             Purpose.CONFIRM: self.confirms,
@@ -110,7 +111,7 @@ class History:
         return [*self.trials, *self.confirms, *self.verifies, *self.tests]
 
     def snapshots(self) -> Trials:
-        """Every trial as it stands now, for a sampler; the list is kept up to date."""
+        """Returns a live list of every trial, for a sampler; copy it to keep it."""
         return self.leaderboard.snapshots()
 
     def elapsed(self) -> float:
@@ -119,26 +120,26 @@ class History:
         return max((float(record["elapsed"]) for record in records), default=0.0)
 
     def ended_at(self) -> float:
-        """When its last record was written, in seconds since 1970; 0 where there is none."""
+        """Time of its last record, in seconds since 1970; 0 without records."""
         return max((float(record["at"]) for record in self._records()), default=0.0)
 
     def _records(self) -> Iterator[Mapping[str, Any]]:
-        """Reports and outcomes of all runs: each says when it was written."""
+        """Reports and outcomes of all runs, which carry their times."""
         for run in self.runs():
             yield from run.stamps.values()
             if run.outcome:
                 yield run.outcome
 
     def searching(self, elapsed: float) -> bool:
-        """Whether the budget still allows a new trial, `elapsed` seconds into the study."""
+        """Whether the budget allows a new trial, `elapsed` seconds into the study."""
         most = self.spec.budget.trials
         if self.exhausted or (most is not None and len(self.trials) >= most):
             return False
         return self.affordable(elapsed)
 
     def affordable(self, elapsed: float) -> bool:
-        """Whether the search's share of the budget's time and GPU hours is not spent, `elapsed`
-        seconds into the study."""
+        """Whether the search's share of time and GPU hours is left, `elapsed` seconds into the
+        study."""
         budget = self.spec.budget
         if self.noted(ENDED):
             return False
@@ -154,14 +155,14 @@ class History:
         return sum(run.seconds * self.gpus(run) for run in self.trials)
 
     def gpus(self, run: Run) -> float:
-        """Of all processes of `run`."""
+        """GPUs of all processes of `run`."""
         if share := self.spec.share:
             return share.all_gpus
         return self.spec.worker.share(self.config(run)).all_gpus
 
     @property
     def has_value(self) -> bool:
-        """Some trial has a value, or has reported and may yet get one."""
+        """Some trial has a value, or has reported and may get one."""
         return any(
             run.value is not None or (run.reports and not run.state.finished) for run in self.trials
         )
@@ -172,7 +173,7 @@ class History:
         return self.leaderboard.finished == len(self.trials)
 
     def config(self, run: Run) -> dict[str, Any]:
-        """The complete training config of `run` as plain JSON values, not to be changed."""
+        """The complete training config of `run` as plain JSON values; do not change it."""
         config = self._configs.get(run.trial)
         if config is None:
             config = apply(self.spec.base_config(), run.params).model_dump(mode="json")
@@ -185,23 +186,23 @@ class History:
         return self.folder / "trials" / str(number)
 
     def run_folder(self, run: Run) -> Path:
-        """Where `run` keeps its checkpoints; a test reading shares its source's."""
+        """The folder of `run`'s checkpoints; a test reading shares its source's."""
         kind, _, seed = run.label.partition(f"-{run.trial:04d}")
         if kind in ("confirm", "verify"):
             return self.folder / kind / f"{run.trial}{seed}"
         return self.trial_folder(run.trial)
 
     def figures_folder(self, run: Run) -> Path:
-        """Where the pictures that an export drew of `run` are kept for the tracker."""
+        """Where figures that an export drew of `run` are kept for the tracker."""
         return self.folder / "figures" / run.label
 
     def config_file(self, run: Run) -> Path:
-        """`autotune train` on this file reruns `run` alone."""
+        """`autotune train` on this file repeats `run` alone."""
         folder = self.run_folder(run)
         return folder.with_name(folder.name + ".yaml")
 
     def log_file(self, run: Run) -> Path:
-        """What the user's code has printed in `run`, and its tracebacks; there where it did."""
+        """The output of the user's code in `run`, with tracebacks; exists if there was any."""
         folder = self.run_folder(run)
         return folder.with_name(folder.name + ".log")
 
@@ -209,7 +210,8 @@ class History:
         return specs.dump_config(self.config(run), [f"{run.label} of study {self.spec.name}"])
 
     def standing(self, value: float | None) -> dict[str, Any]:
-        """The count of finished trials and their best value when one more ends with `value`."""
+        """The number of finished trials and their best value, with one more that ended with
+        `value`."""
         return {"finished": self.leaderboard.finished + 1, "best": self.leaderboard.best(value)}
 
     def best_text(self, best: Best) -> str:
@@ -232,7 +234,7 @@ class History:
         return specs.dump_config(best.config, lines)
 
     def _told(self, best: Best) -> Iterator[str]:
-        """Of a winner that was retrained: its score, and how it was chosen."""
+        """The score of a retrained winner, and how it was chosen."""
         metric = self.spec.objective.metric
         if best.scored:
             words = best.scored.told(".6g", ".2g")
@@ -245,7 +247,7 @@ class History:
             yield f"chosen with {metric}: {best.chosen.told('.6g', '.2g')} ({of})"
 
     def better(self, value: float) -> float:
-        """A key by which the better of two objective values sorts first."""
+        """A sort key: the better of two objective values comes first."""
         return self.leaderboard.better(value)
 
     def top(self, k: int) -> list[Run]:
@@ -254,7 +256,7 @@ class History:
 
     @property
     def asked(self) -> Plan:
-        """How the winner is to be confirmed."""
+        """The plan for confirming the winner."""
         asked, verify = self.spec.confirm, self.spec.confirm.verify
         if verify is None:
             verify = 0 if self.rules == FIRST_RULES else asked.seeds
@@ -263,14 +265,14 @@ class History:
 
     @property
     def plan(self) -> Plan:
-        """How it is confirmed: as asked, or what of that fits into the budget."""
+        """The plan as requested, or what of it fits into the budget."""
         if note := self.noted(FITTED):
             return Plan(note["top"], note["seeds"], note["verify"])
         return self.asked
 
     def candidates(self) -> list[Run]:
-        """The trials to retrain, the best ones: stopped ones too, by what they are known to reach.
-        Under the first rules complete ones alone, or, where there are none, stopped ones."""
+        """The trials to retrain, best first; stopped ones count by their value so far. Under the
+        first rules complete ones only, or stopped ones if there are none."""
         k = self.plan.top
         if self.rules > FIRST_RULES:
             return self.leaderboard.top(k)
@@ -279,11 +281,11 @@ class History:
         return (runs if len(self.spec.objectives) == 1 else self.leaderboard.preferred(runs))[:k]
 
     def pareto(self) -> list[Run]:
-        """Of several objectives: the trials that no other dominates, the picked one first."""
+        """The Pareto set, the picked trial first."""
         return self.leaderboard.pareto()
 
     def value(self, run: Run) -> float | None:
-        """Of a trial: its value, so far where it has not ended."""
+        """A trial's value, so far if it has not ended."""
         return self.leaderboard.value(run)
 
     def progress(self, run: Run) -> str:
@@ -302,21 +304,19 @@ class History:
         return f"stopped at {reached}" + " by the budget" * run.cut
 
     def values(self, run: Run) -> dict[str, float]:
-        """By metric: one an objective; empty where nothing was reported."""
+        """Value by metric, one an objective; empty without reports."""
         metrics = [objective.metric for objective in self.spec.objectives]
         values = self.spec.scoring.values(run.reports)
         return dict(zip(metrics, values, strict=True)) if values else {}
 
     def confirmed(self) -> list[Confirmed]:
-        """Configurations with every retraining ended that was to choose, the winner first.
-
-        One that failed on any seed comes after all that did not.
-        """
+        """Configurations whose choosing retrainings have all ended, the winner first. One that
+        failed on any seed comes after all that did not."""
         groups = [group for group in _groups(self.confirms) if group.values]
         return sorted(groups, key=self._rank)
 
     def _rank(self, group: Confirmed) -> tuple[int, float, int]:
-        """One objective: the best mean wins. Several: the one that was picked in the search."""
+        """One objective: the best mean wins. Several: the trial picked in the search."""
         if len(self.spec.objectives) == 1:
             return group.failed, self.better(group.mean), group.trial
         picked = [run.trial for run in self.candidates()]
@@ -324,12 +324,12 @@ class History:
         return group.failed, place, group.trial
 
     def among(self) -> int:
-        """Of how many configurations the winner has the best mean. 1: its retrainings did not
-        choose it; of several objectives the pick does."""
+        """Among how many configurations the winner has the best mean. 1: its retrainings did not
+        choose it; with several objectives the pick does."""
         return len(self.confirmed()) if len(self.spec.objectives) == 1 else 1
 
     def test_value(self, run: Run) -> float | None:
-        """The objective's metric on the test split with the weights of `run`, where it was read."""
+        """The objective's metric on the test split with the weights of `run`, if it was read."""
         metric = "test_" + self.spec.objective.metric.removeprefix("val_").removeprefix("train_")
         for test in self.tests:
             if test.label == run.label and test.reports:
@@ -345,8 +345,7 @@ class History:
         return self._retrained(groups[0])
 
     def best_of(self, number: int) -> Best:
-        """As `best`, of one trial whatever the others reached. Raises UserError where there is no
-        such trial, or it has no value."""
+        """As `best`, for a given trial. Raises UserError if it does not exist or has no value."""
         if not 0 <= number < len(self.trials):
             last = len(self.trials) - 1
             held = f"it has trials 0 to {last}" if self.trials else "it has none yet"
@@ -401,7 +400,7 @@ def _seeds(group: Confirmed) -> str:
 
 
 def _groups(runs: list[Run]) -> Iterator[Confirmed]:
-    """By trial, where all of its runs have ended."""
+    """By trial, once all its runs have ended."""
     for trial in dict.fromkeys(run.trial for run in runs):
         own = tuple(run for run in runs if run.trial == trial)
         if all(run.state.finished for run in own):
@@ -409,12 +408,12 @@ def _groups(runs: list[Run]) -> Iterator[Confirmed]:
 
 
 def option(runs: Path) -> str:
-    """What a command line needs to find the studies under the runs folder."""
+    """What a command needs to find studies under the runs folder."""
     return "" if runs.absolute() == Path("runs").absolute() else f" --runs {runs}"
 
 
 def names(runs: Path) -> list[str]:
-    """The studies under the runs folder, by name: never what all studies share."""
+    """The studies under the runs folder, by name, without shared files."""
     found = (file.parent.name for file in runs.glob("*/study.yaml"))
     return sorted(name for name in found if not specs.is_shared(name))
 
@@ -429,7 +428,7 @@ def find(name: str, runs: Path) -> Path:
 
 
 def load(name: str, runs: Path, spec: StudySpec | None = None) -> History:
-    """The study as its journal stands now, under `spec` if its budget is to change. Raises
+    """The study as its journal stands now; `spec` replaces its own if the budget changes. Raises
     StudyNotFound and JournalDamaged."""
     folder = find(name, runs)
     spec = spec or specs.load(folder / "study.yaml")

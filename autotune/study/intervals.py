@@ -1,4 +1,4 @@
-"""How sure a mean is, and how much too good the best of several means."""
+"""How certain a mean is, and how much too good the best of several means."""
 
 import math
 import statistics
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 __all__ = ["expected_best", "std_bias", "t_interval", "t_quantile"]
 
 _NORMAL = 1.959963984540054
-"""97.5 % of a standard normal variable lie below."""
+"""97.5 % quantile of the standard normal distribution."""
 _T = (12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157)
-"""The same of Student's t with 1 to 9 degrees of freedom."""
+"""97.5 % quantiles of Student's t with 1 to 9 degrees of freedom."""
 
 
 def t_quantile(degrees: int) -> float:
-    """What 97.5 % of Student's t lie below.
+    """The 97.5 % quantile of Student's t.
 
-    From 10 degrees of freedom on by its expansion around the normal one, right to four digits
+    From 10 degrees of freedom on by its expansion around the normal one, accurate to four digits
     (G. W. Hill, "Algorithm 396", 1970): importing scipy takes a second.
     """
     if degrees <= len(_T):
@@ -30,8 +30,8 @@ def t_quantile(degrees: int) -> float:
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % interval of the mean of what `values` were drawn from; None for one value, and for
-    values that are all the same: a score in coarse steps, which say nothing of its spread."""
+    """The 95 % interval of the mean; None for one value, and for equal values: a score in coarse
+    steps then says nothing about its spread."""
     if len(set(values)) < 2:
         return None
     mean, std = statistics.fmean(values), statistics.stdev(values)
@@ -40,13 +40,13 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def std_bias(degrees: int) -> float:
-    """What share of the true standard deviation a sample's is on average; with normal noise."""
+    """The mean ratio of a sample's standard deviation to the true one, with normal noise."""
     logs = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)
     return math.sqrt(2 / degrees) * math.exp(logs)
 
 
 def expected_best(count: int) -> float:
-    """How far above 0 the largest of `count` standard normal variables is to be expected."""
+    """Expected maximum of `count` standard normal variables."""
     step, normal = 0.01, statistics.NormalDist()
     points = [i * step for i in range(-900, 901)]
     return step * sum(x * count * normal.pdf(x) * normal.cdf(x) ** (count - 1) for x in points)

@@ -1,7 +1,7 @@
-"""How the trials of a study stand, kept up to date record by record.
+"""The leaderboard of a study's trials, updated record by record.
 
-What a running study asks at every record is answered here at a cost that does not grow with the
-number of trials: how many are finished, what they cost, the best few, and what a sampler sees.
+It answers what a running study needs at every record, at a cost that does not grow with the number
+of trials: how many are finished, their cost, the best few, and the view of a sampler.
 """
 
 from bisect import bisect_left, insort
@@ -15,38 +15,38 @@ from autotune.trial import State, Trials
 __all__ = ["Leaderboard"]
 
 _Place = tuple[bool, float, bool, int]
-"""What sorts the better trial first: see `Leaderboard._place`."""
+"""Sort key, the better trial first: see `Leaderboard._place`."""
 
 
 class Leaderboard:
-    """Every trial that has reported counts, by what it is known to reach: a running, paused or
-    stopped one by its value so far, which training on can only better where `objective.at` is
-    best. Where they are judged by `seconds`, complete ones go first. Failed ones have no value."""
+    """Every trial that has reported counts: a running, paused or stopped one by its value so far,
+    which can only improve if `objective.at` is best. If trials are judged by `seconds`, complete
+    ones go first. Failed ones have no value."""
 
     def __init__(self, scoring: Scoring, trials: list[Run]) -> None:
-        """Of the search's runs in `trials`, which is by number and grows outside."""
+        """For the search's runs in `trials`, a list by number that grows outside."""
         self._aims, self._trials = scoring, trials
         self.finished = 0
         self.seconds = 0.0
         """Working time of all trials."""
         self._told = Trials()
         self._stale: set[int] = set()
-        """Whose snapshots in `_told` are out of date."""
+        """Trials whose snapshots in `_told` are outdated."""
         self._mark_dirty: set[int] = set()
-        """Whose places are out of date."""
+        """Trials whose ranks are outdated."""
         self._places: dict[int, tuple[list[_Place], _Place]] = {}
-        """trial number -> the list it stands in, and its place there."""
+        """trial number -> the list it is in, and its rank there."""
         self._feasible: list[_Place] = []
-        """The best by the first objective in front."""
+        """Best by the first objective first."""
         self._infeasible: list[_Place] = []
-        """Those that break a constraint, the least violating in front."""
+        """Infeasible ones, the least violating first."""
         self._best: float | None = None
-        """Of the finished ones."""
+        """Best value among the finished ones."""
         self._front: list[Run] | None = None
-        """The Pareto set; None: to be found anew."""
+        """The Pareto set; None if it must be recomputed."""
 
     def begin(self, run: Run) -> None:
-        """A trial begins, or is read from the journal."""
+        """Adds a trial that begins, or is read from the journal."""
         self.changed(run, run.seconds)
         if run.state.finished:
             self.ended(run)
@@ -65,11 +65,11 @@ class Leaderboard:
             self._best = self.best(run.value)
 
     def better(self, value: float) -> float:
-        """A key by which the better of two objective values sorts first."""
+        """A sort key: the better of two objective values comes first."""
         return self._aims.goals[0].loss(value)
 
     def snapshots(self) -> Trials:
-        """Every trial as it stands now. The list is kept up to date, not made: do not keep it."""
+        """Returns a live list of every trial; copy it to keep it."""
         for number in sorted(self._stale):
             told = self._trials[number].snapshot(self._aims)
             self._told[number : number + 1] = [told]
@@ -77,19 +77,19 @@ class Leaderboard:
         return self._told
 
     def best(self, also: float | None = None) -> float | None:
-        """The best value of the finished trials and of one that ends with `also`."""
+        """The best value of the finished trials and of one that ended with `also`."""
         values = [value for value in (also, self._best) if value is not None]
         return min(values, key=self.better) if values else None
 
     def value(self, run: Run) -> float | None:
-        """What a trial is worth so far; None where it failed or has not reported."""
+        """A trial's value so far; None if it failed or has not reported."""
         if run.state.finished:
             return run.value
         return next(iter(self._aims.values(run.reports)), None)
 
     def top(self, k: int) -> list[Run]:
-        """The k best feasible trials. Of several objectives: the Pareto set, the picked one first,
-        then what would be the Pareto set without it, and so on."""
+        """The k best feasible trials. With several objectives: the Pareto set, the picked one
+        first, then the Pareto set of the rest, and so on."""
         self._update()
         if len(self._aims.objectives) == 1:
             return self._runs(self._feasible[:k])
@@ -106,14 +106,14 @@ class Leaderboard:
         return list(islice((run for run in ranked if run.state in states), k))
 
     def pareto(self) -> list[Run]:
-        """The feasible trials that none dominates, the picked one first."""
+        """The feasible trials that no other dominates, the picked one first."""
         self._update()
         if self._front is None:
             self._front = self._next_front(self._feasible)
         return self._front
 
     def least_violating(self) -> Run | None:
-        """The trial that breaks the constraints least."""
+        """The least violating trial."""
         self._update()
         return next(iter(self._runs(self._infeasible[:1])), None)
 
@@ -134,7 +134,7 @@ class Leaderboard:
         self._mark_dirty.clear()
 
     def _place(self, run: Run, loss: float) -> _Place:
-        """Of equal ones the complete one is known to end so."""
+        """Of equal ones the complete one goes first, because its value is final."""
         unfinished = run.state != State.COMPLETE
         return unfinished and self._aims.partial, loss, unfinished, run.trial
 
@@ -142,7 +142,7 @@ class Leaderboard:
         return [self._trials[place[-1]] for place in places]
 
     def _next_front(self, places: list[_Place]) -> list[Run]:
-        """Of all of `places`, or of the complete ones where those go first (see `_place`)."""
+        """Of all `places`, or of the complete ones if those go first (see `_place`)."""
         return self.preferred(self._runs([p for p in places if p[0] == places[0][0]]))
 
     def preferred(self, runs: list[Run]) -> list[Run]:

@@ -1,7 +1,7 @@
-"""What a driver does with the records that its study has already.
+"""What a driver does with the existing records of its study.
 
-It goes on with them, or refuses a spec that is not theirs. Where no trial has a value, they are
-worth nothing to a corrected study: they are kept aside, and it begins anew.
+It continues them, or refuses a different spec. If no trial has a value, they are set aside and the
+study starts anew.
 """
 
 from pathlib import Path
@@ -21,18 +21,18 @@ from autotune.train.function import passed
 __all__ = ["reopen"]
 
 _SPEC = "spec"
-"""The note, in a database, of all that may not change: other folders may share it."""
+"""Note in a database: the settings that may not change, because other folders may share it."""
 _FUNCTION = "function"
-"""The note of the sha256 of a function that Python passed on."""
+"""Note: sha256 of a function passed from Python."""
 _UNCHECKED = "unchecked"
-"""The note that says of how many records it was told that they carry no checksum."""
+"""Note: how many records without a checksum have been reported."""
 
 
 def reopen(spec: StudySpec, folder: Path, storage: BaseStorage | None) -> tuple[Journal, list[str]]:
-    """The journal to write on, and what people are to be told, a line each.
+    """The journal to write, and lines for people.
 
     For the holder of the study's lock, whose `storage` is that of the claim. Raises StudyChanged
-    for what may not change any more.
+    for settings that may not change any more.
     """
     notes = _make_way(spec, folder, storage)
     mode = 0o600 if specs.exposed(spec) else 0o644
@@ -47,7 +47,7 @@ def reopen(spec: StudySpec, folder: Path, storage: BaseStorage | None) -> tuple[
 
 
 def _make_way(new: StudySpec, folder: Path, storage: BaseStorage | None) -> list[str]:
-    """Sets aside what is there, if the study is to begin anew, and says so."""
+    """Sets the existing records aside if the study starts anew, and reports it."""
     stored, noted, function = folder / "study.yaml", None, None
     old = specs.load(stored) if stored.exists() else None
     if old is None and storage is None:
@@ -75,7 +75,7 @@ def _make_way(new: StudySpec, folder: Path, storage: BaseStorage | None) -> list
 
 
 def _refuse_another(known: str | None, spec: StudySpec) -> None:
-    """Raises StudyChanged where Python has passed another function than the study began with."""
+    """Raises StudyChanged if Python passed another function than the study began with."""
     given = passed(spec.trial.get("function"))
     if given and known not in (None, given.sha256) and not given.may_differ:
         raise StudyChanged(
@@ -94,13 +94,14 @@ def _read(spec: StudySpec, journal: Journal, folder: Path) -> History:
 
 
 def _ended(history: History) -> bool:
-    """It would do nothing more: it stopped itself, or all that its budget allows has failed."""
+    """Whether it would do nothing more: it aborted itself, or all that its budget allows has
+    failed."""
     over = bool(history.trials) and budget.is_over(history, history.elapsed())
     return over or failures.hopeless(history) is not None
 
 
 def _unchecked(journal: Journal, folder: Path) -> list[str]:
-    """Says once of records without a checksum that they have none."""
+    """Reports records without a checksum once."""
     count = journal.unchecked
     if count <= (journal.note(_UNCHECKED) or 0):
         return []

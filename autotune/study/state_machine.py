@@ -65,10 +65,10 @@ Listener = Callable[[Event], None]
 
 
 def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "Study":
-    """Creates the study `spec` under the folder `runs`, or goes on with the one that is there.
+    """Creates the study `spec` under the folder `runs`, or continues the existing one.
 
-    Holds the study's lock until `close`. Raises StudyBusy when another driver holds it,
-    StudyChanged when the stored spec differs where it may not, and JournalDamaged.
+    Holds the study's lock until `close`. Raises StudyBusy if another driver holds it, StudyChanged
+    if the stored spec differs where it may not, and JournalDamaged.
     """
     folder = (runs / spec.name).absolute()  # a user's code may change the working directory
     new = not (folder / "study.yaml").exists()
@@ -92,10 +92,8 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
 def in_memory(
     spec: StudySpec, listeners: Sequence[Listener] = (), find: collect.Find = collect.IN_RUNS
 ) -> "Study":
-    """A new study that writes nothing: for simulations, which are done again, not resumed.
-
-    `find` looks up the studies that it is warm-started with.
-    """
+    """A new study that writes nothing, for simulations, which are repeated rather than resumed.
+    `find` looks up the studies of its warm start."""
     journal = MemoryJournal()
     past = collect.recall(spec, journal, collect.reader(spec, find))
     history = History(spec, Path(spec.name), journal.uid)
@@ -105,7 +103,8 @@ def in_memory(
 
 
 class Study:
-    """Made by `start` or `in_memory`, which resume what is journaled; `close` releases it all."""
+    """Made by `start` or `in_memory`, which resume what is journaled; `close` releases
+    everything."""
 
     _sampler: Sampler
     _scheduling: TrialScheduling
@@ -119,9 +118,9 @@ class Study:
     ) -> None:
         self.history, self.spec = history, history.spec
         self.slots = 1
-        """How many assignments may be out at once; the engine sets it."""
+        """Maximum number of assignments that are out at once; set by the engine."""
         self.clock: Clock = WallClock()
-        """Passes the study's time; an engine may set another before the first `next`."""
+        """The study's time; an engine may set another one before the first `next`."""
         self._journal, self._workspace, self._listeners = journal, workspace, listeners
         self._working: dict[int, Run] = {}
         self._queue: deque[tuple[Run, str]] = deque()
@@ -130,11 +129,11 @@ class Study:
         self._before = 0.0
         self._numbers = 0
 
-    # How it begins
+    # Start
 
     def resume(self, past: SourceTrials) -> None:
-        """Takes over what the journal holds: finished runs are told again, unfinished ones queued.
-        The sampler knows `past`, the trials of earlier studies."""
+        """Takes over the journal: emits events of finished runs and queues unfinished ones. The
+        sampler learns from `past`, the trials of earlier studies."""
         journal, runs = self._journal, self._journal.runs()
         if not runs and journal.note("rules") is None:
             journal.write_note("rules", RULES)
@@ -157,7 +156,7 @@ class Study:
                 listener(event)
 
     def _requeue(self, running: Sequence[Run]) -> None:
-        """Those that ran when the study was stopped go on, unless they had just ended."""
+        """Queues the runs that were interrupted, unless they had just ended."""
         for run in running:
             verdict = None if run.just_assigned else self._scheduling.verdict(run, run.step)
             if verdict:
@@ -165,21 +164,21 @@ class Study:
             else:
                 self._queue.append((run, "resume"))
 
-    # What the engine calls
+    # Called by the engine
 
     def next(self) -> Assignment | Wait | Done:
-        """The next piece of work, already journaled; Wait while `slots` are full or what is left
-        depends on what runs; Done when nothing is left, or nothing more is to be handed out."""
+        """The next assignment, already journaled; Wait while `slots` are full or the rest depends
+        on running ones; Done if nothing is left, or nothing more may be handed out."""
         if not self._stopping and len(self._working) < self.slots:
             if assignment := self._next_assignment():
                 return assignment
         return Wait() if self._working else Done()
 
     def report(self, assignment: Assignment, report: Report, worker: str = "") -> Decision:
-        """Journals the report and answers it; on STOP the outcome is journaled as well, on PAUSE
-        that the trial waits.
+        """Journals the report and returns the decision; with STOP the outcome is journaled too,
+        with PAUSE the pause.
 
-        A step that is journaled already is dropped. After STOP and PAUSE the engine ends the work
+        A step that is already journaled is dropped. After STOP and PAUSE the engine ends the work
         and calls `finish`.
         """
         run = self._working.get(assignment.number)
@@ -204,11 +203,10 @@ class Study:
         return Decision.PAUSE if verdict == State.PAUSED else Decision.STOP
 
     def finish(self, assignment: Assignment, ending: Failure | Fault | None = None) -> None:
-        """The worker no longer works on `assignment`: it obeyed STOP or ended by itself (None), or
-        it failed. A run that lost its worker or its memory is queued again, in bounds.
+        """The worker has left `assignment`: it obeyed STOP or ended by itself (None), or it failed.
 
-        Raises MachineFault for a Fault: the study stops, and all that runs goes on at the next
-        start.
+        A run that lost its worker or its memory is queued again, a limited number of times. Raises
+        MachineFault for a Fault: the study stops, and running trials continue at the next start.
         """
         if isinstance(ending, Fault):
             self.stop()
@@ -221,7 +219,8 @@ class Study:
         self._workspace.tidy(run)
 
     def stop(self) -> None:
-        """Hand out nothing more. What runs may be abandoned: it goes on at the next start."""
+        """Hands out nothing more. Running trials may be abandoned: they continue at the next
+        start."""
         self._stopping = True
 
     def close(self) -> None:
@@ -232,7 +231,7 @@ class Study:
         self._notify(lambda: events.closing(self.history, self.complete, str(self._error or "")))
         self._workspace.release()
 
-    # What the caller asks
+    # Queries
 
     @property
     def complete(self) -> bool:
@@ -244,7 +243,7 @@ class Study:
         return list(self._working.values())
 
     def shares(self) -> tuple[Share, ...]:
-        """What its trials may get of the machines."""
+        """Resources that its trials may get."""
         return shares(self.spec)
 
     def elapsed(self) -> float:
@@ -256,7 +255,7 @@ class Study:
         if self._error:
             raise self._error
 
-    # What comes next
+    # The next assignment
 
     def _next_assignment(self) -> Assignment | None:
         self._mind_budget()
@@ -275,7 +274,8 @@ class Study:
         return None
 
     def _mind_budget(self) -> None:
-        """Notes what the budget ends now: the search, or all but the reading of the test split."""
+        """Notes what the budget ends now: the search, or everything except the reading of the test
+        split."""
         for key, note in budget.due(self.history, self.elapsed(), self.slots):
             self._note(key, note)
             if key == ENDED:
@@ -291,14 +291,14 @@ class Study:
         self.history.note(self._journal, key, {**note, "for": limits})
 
     def _is_cut(self, run: Run) -> bool:
-        """Whether the budget ends the run where it stands."""
+        """Whether the budget ends the run at this point."""
         ended = self.history.noted(ENDED if run.purpose == Purpose.SEARCH else SPENT)
         whole = run.purpose == Purpose.TEST or self._scheduling.returns(run.step)
         return ended is not None and not whole
 
     def _search(self) -> Assignment | None:
-        """The scheduler says whether a paused trial goes on, or a clone or a new one begins. Those
-        still paused when nothing is left to do have ended: they were not good enough."""
+        """Lets the scheduler choose: continue a paused trial, clone one or start a new one. Trials
+        still paused when nothing is left to do are pruned."""
         elapsed = self.elapsed()
         if self.history.affordable(elapsed):
             closing = not self.history.searching(elapsed)
@@ -394,7 +394,7 @@ class Study:
             log=str(self.history.log_file(run)),
         )
 
-    # What becomes of a run
+    # The end of a run
 
     def _record(self, run: Run, report: Report, who: Mapping[str, Any]) -> None:
         value = report.metrics.get(self.spec.objective.metric)
@@ -408,7 +408,7 @@ class Study:
         return {"at": self.clock.at(), "elapsed": self.elapsed()}
 
     def _release(self, run: Run, state: State, assignment: int, worker: str = "") -> None:
-        """The run leaves its worker, for good or to wait."""
+        """The run leaves its worker, finally or to wait."""
         if state != State.PAUSED:
             self._end(run, state, worker=worker)
             return
@@ -434,7 +434,7 @@ class Study:
         worker: str = "",
         why: str = "",
     ) -> None:
-        """`why`: what ended it but itself and the scheduler, which is the budget."""
+        """`why`: the reason other than itself or the scheduler, which is the budget."""
         values = () if state == State.FAILED else self.spec.scoring.values(run.reports)
         value = values[0] if values else None
         record: dict[str, Any] = {"worker": worker, **self._stamp()}
@@ -460,7 +460,7 @@ class Study:
             self.history.leaderboard.changed(run, seconds)
 
     def _abort(self, error: AutotuneError | None) -> None:
-        """Stops the study for `error`, the first one; None: goes on."""
+        """Stops the study for `error`, the first one; None: continues."""
         if error and not self._error:
             self._error = error
             self.stop()

@@ -1,6 +1,6 @@
-"""The trials of a study against one another: their curves, who is paused, what the scheduler says.
+"""The trials' learning curves, pauses, and the scheduler's decisions.
 
-Derived from the journal like everything else: a study that starts again fills it anew.
+Derived from the journal like everything else: a study that starts again rebuilds it.
 """
 
 import math
@@ -34,11 +34,11 @@ class TrialScheduling:
 
     @property
     def idle(self) -> bool:
-        """No trial is at work, or waits to be handed out again."""
+        """No trial is running, or waits to be handed out again."""
         return not self._running
 
     def enter(self, run: Run) -> None:
-        """A run that is journaled already, or begins."""
+        """Adds a run that is journaled already, or begins."""
         if run.purpose != Purpose.SEARCH:
             return
         self._begun += 1
@@ -47,7 +47,7 @@ class TrialScheduling:
         self.place(run)
 
     def place(self, run: Run) -> None:
-        """Sees what has become of `run`: it works, or is paused, or has ended."""
+        """Notes the state of `run`: running, paused, or ended."""
         if run.purpose != Purpose.SEARCH:
             return
         self._running.pop(run.trial, None)
@@ -59,7 +59,7 @@ class TrialScheduling:
             self._running[run.trial] = run.step
 
     def report(self, run: Run, step: int) -> None:
-        """Adds a point to the curve the scheduler sees: lower is better, the best so far where
+        """Adds a point to the curve that the scheduler sees: lower is better, the best so far if
         the objective counts the best step."""
         if run.purpose == Purpose.SEARCH:
             self._draw(run, step)
@@ -78,12 +78,12 @@ class TrialScheduling:
         self._curves.add(run.trial, step, loss)
 
     def returns(self, step: int) -> bool:
-        """Whether at `step` nothing is left of a run but to end by itself: the user's own code
-        goes on behind its last report, to save what it has made."""
+        """Whether a run at `step` only has to end by itself: user code continues after its last
+        report, for example to save its result."""
         return self._own and self._end is not None and step >= self._end
 
     def verdict(self, run: Run, step: int) -> State | None:
-        """How the run ends, or pauses, after `step`; None when it goes on."""
+        """How the run ends, or pauses, after `step`; None if it continues."""
         if self.returns(step):
             return None
         if run.purpose == Purpose.TEST or (self._end is not None and step >= self._end):
@@ -94,13 +94,13 @@ class TrialScheduling:
         return None
 
     def move(self, closing: bool) -> Action:
-        """What a free worker is to do; `closing`: no new trial may begin."""
+        """What a free worker should do; `closing`: no new trial may start."""
         state = SchedulerState(self._curves, self._paused, self._running, self._begun, closing)
         return self._scheduler.next_action(state)
 
     def until(self, run: Run) -> int | None:
-        """The last step of an assignment of `run`. Our own training leaves a checkpoint there; a
-        user's function decides itself when it saves, and is stopped where it stands."""
+        """The last step of an assignment of `run`. A built-in training leaves a checkpoint there; a
+        user's function decides itself when it saves, and is stopped there."""
         if run.purpose != Purpose.SEARCH or self._own:
             return self._end
         return self._scheduler.until(run.trial, run.step)
@@ -111,8 +111,8 @@ class TrialScheduling:
 
 
 def _losses(scoring: Scoring, run: Run, step: int) -> tuple[float, ...]:
-    """What the trial would be worth if it ended at `step`: infinitely bad where that breaks a
-    constraint, so that it stands behind whatever is feasible."""
+    """The trial's loss if it ended at `step`: infinite if that violates a constraint, so that it
+    ranks behind all feasible ones."""
     told = {at: report for at, report in run.reports.items() if at <= step}
     if scoring.violation(told):
         return (math.inf,) * len(scoring.objectives)

@@ -1,4 +1,4 @@
-"""The winner of a study, and how its score came about."""
+"""The winner of a study, and the origin of its score."""
 
 import math
 import statistics
@@ -15,14 +15,15 @@ __all__ = ["Best", "Confirmed", "Plan", "selection_bias"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the winner is confirmed."""
+    """The plan for confirming the winner."""
 
     top: int
-    """Trials that are retrained."""
+    """Number of trials that are retrained."""
     seeds: int
-    """How often each."""
+    """Seeds of each."""
     verify: int
-    """How often the winner again. 0: its retrainings do not choose it, or it is not asked for."""
+    """Seeds of the winner's verification. 0: its retrainings do not choose it, or it was not
+    requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Confirmed:
 
     @property
     def whole(self) -> list[Run]:
-        """Those that were trained to their end."""
+        """Those that trained to their end."""
         return [r for r in self.runs if r.state == State.COMPLETE and r.value is not None]
 
     @property
@@ -61,11 +62,11 @@ class Confirmed:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % t-interval of the mean over seeds; None for one, or where all are the same."""
+        """The 95 % t-interval of the mean over seeds; None for one seed, or equal values."""
         return t_interval(self.values)
 
     def told(self, mean: str, std: str) -> str:
-        """Mean ± standard deviation by these formats."""
+        """Mean ± standard deviation in these formats."""
         spread = "" if self.std is None else f" ± {self.std:{std}}"
         return f"{self.mean:{mean}}{spread}"
 
@@ -81,38 +82,38 @@ class Best:
 
     trial: int
     value: float
-    """The search's own score of the trial, so far where it has not ended: the best of many noisy
+    """The search's own score of the trial, so far if it has not ended: the best of many noisy
     ones."""
     progress: str
-    """How far the trial came in the search, as in "epoch 15 of 27, still running"; "": it is
+    """How far the trial came in the search, as in "epoch 15 of 27, still running"; "" if
     complete."""
     chosen: Confirmed | None
-    """The retrainings by which it was chosen; None: nothing was retrained."""
+    """The retrainings that chose it; None if nothing was retrained."""
     among: int
-    """Of so many configurations it had the best mean. 1: its own retrainings did not choose it."""
+    """Among how many configurations it had the best mean. 1: its retrainings did not choose it."""
     verified: Confirmed | None
     """Its retrainings on seeds that did not choose it."""
     bias: float | None
-    """How much the mean that chose it is too good at most, on average: see `selection_bias`. None:
-    another mean is told, or there was no choice."""
+    """The most by which the mean that chose it is too good on average: see `selection_bias`. None
+    if another mean is shown, or there was no choice."""
     test: float | None
-    """Mean of the objective's metric on the test split over the seeds that score it."""
+    """Mean of the objective's metric on the test split over the scoring seeds."""
     test_std: float | None
     params: Mapping[str, Any]
     config: Mapping[str, Any]
     """The complete training config of `source`."""
     broken: tuple[str, ...]
-    """The constraints that the trial breaks, where no trial keeps them all; then it is the one
-    that breaks them least, and is not retrained."""
+    """Constraints that the trial violates, if no trial satisfies them all; then it is the least
+    violating one and is not retrained."""
     source: Run
-    """The run whose weights are exported: the best one of those that score it, else the trial."""
+    """The run whose weights are exported: the best scoring run, or else the trial."""
     asked: bool = False
-    """It is not the winner: somebody has named this trial."""
+    """A trial that was requested by number instead of the winner."""
 
     @property
     def scored(self) -> Confirmed | None:
-        """The retrainings that its score is of: those that did not choose it where there are any.
-        None: it was not retrained."""
+        """The retrainings of its score: those that did not choose it, if there are any. None if not
+        retrained."""
         return self.verified or self.chosen
 
     @property
@@ -134,15 +135,16 @@ class Best:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % t-interval of the mean; None where the seeds chose it, and it would not hold."""
+        """The 95 % t-interval of the mean; None if the seeds chose it, because it would not
+        hold."""
         return None if self.selected or not self.scored else self.scored.interval
 
 
 def selection_bias(groups: Sequence[Confirmed]) -> float | None:
-    """How much the best mean of `groups` is too good on average if they are all alike, which is
-    the worst case: the expected maximum of so many standard normal variables, times the standard
-    deviation within the groups (without the bias that a root has), over the root of the number of
-    seeds. None where no group has two seeds."""
+    """How much the best mean of `groups` is too good on average if they are all equal, which is the
+    worst case: the expected maximum of so many standard normal variables, times the standard
+    deviation within groups (without the bias of a root), over the root of the number of seeds. None
+    if no group has two seeds."""
     degrees = sum(len(group.values) - 1 for group in groups)
     if len(groups) < 2 or degrees < 1:
         return None

@@ -1,4 +1,4 @@
-"""What a study leaves on disk beside its journal: its lock, its trials' configs and checkpoints."""
+"""A study's folder beside its journal: its lock, its trials' configs and checkpoints."""
 
 import shutil
 from pathlib import Path
@@ -28,7 +28,7 @@ __all__ = [
 
 
 _STAYS = {"driver.lock", "earlier", "journal.lock", "study.yaml", "tracking.spool"}
-"""What a study that begins anew keeps in its folder."""
+"""The files that a study sets aside when it starts anew."""
 _LAST = ("uid", "journal.log")
 
 
@@ -40,7 +40,7 @@ class Claim:
 
     @property
     def storage(self) -> BaseStorage | None:
-        """The only one to write the journal through; None: it is a file in the study's folder."""
+        """The only storage for writing the journal; None: a file in the study's folder."""
         return self._database.storage if self._database else None
 
     def release(self) -> None:
@@ -50,7 +50,7 @@ class Claim:
 
 
 def take_lock(folder: Path) -> FileLock:
-    """The lock in the study's folder alone, held. Raises StudyBusy, naming who holds it."""
+    """Takes the lock in the study's folder only. Raises StudyBusy with its holder."""
     path = folder / "driver.lock"
     lock = take(path)
     if lock is None:
@@ -59,10 +59,10 @@ def take_lock(folder: Path) -> FileLock:
 
 
 def claim(spec: StudySpec, folder: Path) -> Claim:
-    """The right to drive the study `spec` in `folder`: by a lock there, and by one in the database
-    where that is the journal, for other folders and machines may share it.
+    """The right to drive the study `spec` in `folder`: a lock there, and one in the database if
+    that is the journal, because other folders and machines may share it.
 
-    Raises StudyBusy, naming who drives it.
+    Raises StudyBusy with its driver.
     """
     lock = take_lock(folder)
     try:
@@ -74,10 +74,10 @@ def claim(spec: StudySpec, folder: Path) -> Claim:
 
 
 def delete(name: str, runs: Path) -> Path:
-    """Removes the study's folder, and its records where `storage` keeps them elsewhere; what is
-    damaged too.
+    """Removes the study's folder, and its records if `storage` keeps them elsewhere, damaged ones
+    too.
 
-    What the tracker remembers of it stays. Raises StudyNotFound, or StudyBusy while it runs.
+    Its tracker keeps what it has. Raises StudyNotFound, or StudyBusy while it runs.
     """
     folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
@@ -92,10 +92,10 @@ def delete(name: str, runs: Path) -> Path:
 
 
 def set_aside(history: History, storage: BaseStorage | None) -> Path:
-    """Keeps all that the study has written, and its spec, as `earlier/<n>` in its folder, which is
-    then as good as new. For the holder of its lock, whose `storage` is that of the claim.
+    """Keeps everything that the study has written, and its spec, as `earlier/<n>` in its folder,
+    which is then as good as new. For the holder of its lock, whose `storage` is that of the claim.
 
-    What shows that the study has begun goes before its journal: a crash in between leaves a study
+    The proof that the study has begun goes before its journal: a crash in between leaves a study
     that has done less, never one whose journal is gone.
     """
     folder = history.folder
@@ -112,7 +112,7 @@ def set_aside(history: History, storage: BaseStorage | None) -> Path:
 
 
 def next_number(folder: Path, prefix: str = "") -> int:
-    """The first number that no entry of `folder` bears behind `prefix`, nor a higher one."""
+    """The first number above all entries of `folder` that begin with `prefix`."""
     ends = (path.name.removeprefix(prefix) for path in folder.glob(f"{prefix}*"))
     return max((int(end) for end in ends if end.isdecimal()), default=0) + 1
 
@@ -128,7 +128,7 @@ class Workspace:
         self._claim.release()
 
     def begin(self, run: Run) -> None:
-        """`autotune train` on the file that is written here reruns `run` alone."""
+        """`autotune train` on this file repeats `run` alone."""
         write_atomically(self._history.config_file(run), self._history.config_text(run))
 
     def resume(self, run: Run) -> None:
@@ -145,8 +145,8 @@ class Workspace:
             shutil.copytree(source, target)
 
     def tidy(self, run: Run) -> None:
-        """Keeps the checkpoints of unfinished trials and of the best k alone, and of the best k
-        complete ones: of a stopped trial there may be none."""
+        """Keeps only the checkpoints of unfinished trials, of the best k, and of the best k
+        complete ones, because a stopped trial may have none."""
         if run.purpose != Purpose.SEARCH or not run.state.finished:
             return
         k, leaderboard = max(self._history.spec.confirm.top, 1), self._history.leaderboard
@@ -159,7 +159,7 @@ class Workspace:
 
 
 class NoWorkspace:
-    """In place of a Workspace: a study that lives in memory leaves nothing."""
+    """Replaces a Workspace: a study in memory leaves nothing on disk."""
 
     def release(self) -> None:
         pass

@@ -1,6 +1,6 @@
-"""PostgreSQL's advisory locks: one session drives a study, and what ends its right to.
+"""PostgreSQL's advisory locks: one session drives a study.
 
-The lock is the session's: it is freed when the session ends, however that happens.
+The lock belongs to the session: the server releases it when the session ends, however that happens.
 """
 
 import os
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["ended", "hang_up_on_silence", "holder", "take"]
 
 _TURNS, _PAUSE = 20, 0.1
-"""A server sees a moment late that the driver before has ended."""
+"""A server may notice late that the previous driver has ended."""
 _SILENCE = 60.0
-"""Seconds that a server may take over a statement: a frozen one never answers."""
+"""Seconds that a server may take for a statement: a frozen one never answers."""
 _SERVER = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -29,8 +29,7 @@ _SERVER = {
     "tcp_user_timeout": "30000",
     "lock_timeout": "60000",
 }
-"""For the server, where its administrator says nothing else: a driver that is cut off is dropped in
-30 s."""
+"""For the server, unless its administrator sets it: a driver that is cut off is dropped in 30 s."""
 _KEY = "hashtextextended('autotune/' || coalesce(current_schema(), '') || '/' || :study, 0)"
 _TAKE = f"SELECT pg_try_advisory_lock({_KEY})"
 _HOLDER = f"""
@@ -43,16 +42,14 @@ _SET = """
 SELECT set_config(:name, :value, false) FROM pg_settings WHERE name = :name AND source = 'default'
 """
 _NAME = "autotune, "
-"""How our sessions name themselves to the server, before the process."""
+"""The application name of our sessions, before the process."""
 _ENDED: set[int] = set()
-"""The server's numbers of sessions that this process has had, and has lost or ended."""
+"""Server ids of sessions that this process has had and has lost or ended."""
 
 
 def take(connection: "Connection", study: str) -> int:
-    """Gives the session of `connection` the lock of `study`; the server's number of the session.
-
-    Raises StudyBusy, naming who has it.
-    """
+    """Takes the lock of `study` for the session of `connection`; the session's server id. Raises
+    StudyBusy with its holder."""
     from sqlalchemy import text
 
     for name, value in (*_SERVER.items(), ("application_name", _NAME + this_process())):
@@ -72,18 +69,18 @@ def take(connection: "Connection", study: str) -> int:
 
 
 def ended(session: int) -> None:
-    """The session that `take` answered is used no more; the server may not know it yet."""
+    """The session that `take` returned is no longer used, though the server may not know it yet."""
     _ENDED.add(session)
 
 
 def holder(connection: "Connection", study: str) -> str:
-    """Who has the lock of `study`, as StudyBusy names it; "" when nobody does."""
+    """The holder of `study`'s lock, as StudyBusy names it; "" if free."""
     name, session = _session(connection, study)
     return (name.removeprefix(_NAME) or "another process") if session else ""
 
 
 def _session(connection: "Connection", study: str) -> tuple[str, int]:
-    """The name and the number of the session that has the lock; 0 when none has."""
+    """The name and server id of the session that holds the lock; 0 if free."""
     from sqlalchemy import text
 
     found = connection.execute(text(_HOLDER), {"study": study}).first()
@@ -91,7 +88,7 @@ def _session(connection: "Connection", study: str) -> tuple[str, int]:
 
 
 def _end_our_own(connection: "Connection", study: str) -> None:
-    """A connection that was cut lives on at the server until that notices, for half a minute."""
+    """The server keeps a cut connection until it notices, up to half a minute."""
     from sqlalchemy import text
 
     name, session = _session(connection, study)
@@ -101,8 +98,8 @@ def _end_our_own(connection: "Connection", study: str) -> None:
 
 
 def hang_up_on_silence(engine: "Engine") -> None:
-    """Cuts the connection of `engine` when a statement gets no answer: that comes out as a lost
-    connection, where the driver would wait for ever."""
+    """Cuts the connection of `engine` if a statement gets no answer: that surfaces as a lost
+    connection instead of waiting forever."""
     from sqlalchemy import event
 
     timers: list[threading.Timer] = []

@@ -1,4 +1,4 @@
-"""Optuna's storage over the journal's file: what is read is checked, what is written can be."""
+"""Optuna's storage over the journal's file, with checked reads and durable writes."""
 
 import os
 from collections.abc import Iterator
@@ -14,24 +14,24 @@ from autotune.study.journal.file import LONGEST, Record, damaged, encode, judge,
 __all__ = ["CheckedStorage"]
 
 _OPERATIONS = range(11)
-"""Optuna's operation codes, DISCARD_TRIALS included, which it overlooks."""
+"""Optuna's operation codes, with DISCARD_TRIALS, which Optuna ignores."""
 
 
 class _JournalFile(BaseJournalBackend):
-    """Checks each record as it is read. One writer at a time, by a lock that the kernel frees with
-    its process: Optuna's own locks outlive kill -9, and the next writer waits 30 s."""
+    """Checks each record as it is read. One writer at a time, by a lock that the kernel releases
+    with its process: Optuna's own locks survive kill -9, and the next writer waits 30 s."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.unchecked = 0
         """Lines without a checksum."""
         self.number = 0
-        """The line that was read last."""
+        """The last line that was read."""
         self._offset = self._chain = 0
         self._lock = FileLock(path.with_suffix(".lock"))
 
     def read_logs(self, log_number_from: int) -> Iterator[Record]:
-        """The records from that number on. A line that is being written now is left for later."""
+        """The records from that number on. A line that is being written is left for later."""
         assert log_number_from == self.number, "a storage reads on where it stopped"
         with self.path.open("rb") as file:
             end = self._size(file.fileno())
@@ -65,7 +65,7 @@ class _JournalFile(BaseJournalBackend):
         return size
 
     def append_logs(self, logs: list[Record]) -> None:
-        """On disk when it returns."""
+        """Durable when it returns."""
         with self._lock, naming(self.path):
             if not self.path.exists():
                 raise damaged(self.path, "is gone")
@@ -79,7 +79,7 @@ class _JournalFile(BaseJournalBackend):
                 os.fsync(file.fileno())
 
     def _chain_at(self, end: int) -> int:
-        """The checksum at the file's end, which others may have moved since it was read."""
+        """The checksum at the file's end, which others may have changed since it was read."""
         chain = self._chain
         if self._offset < end:
             with self.path.open("rb") as file:
@@ -90,7 +90,7 @@ class _JournalFile(BaseJournalBackend):
 
 
 def _drop_torn_tail(path: Path) -> None:
-    """A line that a crash cut short was acted on by nobody: it ends before its newline."""
+    """A line that a crash cut short was never acted on: it has no newline."""
     with path.open("r+b") as file:
         end = file.seek(0, 2)
         if end == 0:
@@ -102,10 +102,10 @@ def _drop_torn_tail(path: Path) -> None:
 
 
 class CheckedStorage(JournalStorage):
-    """Optuna's storage over the journal at `path`, which is there.
+    """Optuna's storage over the existing journal at `path`.
 
-    Raises JournalDamaged for whatever cannot be read or replayed, when it is opened or read on;
-    from then on it writes nothing more.
+    Raises JournalDamaged for anything that cannot be read or replayed, now or later; from then on
+    it writes nothing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -115,11 +115,11 @@ class CheckedStorage(JournalStorage):
 
     @property
     def unchecked(self) -> int:
-        """How many of the records carry no checksum."""
+        """How many records carry no checksum."""
         return self._file.unchecked
 
     def damaged(self, wrong: str) -> JournalDamaged:
-        """What does not fit together only shows in the whole file."""
+        """Some damage shows only in the whole file."""
         return damaged(self._file.path, wrong)
 
     def _write_log(self, op_code: int, extra_fields: Record) -> None:
@@ -144,13 +144,14 @@ class CheckedStorage(JournalStorage):
                 self._replay_result.apply_logs([record])
         except Exception as error:
             if record.get("worker_id") == self._replay_result.worker_id:
-                raise  # what we have just asked for cannot be done: no damage
+                raise  # our own request failed: no damage
             wrong = f"cannot be replayed: {type(error).__name__}: {error}"
         if wrong:
             raise damaged(self._file.path, wrong, self._file.number)
 
     def _nonsense(self, record: Record) -> str:
-        """Why `record` makes no sense behind those before it; "". Optuna would overlook it."""
+        """Why `record` makes no sense after those before it; "" if it does. Optuna would ignore
+        it."""
         operation = record.get("op_code")
         if not isinstance(operation, int) or operation not in _OPERATIONS:
             return f"holds an unknown operation: {echo(operation)}"

@@ -1,9 +1,9 @@
-"""The journal in a database: one driver a study, by a lock in it, and what becomes of a lost one.
+"""The journal in a database: one driver a study, by a lock in it, and the handling of a lost one.
 
-PostgreSQL: the lock is an advisory one, and belongs to the connection that all writes of the driver
-go over. A driver that loses the connection has lost the lock, and can write no more: the connection
-is not made again, for another driver may have taken over. Sessions that end, or whose machine does
-not answer for half a minute, free it. SQLite: the lock is a file beside the database.
+PostgreSQL: an advisory lock, held by the connection that all writes of the driver use. A driver
+that loses the connection has lost the lock and cannot write: it is not reconnected, because another
+driver may have taken over. A session that ends, or whose machine does not answer for half a minute,
+releases it. SQLite: the lock is a file beside the database.
 """
 
 import os
@@ -34,7 +34,7 @@ _T = TypeVar("_T")
 __all__ = ["Claimed", "DatabaseAway", "claim", "disconnect", "driver_of", "open_database"]
 
 _PATIENCE = 60.0
-"""Seconds that a database which went away is waited for."""
+"""Seconds to wait for a database that went away."""
 _CLIENT = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -42,19 +42,19 @@ _CLIENT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""For libpq, where the URL says nothing else: a server that is cut off is noticed in 30 s."""
+"""For libpq, unless the URL says otherwise: a server that is cut off is noticed in 30 s."""
 _COLLISIONS, _PAUSE = 20, 0.1
 _NOT_LET_IN = re.compile(
     r"authentication failed|no password supplied|no pg_hba\.conf entry|permission denied"
     r"|(database|role|user) .* does not exist|invalid connection option|unable to open database"
 )
-"""What the user can mend; other trouble with a connection passes, or is the machine's."""
+"""Errors that the user can fix; other connection errors are temporary, or the machine's."""
 _TAKEN = re.compile(r"already exists|duplicate key|UNIQUE constraint")
-"""Two first starts in one new database met while they created its tables."""
+"""Two first starts in a new database created its tables at the same time."""
 
 
 class DatabaseAway(Passing):
-    """The connection to the database was lost, and the right to drive with it."""
+    """The connection to the database was lost, and with it the right to drive."""
 
     cure = f"waiting for it, at most {_PATIENCE:.0f} seconds"
     most = 100
@@ -76,12 +76,12 @@ class Claimed:
     """The right to drive a study whose journal is a database."""
 
     storage: BaseStorage
-    """The only one through which its driver may write."""
+    """The only storage through which its driver may write."""
     release: Callable[[], None]
 
 
 def open_database(address: Address) -> BaseStorage:
-    """For reading. Raises UserError, or MachineFault where the database cannot be reached."""
+    """For reading. Raises UserError, or MachineFault if the database cannot be reached."""
     with _opening(address):
         url = _url(address)
         options = {"connect_args": _connect_args(url)}
@@ -89,7 +89,7 @@ def open_database(address: Address) -> BaseStorage:
 
 
 def claim(address: Address, study: str) -> Claimed:
-    """The right to drive `study`. Raises StudyBusy, and what `open_database` does."""
+    """The right to drive `study`. Raises StudyBusy, and the errors of `open_database`."""
     with _opening(address):
         url = _url(address)
         kind = _claim_file if url.startswith("sqlite") else _claim_session
@@ -97,13 +97,13 @@ def claim(address: Address, study: str) -> Claimed:
 
 
 def disconnect(storage: BaseStorage) -> None:
-    """Ends the connections of a storage that is read no more; nothing for one without."""
+    """Closes the connections of a storage that is no longer read, if it has any."""
     if isinstance(storage, RDBStorage):
         storage.engine.dispose()
 
 
 def driver_of(address: Address, study: str) -> str:
-    """Who drives `study`, as StudyBusy names it; "" when nobody does."""
+    """The driver of `study`, as StudyBusy names it; "" if there is none."""
     with _opening(address):
         url = _url(address)
         if url.startswith("sqlite"):
@@ -134,7 +134,7 @@ def _lock_file(url: str, study: str) -> Path:
 
 
 def _claim_session(address: Address, url: str, study: str) -> Claimed:
-    """The lock comes first, then the storage gets the connection that holds it, and no other."""
+    """Takes the lock first; the storage then gets only the connection that holds it."""
     from sqlalchemy.pool import StaticPool
 
     connection = _engine(url).connect()
@@ -156,7 +156,7 @@ def _claim_session(address: Address, url: str, study: str) -> Claimed:
 
 
 class _Once:
-    """Gives away a connection, one time: a lost one is not replaced."""
+    """Provides a connection once: a lost one is not replaced."""
 
     def __init__(self, connection: Any, address: Address) -> None:
         self._connection, self._address = connection, address
@@ -179,7 +179,7 @@ def _storage(address: Address, options: Mapping[str, Any]) -> RDBStorage:
 
 
 def _without_collisions(make: Callable[[], _T]) -> _T:
-    """Tries again where another first start creates the same tables at the same moment."""
+    """Retries if another first start creates the same tables at the same moment."""
     for _ in range(_COLLISIONS):
         try:
             return make()
@@ -198,7 +198,7 @@ def _engine(url: str) -> "Engine":
 
 
 def _url(address: Address) -> str:
-    """A database file is opened again and again, whatever the working directory is by then."""
+    """Absolute, because a database file is reopened later from any working directory."""
     prefix, separator, path = address.reveal().partition("sqlite:///")
     return f"sqlite:///{os.path.abspath(path)}" if separator and not prefix else prefix
 
@@ -215,7 +215,7 @@ def _connect_args(url: str) -> dict[str, Any]:
 
 
 def _trouble(address: Address) -> str:
-    """Why the database cannot be used now; ""."""
+    """Why the database cannot be used now; "" if it can."""
     from sqlalchemy import text
 
     try:
@@ -245,7 +245,7 @@ def _opening(address: Address) -> Iterator[None]:
 
 
 def _translated(address: Address, context: "ExceptionContext") -> AutotuneError | None:
-    """What the study is told of an error of the database; None: Optuna deals with it."""
+    """The study's error for an error of the database; None if Optuna handles it."""
     from sqlalchemy import exc
 
     line = _line(address, context.original_exception)
@@ -261,7 +261,7 @@ def _called(address: Address) -> str:
 
 
 def _line(address: Address, error: BaseException) -> str:
-    """The first line of the driver's own words, without secrets."""
+    """The first line of the driver's message, without secrets."""
     text = str(getattr(error.__cause__ or error, "orig", None) or error.__cause__ or error)
     first = next((line for line in text.splitlines() if line.strip()), "")
     return address.scrub(" ".join(first.split())[:300])

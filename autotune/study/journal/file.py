@@ -33,7 +33,7 @@ __all__ = [
 Record = dict[str, Any]
 
 LONGEST = 64 * 2**20
-"""No record comes near it, and a reader must not run out of memory over a line that is none."""
+"""No record comes near this size; a reader must not run out of memory over a broken line."""
 _KEY = b',"crc":"'
 _DIGITS = 16
 _TAIL = len(_KEY) + _DIGITS + len(b'"}\n')
@@ -46,11 +46,11 @@ class Line:
     number: int
     """From 1."""
     record: Record | None
-    """Without its checksum; None where the line is not whole."""
+    """Without its checksum; None if the line is broken."""
     wrong: str = ""
-    """What is wrong with it, to follow "FILE:LINE "; "" where nothing is."""
+    """What is wrong with it, to follow "FILE:LINE "; "" if nothing."""
     checked: bool = False
-    """It has a checksum."""
+    """Whether it has a checksum."""
     chain: int = 0
     """The checksum of all checked records up to it."""
 
@@ -60,14 +60,14 @@ class Line:
 
 
 def encode(record: Record, chain: int) -> tuple[bytes, int]:
-    """The line of `record` behind records whose checksum is `chain`, and the checksum with it."""
+    """The line of `record` after records with checksum `chain`, and its checksum."""
     body = json.dumps(record, separators=(",", ":")).encode()
     chain = crc32(body, chain)
     return body[:-1] + _checksum(body, chain), chain
 
 
 def _checksum(body: bytes, chain: int) -> bytes:
-    """What stands at the end of the line of `body` in place of its brace."""
+    """What replaces the closing brace of `body`."""
     return b'%b%08x%08x"}\n' % (_KEY, crc32(body), chain)
 
 
@@ -87,15 +87,15 @@ def lines(path: Path) -> Iterator[Line]:
 
 
 def _skip_line(file: Any, begun: bytes) -> bytes:
-    """The beginning of a line that is too long, which is left behind."""
+    """The beginning of a line that is too long; the rest is skipped."""
     while (more := file.readline(LONGEST)) and not more.endswith(b"\n"):
         pass
     return begun
 
 
 def sound(raw: bytes, chain: int) -> tuple[Record, int] | None:
-    """The record of a line that has its checksum behind `chain`, and the checksum with it; None
-    where the line must be judged. Nearly all lines are sound, and this is quick."""
+    """The record of a line whose checksum fits after `chain`, and its checksum; None if the line
+    must be judged. The fast path: nearly all lines are sound."""
     body = raw[:-_TAIL] + b"}"
     chain = crc32(body, chain)
     return (json.loads(body.decode()), chain) if raw.endswith(_checksum(body, chain)) else None
@@ -125,7 +125,7 @@ def stated(raw: bytes) -> bool:
 
 
 def _parse(raw: bytes) -> tuple[Record | None, str]:
-    """The record, or None and why there is none."""
+    """The record, or None and the reason."""
     if len(raw) >= LONGEST:
         return None, f"is longer than {LONGEST >> 20} MiB, which no record is"
     if zeros := raw.count(0):
@@ -145,7 +145,7 @@ def _parse(raw: bytes) -> tuple[Record | None, str]:
 
 
 def damaged(path: Path, wrong: str, line: int | None = None) -> JournalDamaged:
-    """The error that says where the journal at `path` is damaged, what is wrong, and the cure."""
+    """The error for a damaged journal: place, problem and cure."""
     where = f"{path}:{line}" if line else str(path)
     cure = command("repair", path.parent)
     return JournalDamaged(
@@ -155,7 +155,7 @@ def damaged(path: Path, wrong: str, line: int | None = None) -> JournalDamaged:
 
 
 def command(verb: str, folder: Path) -> str:
-    """The command that does `verb` with the study in `folder`."""
+    """The command that applies `verb` to the study in `folder`."""
     runs = folder.absolute().parent
     option = "" if runs == Path("runs").absolute() else f" --runs {runs}"
     return f"autotune {verb} {folder.name}{option}"

@@ -26,7 +26,7 @@ from autotune.study.journal.reader import Found, read
 from autotune.study.journal.run import BUDGET, Run, replayed
 from autotune.trial import Goal, Purpose, Report, Scalar, State
 
-if TYPE_CHECKING:  # Optuna is imported where a journal is written: commands that read start quicker
+if TYPE_CHECKING:  # Optuna is imported only for writing, so that reading commands start faster
     from optuna.distributions import BaseDistribution
     from optuna.storages import BaseStorage
     from optuna.study import StudyDirection
@@ -61,9 +61,9 @@ class Journal:
     def __init__(
         self, storage: "BaseStorage", name: str, goals: Iterable[Goal], create: bool = True
     ) -> None:
-        """Opens the study in `storage`, creating what is missing of it: one goal an objective.
+        """Opens the study in `storage` and creates what is missing, with one goal an objective.
 
-        A reader, who holds no lock, does not create: StudyNotFound while anything is missing.
+        A reader, who holds no lock, does not create: StudyNotFound if anything is missing.
         """
         from optuna.study import StudyDirection
 
@@ -78,7 +78,7 @@ class Journal:
         self.uid: str = storage.get_study_user_attrs(self._trials)["uid"]
 
     def _find(self, name: str, directions: "Sequence[StudyDirection] | None") -> int:
-        """Optuna's id of the study; where there is none, it is created with `directions`."""
+        """Optuna's id of the study, created with `directions` if it does not exist."""
         try:
             return self._storage.get_study_id_from_name(name)
         except KeyError:
@@ -87,7 +87,7 @@ class Journal:
             return self._storage.create_new_study(directions, name)
 
     def runs(self) -> list[Run]:
-        """All runs as journaled: trials by number, then confirmations and tests as begun.
+        """All runs as journaled: trials by number, then confirmations and tests in order of start.
 
         Raises JournalDamaged for records that no driver writes.
         """
@@ -112,7 +112,7 @@ class Journal:
         return run
 
     def damaged(self, wrong: str) -> JournalDamaged:
-        """The error for records that do not fit together; `wrong` follows "The journal "."""
+        """The error for records that contradict each other; `wrong` follows "The journal "."""
         if checked := self._checked:
             return checked.damaged(wrong)
         return JournalDamaged(
@@ -127,7 +127,7 @@ class Journal:
 
     @property
     def unchecked(self) -> int:
-        """How many records carry no checksum where records carry one."""
+        """How many records carry no checksum, if records carry them."""
         return checked.unchecked if (checked := self._checked) else 0
 
     @property
@@ -137,13 +137,13 @@ class Journal:
         return self._storage if isinstance(self._storage, CheckedStorage) else None
 
     def close(self) -> None:
-        """Ends a reader's connection to a database; a driver's ends with its claim."""
+        """Closes a reader's connection to a database; a driver's is closed with its claim."""
         from autotune.study.journal.database import disconnect
 
         disconnect(self._storage)
 
     def note(self, key: str) -> Any:
-        """What `write_note` wrote last under `key`; None when it never did."""
+        """The last value of `write_note` under `key`; None if never written."""
         return self._storage.get_study_user_attrs(self._trials).get(key)
 
     def write_note(self, key: str, value: Any) -> None:
@@ -179,14 +179,14 @@ class Journal:
         run.state = State.RUNNING
 
     def pause(self, run: Run, record: Mapping[str, Any]) -> None:
-        """`record` says of which assignment it is the end."""
+        """`record` names the assignment that it ends."""
         self._write(run, f"pause/{run.step}", record)
         run.state = State.PAUSED
 
     def report(
         self, run: Run, report: Report, value: float | None, record: Mapping[str, Any]
     ) -> None:
-        """One record with all metrics of a step; `record` holds who, when and the elapsed time."""
+        """One record with all metrics of a step; `record` holds worker, time and elapsed time."""
         content = {**record, "metrics": dict(report.metrics), "seconds": report.seconds}
         self._write(run, f"report/{report.step}", content)
         if value is not None:
@@ -197,7 +197,7 @@ class Journal:
     def finish(
         self, run: Run, state: State, value: float | None, record: Mapping[str, Any]
     ) -> None:
-        """`record` holds `values` where there are several objectives, `value` being the first."""
+        """With several objectives `record` holds `values`, and `value` is the first."""
         content = {**record, "state": state, "value": value}
         self._write(run, "outcome", content)
         self._conclude(run, state, content)
@@ -229,8 +229,8 @@ class Journal:
 
 
 class MemoryJournal(Journal):
-    """A journal that keeps nothing but the runs it is asked to change, for simulations: the copies
-    that a storage in memory makes would be most of their cost."""
+    """A journal that keeps only the runs, for simulations: the copies of an in-memory storage would
+    take most of their time."""
 
     def __init__(self) -> None:
         self.uid = uuid.uuid4().hex
@@ -269,7 +269,7 @@ class MemoryJournal(Journal):
 
 
 class _ReadJournal(Journal):
-    """The journal's file as it was read without Optuna, for commands that only look."""
+    """The journal's file read without Optuna, for reading commands."""
 
     def __init__(self, found: Found, name: str, path: Path) -> None:
         self._search, self._retrained = found.studies[name], found.studies[f"{name}:confirm"]
@@ -301,13 +301,13 @@ class _ReadJournal(Journal):
 def open_journal(
     spec: StudySpec, folder: Path, create: bool = False, storage: "BaseStorage | None" = None
 ) -> Journal:
-    """The journal of the study in `folder`; `create`, under the driver's lock, begins it where the
-    study has not begun. `storage` is the driver's own, where the journal is a database.
+    """The journal of the study in `folder`.
 
-    Raises JournalDamaged, also where records are gone: what else the folder holds shows that they
-    were there. Raises StudyNotFound where nothing was.
+    `create`, under the driver's lock, begins it if the study has not begun. `storage` is the
+    driver's own if the journal is a database. Raises JournalDamaged, also if records are missing
+    that other files of the folder prove; StudyNotFound if nothing was there.
     """
-    uid, begun = traces(folder)  # before the journal is read, for a driver writes that first
+    uid, begun = traces(folder)  # before the journal is read, because a driver writes that first
     fresh, own = not uid and not begun, storage
     if not create and storage is None and (journal := _looked_at(spec, folder)):
         _verify(journal, uid, begun)
@@ -330,7 +330,7 @@ def open_journal(
 
 
 def _looked_at(spec: StudySpec, folder: Path) -> Journal | None:
-    """The journal's file read without Optuna; None where that does not do."""
+    """The journal's file read without Optuna; None if that is impossible."""
     path = folder / "journal.log"
     if spec.storage is not None or not path.exists():
         return None
@@ -349,7 +349,7 @@ def _verify(journal: Journal, uid: str, begun: int) -> None:
 
 
 def traces(folder: Path) -> tuple[str, int]:
-    """What shows that a study has begun: its uid, or "", and how many trials it began at least."""
+    """Proof that a study has begun: its uid, or "", and the minimum number of its trials."""
     files = (folder / "trials").glob("*.yaml")
     numbers = [int(file.stem) for file in files if file.stem.isdecimal()]
     marker = folder / _UID
@@ -358,7 +358,7 @@ def traces(folder: Path) -> tuple[str, int]:
 
 
 def mark(folder: Path, uid: str) -> None:
-    """Leaves the trace that the study has begun, as `uid`, in its folder."""
+    """Writes the proof that the study has begun, as `uid`, into its folder."""
     write_atomically(folder / _UID, uid)
 
 

@@ -1,7 +1,7 @@
-"""The journal's file, read without Optuna: for commands that only look, a quarter of the time.
+"""Reads the journal's file without Optuna, in a quarter of the time, for reading commands.
 
-Only what a study of ours holds is understood. Whatever else there is, damage included, is left to
-Optuna's own replay, which says what is wrong.
+It understands only records that our studies write. Anything else, damage included, is left to
+Optuna's replay, which reports what is wrong.
 """
 
 import json
@@ -18,20 +18,20 @@ __all__ = ["Found", "ReadStudy", "ReadTrial", "read"]
 
 _CREATE_STUDY, _STUDY_ATTRIBUTE, _CREATE_TRIAL, _STATE, _ATTRIBUTE = 0, 2, 4, 6, 8
 _OVERLOOKED = {3, 7, 9}
-"""Optuna's operations that we write, or Optuna for us, and that no reader asks for."""
+"""Optuna's operations that are written but that no reader needs."""
 _FINISHED = {1, 2, 3}
 
 
 @dataclass(slots=True)
 class ReadTrial:
-    """A trial of Optuna's, as far as ours are made of it."""
+    """The used part of an Optuna trial."""
 
     id: int
     number: int
     params: Mapping[str, Scalar]
     attrs: dict[str, Any]
     finished: bool = False
-    """From then on Optuna takes no attribute."""
+    """From then on Optuna accepts no attribute."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Found:
 
 
 def read(path: Path) -> Found | None:
-    """None where the file holds anything that this reader does not understand."""
+    """None if the file holds anything that this reader does not understand."""
     replay, unchecked = _Replay(), 0
     try:
         for record, checked in _records(path):
@@ -78,7 +78,7 @@ def _records(path: Path) -> Iterator[tuple[Record, bool]]:
 
 
 class _Replay:
-    """Optuna's numbering: studies and trials count from 0, each in the order of creation."""
+    """Optuna's numbering: studies and trials count from 0, in order of creation."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, ReadStudy] = {}
@@ -93,7 +93,7 @@ class _Replay:
         }
 
     def apply(self, record: Record) -> None:
-        """Raises an error of Python's for what is not understood."""
+        """Raises some built-in exception for anything it does not understand."""
         operation = record["op_code"]
         if operation not in _OVERLOOKED:
             self._operations[operation](record)
@@ -137,7 +137,7 @@ class _Replay:
 
 
 def _index(value: object) -> int:
-    """Not -1, which Python would take for the last one."""
+    """Not -1, which Python would read as the last one."""
     if not isinstance(value, int) or value < 0:
         raise LookupError(value)
     return value
@@ -145,7 +145,7 @@ def _index(value: object) -> int:
 
 @lru_cache(maxsize=4096)
 def _decoder(kind: str) -> Callable[[Any], Scalar]:
-    """From Optuna's number for a value to the value, by its distribution in JSON."""
+    """Maps Optuna's number for a value to the value, by its distribution in JSON."""
     distribution = json.loads(kind)
     name, attributes = distribution["name"], distribution["attributes"]
     decoders: Mapping[str, Callable[[Any], Scalar]] = {

@@ -28,13 +28,14 @@ from autotune.trial import Purpose
 __all__ = ["repair"]
 
 _SHOWN = 5
-"""Damaged lines that are told one by one."""
+"""How many damaged lines are reported one by one."""
 
 
 def repair(name: str, runs: Path) -> list[str]:
-    """What was done, a line each; a healthy study is left as it is.
+    """Repairs the journal; returns what was done, one line each.
 
-    Raises StudyNotFound, StudyBusy, and JournalDamaged where nothing can be kept.
+    A healthy study is left as it is. Raises StudyNotFound, StudyBusy, and JournalDamaged if nothing
+    can be kept.
     """
     folder = find(name, runs)
     spec = specs.load(folder / "study.yaml")
@@ -71,7 +72,7 @@ def _mend(spec: StudySpec, folder: Path) -> Iterator[str]:
 
 
 def _found(path: Path) -> list[Line]:
-    """The lines of the journal; where none is whole, those of the newest file set aside."""
+    """The lines of the journal; if none is whole, those of the newest file set aside."""
     found = list(lines(path)) if path.exists() else []
     aside = sorted(path.parent.glob(f"{path.name}.damaged-*"), key=lambda p: p.stat().st_mtime)
     if aside and not any(line.record for line in found):
@@ -82,8 +83,8 @@ def _found(path: Path) -> list[Line]:
 def _drafted(
     spec: StudySpec, folder: Path, found: Sequence[Line], draft: Path
 ) -> tuple[Salvage, list[Run]]:
-    """Writes `draft`, a journal of what is whole, or else of what stands before the first damage;
-    with the runs that are in it."""
+    """Writes `draft`, a journal of the whole records, or else of those before the first damage,
+    with the runs in it."""
     notes, why = _notes(folder, found), ""
     for part in (found, list(takewhile(lambda line: not line.wrong, found))):
         records = [line.record for line in part if line.record is not None]
@@ -102,11 +103,11 @@ def _drafted(
 
 
 def _notes(folder: Path, found: Sequence[Line]) -> dict[str, Any]:
-    """What holds of the study where no record that is left says otherwise."""
+    """What holds for the study unless a remaining record says otherwise."""
     uid, _ = traces(folder)
     notes: dict[str, Any] = {"uid": uid or uuid.uuid4().hex}
     if all(line.checked for line in found if line.record is not None):
-        notes["rules"] = RULES  # who writes checksums notes the rules
+        notes["rules"] = RULES  # a writer of checksums also notes the rules
     return notes
 
 
@@ -119,7 +120,8 @@ def _write(salvage: Salvage, draft: Path) -> None:
 
 
 def _swap(path: Path, draft: Path) -> Path:
-    """Sets the damaged file aside and puts the draft in its place; a crash leaves either there."""
+    """Sets the damaged file aside and puts the draft in its place; a crash leaves one of them
+    there."""
     aside = path.with_name(
         f"{path.name}.damaged-{next_number(path.parent, f'{path.name}.damaged-')}"
     )
@@ -133,7 +135,7 @@ def _swap(path: Path, draft: Path) -> Path:
 
 
 def _set_files_aside(folder: Path, trials: int, aside: Path) -> Iterator[str]:
-    """Files of trials that the journal no longer knows would show that it is damaged."""
+    """Files of trials that the journal no longer knows would look like damage."""
     beyond = [
         p for p in (folder / "trials").glob("*") if p.stem.isdecimal() and int(p.stem) >= trials
     ]
@@ -144,7 +146,7 @@ def _set_files_aside(folder: Path, trials: int, aside: Path) -> Iterator[str]:
     return iter([f"files of trials from {trials} on are in {kept}"] if beyond else [])
 
 
-# What is told
+# Messages
 
 
 def _wrong(found: Sequence[Line]) -> Iterator[str]:
@@ -174,12 +176,12 @@ def _losses(spec: StudySpec, folder: Path, salvage: Salvage, runs: Sequence[Run]
 
 
 def _short(run: Run) -> str:
-    """As the file of a retraining is called: 3-s1."""
+    """The name of a retraining's file: 3-s1."""
     return f"{run.trial}-{run.label.rpartition('-')[2]}"
 
 
 def _steps_lost(spec: StudySpec, run: Run) -> list[int]:
-    """Steps between others that it must have reported; a function may report where it likes."""
+    """Missing steps that it must have reported; a function may report where it likes."""
     if is_own(spec.trial) or run.purpose == Purpose.TEST:
         return []
     return sorted(set(range(run.start + 1, run.step + 1)) - set(run.reports))

@@ -1,4 +1,4 @@
-"""One training as it is journaled, and how its records make it."""
+"""One training as it is journaled, built from its records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from autotune.trial import Purpose, Reason, Report, Scalar, State, Trial
 __all__ = ["BUDGET", "Run", "replayed"]
 
 BUDGET = "budget"
-"""`why` in the outcome of a run that the budget ended before its time."""
+"""`why` in the outcome of a run that the budget ended early."""
 
 
 @dataclass(slots=True)
 class Run:
-    """One training from its first assignment to its outcome, as journaled: a trial, a retraining
-    of one on a fresh seed (confirm), or the one reading of its test split (test)."""
+    """One training from its first assignment to its outcome, as journaled: a trial, a retraining on
+    a fresh seed (confirm), or the reading of the test split (test)."""
 
     id: int
     """Optuna's trial id in the storage."""
@@ -31,7 +31,7 @@ class Run:
     """By the assignment's number: why it was handed out, and from which step."""
     reports: dict[int, Report] = field(default_factory=dict)
     stamps: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    """Step -> who reported it and when: assignment, worker, at, elapsed."""
+    """Step -> its reporter and time: assignment, worker, at, elapsed."""
     parent: int | None = None
     """The trial that it is a clone of."""
     start: int = 0
@@ -43,12 +43,12 @@ class Run:
 
     @property
     def cut(self) -> bool:
-        """The budget ended it before its time."""
+        """Whether the budget ended it early."""
         return bool(self.outcome.get("why") == BUDGET)
 
     @property
     def seconds(self) -> float:
-        """Working time of all its steps: what the run cost one worker."""
+        """Working time of all its steps: its cost in worker-seconds."""
         return sum(report.seconds for report in self.reports.values())
 
     @property
@@ -61,17 +61,17 @@ class Run:
 
     @property
     def step(self) -> int:
-        """The last step journaled; before the first, that from which it started."""
+        """The last step journaled; before the first, the step it started from."""
         return max(self.reports, default=self.start)
 
     @property
     def just_assigned(self) -> bool:
-        """Nothing was reported since it was handed out last."""
+        """Nothing was reported since its last assignment."""
         return bool(self.assignments[max(self.assignments)]["from"] == self.step)
 
     @property
     def accumulate(self) -> int:
-        """By how much out-of-memory retries have multiplied gradient accumulation."""
+        """The factor by which out-of-memory retries have multiplied gradient accumulation."""
         return max((int(a.get("accumulate", 1)) for a in self.assignments.values()), default=1)
 
     def snapshot(self, scoring: Scoring) -> Trial:

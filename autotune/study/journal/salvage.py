@@ -1,10 +1,10 @@
-"""What the whole records of a damaged journal still say, as the records of a new one.
+"""Turns the whole records of a damaged journal into the records of a new one.
 
 Optuna numbers runs by the order of their first records, and all other records name a run by that
-number: where a first record is lost, what follows would be said of other runs. What is whole tells
-the numbers all the same: a first record names its trial and its assignment, a report names its
-assignment. A trial whose first record is lost gets another from its file, `trials/<n>.yaml`; a
-retraining is begun anew.
+number: after a lost first record, the rest would belong to other runs. The numbers can be
+recovered: a first record names its trial and its assignment, and a report its assignment. A trial
+whose first record is lost gets another from its file, `trials/<n>.yaml`; a retraining is begun
+again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,11 +32,11 @@ _BY = {"worker_id": "autotune-repair"}
 _TRIALS, _CONFIRMS = 0, 1
 """Ids of our two Optuna studies, which are the first of every journal."""
 _MOST_LOST = 100_000
-"""A record may name a run that so many lost first records lie before."""
+"""How many lost first records are searched for before a record's run."""
 
 
 class Senseless(Exception):
-    """The records do not fit together, and no file of the study helps."""
+    """The records contradict each other, and no file of the study helps."""
 
 
 @dataclass(slots=True)
@@ -47,16 +47,16 @@ class _Kept:
     label: str
     assignments: set[int]
     step: int
-    """The last one reported; before the first, that from which it started."""
+    """The last step reported; before the first, the step it started from."""
     claimed: int = 0
-    """The last one that an assignment or a pause speaks of: beyond `step` where that is lost."""
+    """The last step that an assignment or a pause names; beyond `step` if reports are lost."""
     reported: bool = False
     ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _First:
-    """What the first record of a run says."""
+    """The content of a run's first record."""
 
     purpose: Purpose
     trial: int
@@ -70,7 +70,7 @@ class _First:
 
     @classmethod
     def of(cls, record: Record) -> "_First | None":
-        """None for any other record, and for the trials of other programs."""
+        """None for any other record, and for trials of other programs."""
         try:
             about, attributes = record["user_attrs"]["run"], record["user_attrs"]
             numbers = [int(key[11:]) for key in attributes if key[:11] == "assignment/"]
@@ -83,26 +83,26 @@ class _First:
 
 
 class Salvage:
-    """`records` are those of a new journal that says what the whole records `found` say."""
+    """`records` form a new journal with the content of the whole records `found`."""
 
     def __init__(
         self, spec: StudySpec, folder: Path, notes: Mapping[str, Any], found: Sequence[Record]
     ) -> None:
-        """`notes` on the study, its uid among them, hold where no record says otherwise. Raises
+        """`notes` on the study, its uid among them, hold unless a record says otherwise. Raises
         Senseless."""
         self._spec, self._folder = spec, folder
         self.records: list[Record] = []
         self.left_out = 0
-        """How many of `found` are not in it: they make no sense without what is lost."""
+        """How many of `found` are left out: they make no sense without the lost ones."""
         self.stood_in: list[int] = []
-        """Trials whose first record was lost, and comes from their file."""
+        """Trials whose first record was lost and comes from their file."""
         self.reopened: dict[str, str] = {}
         """Label of a run that goes on -> what of it is lost, so that it has not ended."""
         self._replay = JournalStorageReplayResult("")
         self._kept: dict[int, _Kept] = {}
-        """By the number that Optuna gave the run in the old journal."""
+        """By the run's number in the old journal."""
         self._next = self.trials = 0
-        """The old number of the next run; and how many trials there are so far."""
+        """The old number of the next run, and the number of trials so far."""
         self._known: set[tuple[Purpose, str]] = set()
         firsts = [first for record in found if (first := _First.of(record))]
         self._named = {first.trial for first in firsts if first.search}
@@ -130,7 +130,7 @@ class Salvage:
             self._append({"op_code": JournalOperation.SET_STUDY_USER_ATTR, **_BY, **note})
 
     def _append(self, record: Record) -> bool:
-        """Whether it can be replayed, behind those before it."""
+        """Whether it can be replayed after those before it."""
         try:
             self._replay.apply_logs([record])
         except Exception:
@@ -145,7 +145,7 @@ class Salvage:
             return False  # no driver wrote it
 
     def _take(self, record: Record) -> bool:
-        """Whether the record is kept, or said again by what is."""
+        """Whether the record is kept, or repeats one that is."""
         operation = record.get("op_code")
         if operation == JournalOperation.CREATE_STUDY:
             ours = str(record.get("study_name")).partition(":")[0] == self._spec.name
@@ -181,7 +181,7 @@ class Salvage:
         )
 
     def _pass_lost(self, first: _First) -> None:
-        """Accounts for the runs before `first` whose own first records are lost."""
+        """Accounts for the runs before `first` whose first records are lost."""
         stated = {self._owners[number] for number in first.assignments if number in self._owners}
         lost = first.trial - self.trials if first.search else 0
         self._lose(max([self._next + lost, *stated]))
@@ -191,8 +191,8 @@ class Salvage:
             raise Senseless(f"{first.label} is run {self._next} and {min(stated)}")
 
     def _lose(self, end: int) -> None:
-        """All runs with old numbers below `end` that are not known have lost their first record.
-        Those that were trials have files."""
+        """All unknown runs with old numbers below `end` have lost their first record. Those that
+        were trials have files."""
         for number in range(self._next, end):
             if self.trials not in self._named and self._file(self.trials).exists():
                 self._stand_in(number)
@@ -226,8 +226,8 @@ class Salvage:
         return self._append({**record, "trial_id": kept.number})
 
     def _note(self, kept: _Kept, key: str, value: Any) -> bool:
-        """Keeps up what is known of a run, and gives a lost assignment another record. False: the
-        attribute says nothing without what is lost."""
+        """Updates what is known of a run, and replaces a lost assignment. False: the attribute
+        means nothing without the lost records."""
         kind, _, number = key.partition("/")
         if kind not in ("assignment", "report", "pause", "outcome"):
             return True
@@ -248,7 +248,7 @@ class Salvage:
         return True
 
     def _assign(self, kept: _Kept, number: int) -> None:
-        """The run is handed out as `number`, at the last step that is known."""
+        """Hands out the run as `number`, at the last known step."""
         kept.assignments.add(number)
         change = {f"assignment/{number}": {"why": "resume", "from": kept.step}}
         about = {"trial_id": kept.number, "user_attr": change}
@@ -283,7 +283,7 @@ class Salvage:
         return self._fresh - 1
 
     def _first_record(self, params: dict[str, Scalar], attributes: Record, at: float) -> Record:
-        """As Optuna writes it."""
+        """In Optuna's format."""
         found = {name: distribution(self._spec.space.parameters[name]) for name in params}
         return {
             "op_code": JournalOperation.CREATE_TRIAL,
@@ -321,7 +321,7 @@ def _attribute(record: Record) -> dict[str, Any]:
 
 
 def _owner(record: Record) -> Iterator[tuple[int, int]]:
-    """(assignment, the old number of the run that it is of), where the record tells it."""
+    """(assignment, old number of its run), if the record names them."""
     if not isinstance(record.get("trial_id"), int):
         return
     for key, value in _attribute(record).items():

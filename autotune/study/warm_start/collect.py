@@ -1,4 +1,4 @@
-"""The trials of earlier studies that a study is warm-started with.
+"""Collects the trials of earlier studies for a warm start.
 
 They are read once, before the study begins, and kept in its journal: a resume does not depend on
 the folders of the earlier studies, which may have grown or be gone.
@@ -26,15 +26,15 @@ from autotune.trial import Reason, State, Trial
 __all__ = ["IN_RUNS", "Earlier", "Find", "gather", "reader", "recall", "under"]
 
 _MOST = 100
-"""Trials taken of one study: enough to say where it is good, few enough for any sampler."""
+"""Trials taken of one study: enough to show where it is good, few enough for any sampler."""
 _NOTE = "earlier"
 
 Find = Callable[[str], History]
-"""By what `warm_start` says: a study's name or its folder. Raises StudyNotFound."""
+"""Finds a study by the words of `warm_start`: a name or a folder. Raises StudyNotFound."""
 
 
 def under(runs: Path) -> Find:
-    """Finds studies by name in the folder `runs`; what holds a slash is a folder's path."""
+    """Finds studies by name in the folder `runs`; with a slash it is a folder's path."""
 
     def find(study: str) -> History:
         path = Path(study)
@@ -48,17 +48,17 @@ IN_RUNS = under(Path("runs"))
 
 @dataclass(slots=True)
 class Earlier:
-    """What one earlier study gives to another."""
+    """What one earlier study contributes."""
 
     study: str
     trials: list[Trial] = field(default_factory=list)
-    """In the other's terms, by their numbers."""
+    """Translated trials, by their numbers."""
     laws: Counter[str] = field(default_factory=Counter)
     """How many trials were skipped by each rule."""
     examples: dict[str, str] = field(default_factory=dict)
-    """The first trial that was, by rule."""
+    """The first trial that each rule skipped."""
     usable: int = 0
-    """Trials that might have been taken, of which `trials` are some where there are very many."""
+    """The number of usable trials, of which `trials` are a selection if there are very many."""
 
     @property
     def skipped(self) -> str:
@@ -75,8 +75,8 @@ class Earlier:
 
 
 def gather(spec: StudySpec, find: Find) -> list[Earlier]:
-    """What each study of `spec`'s warm start gives it. Raises InvalidInput, located, with all
-    that is wrong: there is no such study, or no trial of it can be used."""
+    """What each study of `spec`'s warm start contributes. Raises InvalidInput, located, with all
+    problems: a study that does not exist, or has no usable trial."""
     found, problems = [], []
     for index, start in enumerate(spec.search.warm_start):
         at = ("search", "warm_start", index)
@@ -96,8 +96,7 @@ def gather(spec: StudySpec, find: Find) -> list[Earlier]:
 
 
 def reader(spec: StudySpec, find: Find, at_once: bool = False) -> Callable[[], list[Earlier]]:
-    """Gathers when it is called first, or `at_once`: what is wrong is then said before a study
-    has begun."""
+    """Gathers at the first call, or `at_once`: then problems are reported before a study begins."""
     read = cache(partial(gather, spec, find))
     if at_once:
         read()
@@ -121,7 +120,7 @@ def _read(old: History, start: WarmStart, spec: StudySpec) -> Earlier:
 
 
 def _mistake(old: History, start: WarmStart, earlier: Earlier, spec: StudySpec) -> str:
-    """Why the study cannot serve at all; ""."""
+    """Why the study cannot be used at all; "" if it can."""
     there = old.spec.space.parameters
     for name in start.rename:
         if name not in there:
@@ -137,8 +136,8 @@ def _mistake(old: History, start: WarmStart, earlier: Earlier, spec: StudySpec) 
 
 
 def _thinned(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
-    """At most `_MOST`: complete ones first, and of too many of a kind evenly spaced ones by
-    score, so that the best, the worst and the shape between them stay."""
+    """At most `_MOST`: complete ones first; of too many, evenly spaced ones by score, so that the
+    best, the worst and the shape between them stay."""
     loss = objective.loss
     ranked = sorted(trials, key=lambda t: (t.value is None, loss(t.value or 0.0), t.number))
     whole = _evenly([t for t in ranked if t.state == State.COMPLETE], _MOST)
@@ -153,10 +152,8 @@ def _evenly(ranked: Sequence[Trial], most: int) -> Sequence[Trial]:
 
 
 def recall(spec: StudySpec, journal: Journal, read: Callable[[], list[Earlier]]) -> SourceTrials:
-    """What the journal holds of earlier studies; what `read` answers where it holds nothing yet.
-
-    All trials have numbers of their own, from -1 down, in their order.
-    """
+    """The journaled trials of earlier studies; if there are none, what `read` returns. All trials
+    get numbers from -1 down, in their order."""
     if not spec.search.warm_start:
         return ()
     if (noted := journal.note(_NOTE)) is None:

@@ -1,5 +1,5 @@
-"""A trial of an earlier study, said in the terms of another: the same training, as it would stand
-in the other's space and by its objective; or why there is no such thing."""
+"""Translates an earlier trial into this study's space and objective, or says why that is
+impossible."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from autotune.trial import Reason, Scalar, State, Trial
 __all__ = ["Skipped", "carry", "standing"]
 
 _TELLING = (Reason.NAN, Reason.OOM)
-"""Failures that say something of the parameters."""
+"""Failures that say something about the parameters."""
 _NOWHERE = object()
 
 
@@ -25,9 +25,9 @@ class Skipped:
     """Why a trial cannot be used."""
 
     rule: str
-    """The same for all trials that fail it: they are counted by it."""
+    """The rule, by which skipped trials are counted."""
     example: str = ""
-    """What this one trial has."""
+    """What this trial has."""
 
 
 def carry(
@@ -57,7 +57,7 @@ def carry(
     if other := _another_kind(trial, rename, found, spec):
         return other
     bare = replace(trial, params=found, curve=curve, reports={}, message="", seed=0)
-    # What follows is of the old study's objectives and constraints.
+    # The rest belongs to the old study's objectives and constraints.
     bare = replace(bare, values=(), violations=(), values_by_step={})
     return replace(bare, value=standing(bare, spec.objective))
 
@@ -72,7 +72,7 @@ def standing(trial: Trial, objective: Objective) -> float | None:
 
 
 def _in_step(curve: Mapping[int, float], theirs: int, ours: int) -> dict[int, float]:
-    """A curve of `theirs` reports an epoch as one of `ours`, at the steps that both have."""
+    """Converts a curve between numbers of reports an epoch, at the steps that both have."""
     return {at * ours // theirs: loss for at, loss in curve.items() if at * ours % theirs == 0}
 
 
@@ -100,7 +100,7 @@ def _params(
         there = called.get(name, name)
         value = trial.params[there] if there in trial.params else _at(config, there)
         if name in rename and name not in called:
-            value = _NOWHERE  # what bore the name there is another parameter here
+            value = _NOWHERE  # another parameter has that name here
         if value is _NOWHERE:
             return Skipped(f"had no {there}")
         if not parameter.contains(value):
@@ -110,7 +110,7 @@ def _params(
 
 
 def _at(config: Mapping[str, Any], path: str) -> Any:
-    """What `config` holds at a dotted path, whether keys are nested or hold the dots."""
+    """The value in `config` at a dotted path, whether keys are nested or contain the dots."""
     below: Any = config
     for key in path.split("."):
         if not isinstance(below, Mapping) or key not in below:
