@@ -59,7 +59,7 @@ def literal_variables(spec: StudySpec) -> Iterator[str]:
             where = spec.locate(path)
             place = f"{where}: " if where else ""
             rule = "only `storage` and `tracking.uri` have their variables filled in"
-            yield f"{place}`{'.'.join(map(str, path))}` keeps {found[0]} as it stands: {rule}"
+            yield f"{place}`{'.'.join(map(str, path))}` passes {found[0]} on as text: {rule}"
 
 
 def _texts(value: Any, path: Keys) -> Iterator[tuple[Keys, str]]:

@@ -177,7 +177,7 @@ def _aims(spec: StudySpec) -> Iterator[Problem]:
     metrics = [objective.metric for objective in spec.objectives]
     for index, other in enumerate(others, 1):
         if "at" in other.model_fields_set:
-            rule = "`at` stands with the first objective: all values of a trial are of one epoch"
+            rule = "`at` belongs to the first objective: all values of a trial are of one epoch"
             yield Problem(rule, ("objective", index, "at"))
         if other.metric in metrics[:index]:
             rule = f"`objective` must not name a metric twice, got {echo(other.metric)}"

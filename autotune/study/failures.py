@@ -73,5 +73,5 @@ def hopeless(history: History) -> AutotuneError | None:
 def _cure(history: History) -> str:
     name = history.spec.name
     if history.has_value:
-        return f"\nMend that and start again: autotune delete {name}"
-    return "\nMend that and run the study again; it begins anew, and these trials are kept aside"
+        return f"\nFix that and start again: autotune delete {name}"
+    return "\nFix that and run the study again: it starts anew, and these trials are set aside"

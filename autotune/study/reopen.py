@@ -71,7 +71,7 @@ def _make_way(new: StudySpec, folder: Path, storage: BaseStorage | None) -> list
         return []
     count = len(former.trials)
     trials = f"{count} trials are" if count > 1 else "one trial is"
-    return [f"no trial had a value: the study begins anew; its {trials} kept in {kept}"]
+    return [f"no trial had a value: the study starts anew; its {trials} kept in {kept}"]
 
 
 def _refuse_another(known: str | None, spec: StudySpec) -> None:

@@ -1,7 +1,7 @@
-"""What every config of this room is: frozen, strict, and documented field by field.
+"""The base of every training config: frozen, strict, and documented field by field.
 
-A *family* is a set of interchangeable variants: a union of configs told apart by `name`. The union
-is the registry: the checks, the schema, the docs and the tests read that one line.
+A *family* is a set of interchangeable variants: a union of configs distinguished by `name`. The
+union is the registry: the checks, the schema, the docs and the tests read that one line.
 """
 
 import ast
@@ -19,8 +19,7 @@ __all__ = ["Config", "attribute_docs", "fields", "variants"]
 
 
 class Config(BaseModel):
-    # Strict: "3" is not a number and true is not 1, whatever file they come from.
-    # There are 150 of them, and every command imports them: each is built when it is first used.
+    # Strict: "3" is not a number and true is not 1, in whatever file.
     model_config = ConfigDict(
         defer_build=True,
         frozen=True,
@@ -32,15 +31,15 @@ class Config(BaseModel):
 
 
 def fields(config: type[BaseModel]) -> Mapping[str, FieldInfo]:
-    """The fields by the key a user writes."""
+    """The fields by the key in a study file."""
     return {field.alias or name: field for name, field in config.model_fields.items()}
 
 
 def attribute_docs(config: type) -> Mapping[str, str]:
-    """What the docstrings below the attributes of a class say, by name, inherited ones included.
+    """The docstrings below the attributes of a class, by name, inherited ones included.
 
-    Read from the source when it is asked for: pydantic's own `use_attribute_docstrings` reads it
-    whenever a class is made, which takes a fifth of the start of every command.
+    They are read from the source on demand: pydantic's `use_attribute_docstrings` reads it whenever
+    a class is created, a fifth of the start of every command.
     """
     docs: dict[str, str] = {}
     for part in reversed(config.__mro__):
@@ -65,7 +64,8 @@ def _docs_in(config: type) -> dict[str, str]:
 
 
 def variants(annotation: Any) -> Mapping[str, type[BaseModel]]:
-    """The configs a field or a union may hold, by `name`; one without a name has the key ""."""
+    """The configs that a field or a union may hold, by `name`; one without a name has the key
+    ""."""
     known = _VARIANTS.get(id(annotation))
     if known is None:
         known = _VARIANTS[id(annotation)] = (annotation, _variants(annotation))
@@ -73,7 +73,8 @@ def variants(annotation: Any) -> Mapping[str, type[BaseModel]]:
 
 
 _VARIANTS: dict[int, tuple[Any, Mapping[str, type[BaseModel]]]] = {}
-"""By the annotation, which need not be hashable: each config of a study asks for the same ones."""
+"""Cached by annotation, which need not be hashable: each config of a study asks for the same
+ones."""
 
 
 def _variants(annotation: Any) -> dict[str, type[BaseModel]]:

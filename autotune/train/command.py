@@ -19,13 +19,13 @@ from autotune.errors import InvalidInput, Problem, echo
 __all__ = ["PLACES", "as_json", "filled", "leaves", "named", "split"]
 
 PLACES = ("overrides", "config", "checkpoint_dir", "folder", "seed", "epochs")
-"""What may stand in braces beside the parameters and the settings of `trial`."""
+"""Placeholders besides parameters and the settings of `trial`."""
 _PLACE = re.compile(r"\{\{([A-Za-z_][\w.]*)\}\}|\{([A-Za-z_][\w.]*)\}")
 _OVERRIDES = re.compile(r"([^{}]*)\{overrides\}")
 
 
 def split(command: str) -> list[str]:
-    """The arguments. Raises InvalidInput for a quote that is not closed, and for none at all."""
+    """The arguments. Raises InvalidInput for an unclosed quote, and for an empty command."""
     try:
         arguments = shlex.split(command)
     except ValueError as error:
@@ -38,14 +38,14 @@ def split(command: str) -> list[str]:
 
 
 def named(arguments: list[str]) -> list[str]:
-    """What stands in braces, in order."""
+    """The placeholders, in order."""
     found = (match[2] for argument in arguments for match in _PLACE.finditer(argument))
     return list(dict.fromkeys(name for name in found if name))
 
 
 def filled(arguments: list[str], values: Mapping[str, Any], places: Mapping[str, str]) -> list[str]:
-    """The arguments with `values`, by dotted path, and `places` put in. {overrides} becomes one
-    argument a value, each with what stands before it: --{overrides} gives --optimizer.lr=0.01."""
+    """The arguments with `values`, by dotted path, and `places` inserted. {overrides} becomes one
+    argument a value, each with its prefix: --{overrides} gives --optimizer.lr=0.01."""
     known = {**{name: _text(value) for name, value in values.items()}, **places}
     made: list[str] = []
     for argument in arguments:
@@ -57,7 +57,7 @@ def filled(arguments: list[str], values: Mapping[str, Any], places: Mapping[str,
 
 
 def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of all that is no mapping."""
+    """Dotted path and value of every leaf."""
     for key, value in values.items():
         path = f"{above}.{key}" if above else str(key)
         if isinstance(value, Mapping):
@@ -67,7 +67,7 @@ def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
 
 
 def as_json(values: Any) -> str:
-    """JSON that YAML 1.1 reads alike, which takes 1e-05 for text."""
+    """JSON that YAML 1.1 reads the same way; it would read 1e-05 as text."""
     text = json.dumps(values, indent=2)
     return re.sub(r"(?<=[\s\[])(-?\d+)(e[-+]?\d+)(?=[\s,\]}]|$)", r"\1.0\2", text)
 

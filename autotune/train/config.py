@@ -1,4 +1,4 @@
-"""TrainConfig: all that decides one training, and nothing of tuning. Free of torch."""
+"""TrainConfig: everything that decides one training, and nothing about tuning. Free of torch."""
 
 import re
 from collections.abc import Mapping
@@ -65,19 +65,19 @@ _ALONE = ParallelConfig().model_dump()
 
 
 class Monitor(Config):
-    """Which report's weights a training is remembered by."""
+    """Which report's weights are kept."""
 
     metric: str = "val_loss"
-    """The metric that is watched."""
+    """The metric that decides."""
     goal: Annotated[Goal, Field(strict=False)] = Goal.MINIMIZE
-    """Whether less or more of it is better."""
+    """Whether lower or higher is better."""
     at: Literal["best", "last"] = "best"
-    """best: the weights of the best report by the metric; last: those of the last one."""
+    """best: the weights of the best report by the metric; last: those of the last report."""
 
 
 class _Limited(Config):
     _absent: ClassVar[tuple[str, ...]] = ("timeout",)
-    """Keys that are not written where they hold nothing."""
+    """Keys that are omitted when empty."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, serialize: Any) -> dict[str, Any]:
@@ -90,81 +90,82 @@ class TrainConfig(_Limited):
     """One training, complete: the same config and threads give the same curve."""
 
     data: DataConfig
-    """What is learnt from."""
+    """The data set."""
     model: ModelConfig
     """The network."""
     epochs: Count
-    """Passes over the train split. Learning-rate schedules span all of them."""
+    """Passes over the training split. Learning-rate schedules span all of them."""
     reports_per_epoch: Count = 1
-    """Steps in an epoch. At the end of each the network is judged and reported, and may be stopped
-    or go on later; a scheduler's rungs count them. What is said in epochs stays in epochs."""
+    """Reports an epoch. A step is an epoch or one of these shares; after each step the network is
+    evaluated and may be stopped, and a scheduler's rungs count steps. Settings in epochs stay in
+    epochs."""
     initializer: InitializerConfig | None = None
-    """How weights are drawn, to suit the activation; biases become 0. None: the model's own way."""
+    """How weights are initialized, matched to the activation; biases start at 0. Default: the
+    model's own way."""
     activation: ActivationConfig | None = None
-    """Between the layers. None: relu, gelu in vit and convnext; custom and torchvision models
-    bring their own."""
+    """Activation between layers. Default: relu, gelu in vit and convnext; custom and torchvision
+    models bring their own."""
     loss: LossConfig = CrossEntropyLoss()
-    """What is made small. It decides between classes and numbers: mse, mae and huber predict
-    numbers, which are standardised while they are learnt and judged in their own units."""
+    """The loss. It also decides between classification and regression: mse, mae and huber predict
+    numbers, which are standardized for training and evaluated in their own units."""
     optimizer: OptimizerConfig = AdamW()
-    """What turns gradients into steps."""
+    """The optimizer."""
     lr_schedule: LrScheduleConfig = Constant()
-    """How the learning rate moves during training."""
+    """How the learning rate changes during training."""
     lr_scaling: Literal["none", "linear", "sqrt"] = "none"
-    """linear, sqrt: optimizer.lr is for batches of 256, and grows so with `batch_size`.
-
-    linear is for SGD, Goyal et al. 2017; sqrt for Adam and its kin, Malladi et al. 2022.
-    """
+    """linear, sqrt: optimizer.lr is for batches of 256 and is scaled with `batch_size`. linear is
+    for SGD, Goyal et al. 2017; sqrt for Adam and its relatives, Malladi et al. 2022."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Each block learns at this share of the next one's rate, the head at all of it."""
+    """Learning rate of each block as a share of the next block's; the head has the full rate."""
     average: AverageConfig = NoAverage()
-    """A running average of the weights, judged and kept in their place."""
+    """A running average of the weights, which replaces them for evaluation and export."""
     prune: PruneConfig = NoPruning()
-    """Which weights become 0 during training."""
+    """Pruning: which weights become 0 during training."""
     augment: AugmentConfig | None = None
-    """Random changes to the training samples."""
+    """Random changes of the training samples."""
     batch_size: Count = 64
-    """Samples an optimizer step sees."""
+    """Samples an optimizer step."""
     accumulate: Count = 1
-    """Parts a batch is computed in, to save memory: the step is the same but for rounding."""
+    """Number of parts in which a batch is computed, to save memory. Results are equal up to
+    rounding."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the target spread over all classes, in training only."""
+    """Share of the target spread over all classes, during training only."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
-    """The gradient is shortened to this L2 norm. None: never."""
+    """Maximum L2 norm of the gradient. Default: no clipping."""
     metrics: Annotated[tuple[MetricName, ...], Field(strict=False)] = ()
-    """What is reported beyond the standard ones. Of the validation split: balanced_accuracy, f1,
-    auroc (all three: the mean over the classes), log_loss, ece; in a regression mae. Of the
-    training: grad_norm (the mean over a step, before clipping) and memory (the peak in MB: of
-    the step on a GPU, of the process on a CPU). Of its cost: params, flops (a forward of one
-    sample), latency_ms (the same, measured), model_bytes and seconds (of training so far)."""
+    """Additional metrics. On the validation split: balanced_accuracy, f1, auroc (all three: the
+    mean over the classes), log_loss, ece; for a regression mae. Of the training: grad_norm (mean
+    over a step, before clipping) and memory (peak in MB: of the step on a GPU, of the process on a
+    CPU). Costs: params, flops (a forward pass of one sample), latency_ms (the same, measured),
+    model_bytes and seconds (of training so far)."""
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
-    """What a network computes in; its weights are fp32. tf32: products on a GPU are rounded. bf16
-    and fp16: so is all that can bear it; fp16 needs a GPU."""
+    """Precision of the computation; weights are fp32. tf32: matrix products on a GPU are rounded.
+    bf16 and fp16: autocast; fp16 needs a GPU."""
     channels_last: bool = False
-    """Images lie in memory pixel by pixel: convolutions in bf16 and fp16 are faster so."""
+    """Store images channels last: faster convolutions in bf16 and fp16."""
     compile: bool = False
-    """By torch.compile: a minute or so at first, then faster steps. Needs a C++ compiler."""
+    """Use torch.compile: about a minute at first, then faster steps. Needs a C++ compiler."""
     cudnn_benchmark: bool = False
-    """On a GPU, convolutions are timed and the fastest taken: another run may take others, whose
-    last bits differ."""
+    """On a GPU, time convolution algorithms and use the fastest: last bits may differ between
+    runs."""
     transfer: TransferConfig | None = None
-    """Weights that the network starts from. None: they are drawn."""
+    """Pretrained weights that the network starts from. Default: none."""
     distill: DistillConfig | None = None
-    """A teacher that the network learns from, beside the labels. None: the labels alone."""
+    """A teacher that the network also learns from. Default: none, only labels."""
     seed: Seed = 0
-    """Draws the weights, the order of samples and dropout."""
+    """Seed of the weights, the order of samples and dropout."""
     threads: Threads = 1
     """CPU threads of torch. Another number may change the last bits of a result."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: cuda when there is one."""
     parallel: ParallelConfig = ParallelConfig()
-    """In how many processes it is trained, and how they share the work."""
+    """Number of processes, and how they divide the training."""
     monitor: Monitor = Monitor()
-    """Which report's weights are kept as the result."""
+    """Which report's weights are the result."""
     timeout: Duration | None = None
-    """The longest it may work, such as 90s, 10m or 2h; longer is failed(timeout) and its process
-    ended. What it worked before a pause, a crash or a retry counts. None: no limit. In a study it
-    may change from one start to the next."""
+    """Maximum working time, such as 90s, 10m or 2h; longer is failed(timeout) and the process is
+    ended. Time before a pause, a crash or a retry counts. Default: no limit. It may change between
+    starts of a study."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -207,16 +208,16 @@ class TrainConfig(_Limited):
 
     @property
     def steps(self) -> int:
-        """How many reports a whole training makes: the step of the last one."""
+        """The number of reports of a complete training: the step of the last one."""
         return self.epochs * self.reports_per_epoch
 
     def epoch(self, step: int) -> int:
-        """The epoch, from 1, that `step` is a part of."""
+        """The epoch, from 1, that `step` belongs to."""
         return 1 + (step - 1) // self.reports_per_epoch
 
 
 class FunctionConfig(_Limited):
-    """A user's own trial function; every other key is its own, and all reach it as written."""
+    """A user's own trial function. All other keys are the user's and reach it as written."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -225,21 +226,22 @@ class FunctionConfig(_Limited):
     function: Reference
     """The function, as "my.train:run"; the working directory is searched first."""
     epochs: Count | None = None
-    """Reports it will make at most. None: it ends by itself, and its `config` has no epochs."""
+    """Maximum number of reports. Default: the function decides when it ends, and `config` has no
+    epochs."""
     seed: Seed = 0
     """For the function to use."""
     threads: Threads = 1
     """CPU threads of torch while it runs."""
     monitor: Monitor | None = None
-    """Which report the training is remembered by."""
+    """Which report's result is kept."""
     timeout: WrittenDuration | None = None
-    """The longest it may work, such as 90s, 10m or 2h; longer is failed(timeout) and its process
-    ended. What it worked before a pause, a crash or a retry counts. None: no limit. In a study it
-    may change from one start to the next."""
+    """Maximum working time, such as 90s, 10m or 2h; longer is failed(timeout) and the process is
+    ended. Time before a pause, a crash or a retry counts. Default: no limit. It may change between
+    starts of a study."""
 
 
 class CommandConfig(_Limited):
-    """A user's own script; every other key is a setting of its own, which the command may name."""
+    """A user's own script. All other keys are the user's settings, which the command may use."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -247,27 +249,27 @@ class CommandConfig(_Limited):
 
     command: Annotated[str, Field(min_length=1)]
     """The command line, such as "python train.py --lr {optimizer.lr} {overrides}". It is split into
-    arguments before anything is put in; there is no shell. In braces: a parameter or a setting;
-    {overrides}, every one as key=value; {config}, the path of a JSON file of them;
-    {checkpoint_dir}, {folder}, {seed}, {epochs}. See docs/scripts.md."""
+    arguments before values are inserted, without a shell. In braces: a parameter or a setting;
+    {overrides}, all as key=value; {config}, the path of a JSON file with all; {checkpoint_dir},
+    {folder}, {seed}, {epochs}. See docs/scripts.md."""
     metrics: dict[str, str] | None = None
-    """Metric, or `epoch`, -> a regular expression whose group is its value, tried on each line that
-    the script prints. None: JSON lines such as {"epoch": 3, "val_accuracy": 0.91}, or
-    autotune.report in the script."""
+    """Metric, or `epoch`, -> a regular expression with one group for its value, tried on each
+    output line. Default: JSON lines such as {"epoch": 3, "val_accuracy": 0.91}, or autotune.report
+    in the script."""
     stop_grace: WrittenDuration | None = None
-    """How long the script has from SIGTERM to SIGKILL where it is stopped. None: 10s."""
+    """Time between SIGTERM and SIGKILL when the script is stopped. Default: 10s."""
     epochs: Count | None = None
-    """Reports it will make at most. None: it ends by itself."""
+    """Maximum number of reports. Default: the script decides when it ends."""
     seed: Seed = 0
     """In {seed}, and AUTOTUNE_SEED in its environment."""
     threads: Threads = 1
     """OMP_NUM_THREADS in its environment."""
     monitor: Monitor | None = None
-    """Which report the training is remembered by."""
+    """Which report's result is kept."""
     timeout: WrittenDuration | None = None
-    """The longest it may work, such as 90s, 10m or 2h; longer is failed(timeout) and its processes
-    ended. What it worked before a pause, a crash or a retry counts. None: no limit. In a study it
-    may change from one start to the next."""
+    """Maximum working time, such as 90s, 10m or 2h; longer is failed(timeout) and all processes are
+    ended. Time before a pause, a crash or a retry counts. Default: no limit. It may change between
+    starts of a study."""
 
     @field_validator("metrics")
     @classmethod
@@ -294,7 +296,7 @@ AnyConfig = TrainConfig | FunctionConfig | CommandConfig
 def kind_of(
     config: Mapping[str, Any],
 ) -> type[TrainConfig] | type[FunctionConfig] | type[CommandConfig]:
-    """What a training config, as plain values, is."""
+    """The kind of a training config, given as plain values."""
     if "function" in config:
         return FunctionConfig
     return CommandConfig if "command" in config else TrainConfig
@@ -305,24 +307,23 @@ class Pace:
     """How a training counts its steps."""
 
     last: int | None
-    """The step at which it is complete; None: a function that ends by itself."""
+    """The last step; None: a function that ends by itself."""
     per_epoch: int = 1
 
     @property
     def unit(self) -> str:
-        """What a step is called where one is told."""
+        """The word for a step in messages."""
         return "epoch" if self.per_epoch == 1 else "step"
 
 
 def is_own(config: Mapping[str, Any]) -> bool:
-    """Whether the training is the user's own code, which ends by itself: `config` holds plain
-    values, and need not be valid."""
+    """Whether the training is the user's own code, which ends by itself. `config` holds plain
+    values and need not be valid."""
     return "function" in config or "command" in config
 
 
 def pace(config: Mapping[str, Any]) -> Pace:
-    """Of a training config as plain values, which need not be valid: what is wrong counts as
-    unknown, or 1."""
+    """The pace of a training config as plain values; invalid ones count as unknown, or 1."""
     epochs = _count(config.get("epochs"))
     # A function reports when it likes, and such a key is its own.
     asked = None if is_own(config) else _count(config.get("reports_per_epoch"))
@@ -331,8 +332,7 @@ def pace(config: Mapping[str, Any]) -> Pace:
 
 
 def processes(config: Mapping[str, Any]) -> int:
-    """How many processes a training config, as plain values, is trained in; what is wrong in them
-    counts as 1."""
+    """The number of processes of a training config as plain values; invalid ones count as 1."""
     parallel = config.get("parallel")
     if is_own(config) or not isinstance(parallel, Mapping):
         return 1
@@ -350,15 +350,14 @@ def _count(value: object) -> int | None:
 
 
 def metrics(config: AnyConfig) -> tuple[str, ...] | None:
-    """The metrics that each report will carry; None where only the first report can tell."""
+    """The metrics of each report; None if only the first report can tell."""
     return reported(config.loss.task, config.metrics) if isinstance(config, TrainConfig) else None
 
 
 def apply(base: Mapping[str, Any], values: Mapping[str, Scalar]) -> AnyConfig:
-    """The config that `values` (dotted path -> scalar) make of `base`, validated.
+    """The validated config of `base` with `values` (dotted path -> scalar).
 
-    Where a value changes the `name` of a part, base keys that only the old variant has are dropped.
-
+    If a value changes the `name` of a section, base keys that only the old variant has are dropped.
     Raises InvalidInput with every mistake; the path of each Problem leads into `base`, or is the
     searched path split at its dots.
     """

@@ -15,45 +15,44 @@ from autotune.errors import InvalidInput, Problem, meant, nearest
 __all__ = ["ASKED", "Passed", "offer", "passed", "resolve", "same_folder", "search_first"]
 
 ASKED = "autotune:ask"
-"""Stands for a function where the trials are asked for and told in Python."""
+"""Placeholder function of a study whose trials are asked for and told in Python."""
 
 _HOMES: dict[str, str] = {}
-"""Module -> the directory that its import has changed to: its functions are called there."""
+"""Module -> the directory that its import has changed to; its functions are called there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A function that was passed on by Python, and is found under no path."""
+    """A function passed from Python, which has no importable path."""
 
     function: Callable[..., Any]
     sha256: str = ""
-    """Of its code; "" in a worker, which need not know."""
+    """Hash of its code; "" in a worker, which does not need it."""
     may_differ: bool = False
-    """It may be another one than its study began with."""
+    """Whether it may differ from the function that the study began with."""
 
 
 _PASSED: dict[str, Passed] = {}
-"""By reference: what this process was given."""
+"""By reference: the functions that this process was given."""
 
 
 def offer(reference: str, given: Passed) -> None:
-    """From now on `reference` names the function that is given."""
+    """Registers the given function under `reference`."""
     _PASSED[reference] = given
 
 
 def passed(reference: object) -> Passed | None:
-    """What Python passed on under that name; None: it is found by its path, or nowhere."""
+    """The function that Python registered under that name; None otherwise."""
     return _PASSED.get(reference) if isinstance(reference, str) else None
 
 
 def resolve(reference: str, at: tuple[str, ...] = ("function",)) -> Callable[..., Any]:
     """The function that `reference` names; the working directory is searched first.
 
-    Neither the import nor a call of the function moves the working directory for good: relative
-    paths in a config mean the same before and after.
-
-    Raises InvalidInput, with the path `at`, when there is none. An error inside the user's module
-    passes through as it is, except that one of its own imports may be missing.
+    Neither the import nor a call of the function changes the working directory afterwards: relative
+    paths in a config mean the same before and after. Raises InvalidInput, with the path `at`, if
+    there is none. An error inside the user's module passes through as it is, except that one of its
+    own imports may be missing.
     """
     if given := _PASSED.get(reference):
         return _called_at(os.getcwd(), given.function)
@@ -80,7 +79,7 @@ def resolve(reference: str, at: tuple[str, ...] = ("function",)) -> Callable[...
 
 
 def search_first(folder: Path) -> None:
-    """From now on `resolve` looks in `folder`, then in the working directory."""
+    """From now on `resolve` searches `folder`, then the working directory."""
     for place in (os.getcwd(), str(folder.absolute())):
         if place in sys.path:
             sys.path.remove(place)
@@ -106,7 +105,7 @@ def _called_at(home: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def same_folder() -> Iterator[None]:
-    """The working directory on leaving is that on entering."""
+    """Restores the working directory on leaving."""
     before = os.getcwd()
     try:
         yield

@@ -45,13 +45,10 @@ def train(
 ) -> Iterator[Report]:
     """Train up to step `to_step` (None: all of them), with a Report after each.
 
-    Goes on from the newest whole checkpoint in `folder` that is not beyond step `resume`, or
-    starts afresh. A checkpoint is there before the report of the last step is yielded.
-
-    Where the config is `parallel`, each of its processes calls this with the same arguments, waits
-    for the others, and leaves them at the end.
-
-    Raises NotFinite in the epoch whose loss is not; torch's own out-of-memory errors pass through.
+    Continues from the newest whole checkpoint in `folder` that is not beyond step `resume`, or
+    starts afresh. A checkpoint exists before the report of the last step is yielded. With a
+    `parallel` config, each process calls this with the same arguments. Raises NotFinite in the
+    epoch whose loss is not finite; torch's own out-of-memory errors pass through.
     """
     with joined(config.parallel, device_of(config)) as mesh:
         yield from together(begin(config, finish, mesh), folder, resume, to_step)
@@ -60,8 +57,8 @@ def train(
 def together(
     training: Training, folder: Path, resume: int, to_step: int | None
 ) -> Iterator[Report]:
-    """`train`, in each of its processes. All report the same; who listens to the first one, and
-    stops it, stops them all."""
+    """`train`, in each of its processes. All yield the same reports; stopping the first one stops
+    all."""
     config, strategy, network = training.config, training.strategy, training.network
     best: Best | None = None
     start = 0
@@ -103,7 +100,8 @@ def together(
 
 
 def answered(strategy: Strategy, report: Report) -> Generator[Report, None, bool]:
-    """Yields the report; then whether the first process goes on. If it is stopped here, all are."""
+    """Yields the report, then whether the first process continues. If it is stopped here, all
+    are."""
     goes_on = False
     try:
         yield report
@@ -115,13 +113,13 @@ def answered(strategy: Strategy, report: Report) -> Generator[Report, None, bool
 
 
 def finish(config: TrainConfig, folder: Path) -> None:
-    """Trains to the end what another training builds on, such as its teacher."""
+    """Trains another training to its end, such as a teacher's."""
     for _ in train(config, folder):
         pass
 
 
 def learn(training: Training, step: int) -> dict[str, float]:
-    """A pass over the train split, or the step's share of it: each batch moves the weights once."""
+    """A pass over the training split, or the step's share of it."""
     config, data, strategy = training.config, training.data.train, training.strategy
     network, learner = training.network, training.learner
     epoch = config.epoch(step)
@@ -153,10 +151,10 @@ def learn(training: Training, step: int) -> dict[str, float]:
 
 
 def sampled(training: Training, part: Tensor, epoch: int, draws: torch.Generator) -> Batch:
-    """This process's samples of a part of a batch, as they are learnt from."""
+    """This process's samples of a part of a batch, augmented."""
     data, cut, augment = training.data.train, training.strategy.cut, training.augment
     mine = cut(part)
-    # Partners of a mixing may be anywhere in the part.
+    # Mixing partners may be anywhere in the part.
     whole = augment is not None and (mine is part or not augment.alone)
     rows = part if whole else mine
     x, y = data.take(rows, training.device)
@@ -170,7 +168,7 @@ def sampled(training: Training, part: Tensor, epoch: int, draws: torch.Generator
 
 @torch.no_grad()
 def evaluate(training: Training, split: Split, name: str) -> dict[str, float]:
-    """The plain loss, without smoothing or weights, and the other metrics of a split."""
+    """The plain loss, without smoothing or class weights, and the other metrics of a split."""
     network, scores = training.network, training.meters.scores
     forward = network.precision.forward(network.judged.eval(), learning=False)
     rows = max(1, EVAL_ELEMENTS // max(1, split.x[0].numel()) // training.config.accumulate)
@@ -180,10 +178,8 @@ def evaluate(training: Training, split: Split, name: str) -> dict[str, float]:
 
 
 def test(config: TrainConfig, folder: Path) -> dict[str, float]:
-    """What the best weights in `folder` score on the test split, and on the validation split.
-
-    The only reader of the test split.
-    """
+    """The scores of the best weights in `folder` on the test and validation splits. The only reader
+    of the test split."""
     training = learnt(config)
     training.network.judged.load_state_dict(checkpoint.load_best(folder).weights)
     test, val = training.data.test, training.data.val
@@ -191,7 +187,7 @@ def test(config: TrainConfig, folder: Path) -> dict[str, float]:
 
 
 def better(training: Training, best: Best | None, step: int, metrics: dict[str, float]) -> Best:
-    """`best`, or this step if it is the one to remember so far; a tie keeps the earlier."""
+    """`best`, or this step if it is better; a tie keeps the earlier."""
     monitor, judged = training.config.monitor, training.network.judged
     if monitor.at == "last":
         # No copy: written, if ever, before the next step.
@@ -205,7 +201,7 @@ def better(training: Training, best: Best | None, step: int, metrics: dict[str, 
 
 @runtime_checkable
 class _TwoPoints(Protocol):
-    """An optimizer that steps at one point and is judged at another (schedule-free)."""
+    """Lets an optimizer evaluate at another point than it steps at (schedule-free)."""
 
     def train(self) -> None: ...
 
@@ -222,7 +218,7 @@ def permutation(samples: int, seed: int) -> Tensor:
 
 
 def warm_up() -> None:
-    """Pay once a process, before the first trial, what torch's first optimizer step costs (1 s)."""
+    """Warm up torch's optimizers once a process (1 s), before the first trial."""
     weight = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([weight])
     weight.sum().backward()

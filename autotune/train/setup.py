@@ -1,4 +1,4 @@
-"""What one training holds before its first step, all of it built from the config."""
+"""Everything that a training needs before its first step, built from the config."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -46,8 +46,8 @@ __all__ = [
 
 
 def begin(config: TrainConfig, train: Train = nothing_first, mesh: Mesh | None = None) -> Training:
-    """Everything a training holds before its first step. `train` trains what it builds on, such as
-    a teacher. `mesh`: the processes, if there are several."""
+    """Everything that a training needs before its first step. `train` trains other networks, such
+    as a teacher. `mesh`: the processes, if there are several."""
     torch.set_num_threads(config.threads)
     device = torch.device(device_of(config))
     data = prepare(config.data, device.type, config.loss.task)
@@ -119,7 +119,7 @@ def _learner(
         pruning = Magnitude(config.prune, models, optimizer, config.epochs, strategy.decided)
         changes.append(pruning.begin)
         after_step.append(pruning.hold)
-    if average:  # after the pruning, so that what is pruned is 0 in the average
+    if average:  # after the pruning, so that pruned weights are 0 in the average
         after_step.append(average)
     return Learner(start.loss, optimizer, factor, tuple(changes), tuple(after_step))
 
@@ -142,7 +142,7 @@ def build(config: TrainConfig, data: Dataset) -> nn.Module:
 
 
 def network(config: TrainConfig, data: Dataset) -> nn.Module:
-    """The model for the samples of `data`; the categories of a table become vectors first."""
+    """The model for the samples of `data`; categories of a table become vectors first."""
 
     return shaped(config, data.shape, data.outputs, data.categories)
 
@@ -150,7 +150,7 @@ def network(config: TrainConfig, data: Dataset) -> nn.Module:
 def shaped(
     config: TrainConfig, shape: tuple[int, ...], outputs: int, categories: Sequence[int] = ()
 ) -> nn.Module:
-    """The model of a config, where its data is known by these alone: see Dataset."""
+    """The model of a config from these facts of its data alone: see Dataset."""
 
     def fitting(shape: tuple[int, ...]) -> nn.Module:
         return build_model(config.model, shape, outputs, config.activation)
@@ -162,8 +162,8 @@ def shaped(
 
 
 def divided(config: TrainConfig, samples: int) -> tuple[int, tuple[range, ...]]:
-    """The samples of a batch, and which batches of an epoch each of its steps takes: as even as
-    can be. Raises InvalidInput where a step would have none."""
+    """The samples of a batch, and the batches of each step of an epoch, as evenly as possible.
+    Raises InvalidInput if a step would have none."""
     batch = samples if config.optimizer.full_batch else min(config.batch_size, samples)
     batches, steps = len(whole_batches(torch.arange(samples), batch)), config.reports_per_epoch
     if steps > batches:
@@ -176,8 +176,8 @@ def divided(config: TrainConfig, samples: int) -> tuple[int, tuple[range, ...]]:
 
 
 def whole_batches(order: Tensor, size: int) -> list[Tensor]:
-    """Batches of `size`, the last one shorter: but never one sample alone, which has no variance
-    for a batch normalisation; it joins the batch before."""
+    """Batches of `size`, the last one shorter. A single remaining sample, which has no variance for
+    batch normalization, joins the batch before."""
     batches = list(order.split(size))
     if len(batches) > 1 and len(batches[-1]) == 1 < size:
         batches[-2:] = [torch.cat(batches[-2:])]

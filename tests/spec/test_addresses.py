@@ -130,7 +130,7 @@ def test_elsewhere_a_variable_is_passed_on_as_it_stands(loaded: Callable[..., St
     assert specs.plain(spec)["trial"]["root"] == "${HOME}/x"
     (note,) = [note for note in check(spec) if "HOME" in note]
     assert note == (
-        "--set trial: `trial.root` keeps ${HOME} as it stands: only `storage` and `tracking.uri` "
+        "--set trial: `trial.root` passes ${HOME} on as text: only `storage` and `tracking.uri` "
         "have their variables filled in"
     )
 

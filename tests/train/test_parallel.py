@@ -245,7 +245,7 @@ def test_a_process_that_stands_alone_says_so(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RANK", raising=False)
-    with pytest.raises(UserError, match="asks for 2 processes, but this one stands alone: RANK"):
+    with pytest.raises(UserError, match="asks for 2 processes, but this process runs alone: RANK"):
         next(loop.train(make(model={"name": "mlp"}), tmp_path))
 
 

@@ -124,7 +124,7 @@ TIMES = pandas.date_range("2020-01-01", periods=ROWS)
         ({"target": "pay"}, "y must hold whole numbers, got float64: y.astype('int64'), or set"),
         (
             {"drop": ["id", "age", "post", "town", "member", "pay"], "categorical": []},
-            "there is no column beside the target",
+            "there is no column besides the target",
         ),
         (
             {"suffix": ".parquet", "changed": {"when": TIMES}},

@@ -1,4 +1,4 @@
-"""The data sets a trial can train on: your own, and (in known.py) those that everyone has."""
+"""The data sets: your own, and (in known.py) public ones."""
 
 from typing import Annotated, Literal
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class ArraysData(SplitConfig):
-    """Your own arrays: x, y, and, if you split them, x_val, y_val, x_test, y_test.
+    """Your own arrays: x, y, and optionally x_val, y_val, x_test, y_test.
 
     x is (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C); y holds N integer class labels, or the
     numbers of a regression.
@@ -44,56 +44,56 @@ class ArraysData(SplitConfig):
     path: str
     """An .npz file, written by numpy.savez, or a folder with x.npy, y.npy and so on."""
     test_fraction: Fraction = 0.2
-    """Share of all samples kept for the test, when there is no x_test."""
+    """Share of all samples for the test split, if there is no x_test."""
 
 
 class FolderData(SplitConfig):
-    """Your own images, each in the folder of its class: path/cat/1.png, path/dog/a.jpg.
+    """Your own images, in one folder a class: path/cat/1.png, path/dog/a.jpg.
 
-    Where there are folders path/train and path/val or path/test, these hold the parts, with the
-    folders of the classes in them.
+    If there are folders path/train and path/val or path/test, these are the splits and contain the
+    class folders.
     """
 
     name: Literal["folder"] = "folder"
     path: str
-    """The folder that holds the folders of the classes, or of the parts."""
+    """The folder that contains the folders of the classes, or of the splits."""
     size: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Images are resized to so many pixels in height and width. None: all must have one size."""
+    """Images are resized to this height and width in pixels. Default: all images must have the same
+    size."""
     channels: Literal[1, 3] = 3
     """3: colour; 1: grey."""
     test_fraction: Fraction = 0.2
-    """Share of all samples kept for the test, when there is no folder `test`."""
+    """Share of all samples for the test split, if there is no folder `test`."""
 
 
 class TableData(SplitConfig):
-    """Your own table: one row a sample, columns of numbers, of categories, and the target.
+    """Your own table: one row a sample, with numeric columns, categorical columns, and the target.
 
-    Text, and columns named in `categorical`, are categories: each gets a learned vector. A missing
-    category is a category. A missing number becomes the median of the train part, and a column
-    that tells so is added. Numbers are standardised on the train part.
+    Text columns, and those named in `categorical`, are categories: each gets a learned vector. A
+    missing category is a category. A missing number becomes the training split's median, and an
+    indicator column is added. Numbers are standardized by the training split.
     """
 
     name: Literal["table"] = "table"
     path: str
     """A .csv, .tsv or .parquet file, with a header."""
     target: str
-    """The column to learn: classes, or the numbers of a regression."""
+    """The column to predict: classes, or the numbers of a regression."""
     categorical: list[str] = []
-    """Columns of numbers that name categories, such as a postcode."""
+    """Numeric columns that are categories, such as a postcode."""
     drop: list[str] = []
-    """Columns that are not to be learnt from, such as an id."""
+    """Columns to ignore, such as an id."""
     test_fraction: Fraction = 0.2
-    """Share of all rows kept for the test."""
+    """Share of all rows for the test split."""
 
 
 class CustomData(SplitConfig):
     """Your own function: load(**args) -> {"x": ..., "y": ...}, arrays or tensors.
 
     x is (N, F), (N, H, W), (N, C, H, W) or (N, H, W, C), of finite numbers; y is (N,): integer
-    labels of classes, or the numbers of a regression. x_val, y_val, x_test and y_test, where it
-    gives them, are not split from x. docs/functions.md has an example.
-
-    It is called once in each worker, and once before a study starts, to look at what it gives.
+    class labels, or the numbers of a regression. It may also return x_val, y_val, x_test and
+    y_test; missing ones are split from x. docs/functions.md has an example. It is called once in
+    each worker, and once before a study starts.
     """
 
     name: Literal["custom"] = "custom"
@@ -101,9 +101,9 @@ class CustomData(SplitConfig):
     """The function, as "my.data:load", of load(**args) -> {"x": (N, ...), "y": (N,)}; the working
     directory is searched first."""
     args: dict[str, JsonValue] = {}
-    """Passed to it by name."""
+    """Arguments passed by name."""
     test_fraction: Fraction = 0.2
-    """Share of all samples kept for the test, when the function gives no x_test."""
+    """Share of all samples for the test split, if the function returns no x_test."""
 
 
 DataConfig = Annotated[

@@ -102,7 +102,7 @@ def mistakes(config: TableData, frame: "DataFrame") -> list[Problem]:
         return found
     found = gaps(config, frame[config.target])
     if not features(config, frame):
-        found.append(problem("there is no column beside the target"))
+        found.append(problem("there is no column besides the target"))
     return found
 
 

@@ -31,21 +31,21 @@ Norm = Literal["none", "batch", "layer", "group"]
 
 
 class ResidualModel(Config):
-    """A network of blocks that each add a branch to what they are given (He et al. 2016)."""
+    """A network of blocks that each add a branch to their input (He et al. 2016)."""
 
     usual: ClassVar[ActivationConfig] = Relu()
-    """The activation where the training config names none."""
+    """The activation if the training config names none."""
 
     name: str
     residual_scale: Literal["none", "rezero", "layer_scale"] = "none"
-    """A learnt factor on every branch. rezero: one, from 0 (Bachlechner et al. 2021); layer_scale:
+    """A learned factor on every branch. rezero: one, from 0 (Bachlechner et al. 2021); layer_scale:
     one a channel, from 0.1 (Touvron et al. 2021)."""
     stochastic_depth: Dropout = 0.0
-    """Share of samples that skip the last block while training; proportionally less in the blocks
-    before (Huang et al. 2016)."""
+    """Stochastic depth: share of samples that skip the last block during training, proportionally
+    less in earlier blocks (Huang et al. 2016)."""
     zero_last: bool = False
-    """Start the last layer of every branch at 0, so that blocks begin as the identity (Goyal et al.
-    2017), whatever the initializer."""
+    """Initialize the last layer of every branch at 0, so that blocks begin as the identity (Goyal
+    et al. 2017), whatever the initializer."""
 
     @model_validator(mode="after")
     def _branches_can_learn(self) -> Self:
@@ -56,11 +56,11 @@ class ResidualModel(Config):
 
 
 class ConnectedModel(ResidualModel):
-    """A network whose layers can be joined in three ways."""
+    """A network with three kinds of connections."""
 
     connections: Literal["plain", "residual", "dense"] = "plain"
-    """plain: each layer sees the one before; residual: it is added to what it sees; dense: it is
-    set beside what it sees (Huang et al. 2017)."""
+    """plain: each layer sees the one before; residual: its output is added to its input; dense: its
+    output is concatenated with its input (Huang et al. 2017)."""
 
     @model_validator(mode="after")
     def _has_branches(self) -> Self:
@@ -76,22 +76,22 @@ class ConnectedModel(ResidualModel):
 class MlpModel(ConnectedModel):
     """Fully connected layers over the flattened input.
 
-    With residual connections, the first layer is followed by branches of normalisation, activation
+    With residual connections, the first layer is followed by branches of normalization, activation
     and layer (Gorishniy et al. 2021).
     """
 
     name: Literal["mlp"] = "mlp"
     depth: Depth = 2
-    """Hidden layers."""
+    """Number of hidden layers."""
     width: Count = 128
     """Units of each hidden layer."""
     embedding: Count | None = None
-    """Length of the vector that is learnt for a category of a table. None: it grows with the number
-    of the categories of a column. Without effect on other data."""
+    """Length of the learned vector of a table's category. Default: it grows with the number of
+    categories. No effect on other data."""
     norm: Norm = "none"
-    """Normalisation of every hidden layer, before its activation."""
+    """Normalization of every hidden layer, before its activation."""
     dropout: Dropout = 0.0
-    """Share of hidden units dropped while training."""
+    """Dropout rate of hidden units."""
 
 
 class CnnModel(ConnectedModel):
@@ -100,16 +100,16 @@ class CnnModel(ConnectedModel):
 
     name: Literal["cnn"] = "cnn"
     blocks: Annotated[int, Field(ge=1, le=8)] = 2
-    """Blocks of convolution, normalisation, activation and pooling."""
+    """Number of blocks of convolution, normalization, activation and pooling."""
     convs: Annotated[int, Field(ge=1, le=8)] = 1
     """Convolutions of each block."""
     channels: Count = 32
     """Channels of the first block."""
     norm: Norm = "group"
-    """Normalisation after every convolution. group has the same numbers whatever part of a batch
-    is computed at once."""
+    """Normalization after every convolution. group gives the same numbers in whatever parts a batch
+    is computed."""
     dropout: Dropout = 0.0
-    """Share of the last features dropped while training."""
+    """Dropout rate; before the head."""
 
 
 class ResnetModel(ResidualModel):
@@ -130,10 +130,10 @@ class ResnetModel(ResidualModel):
     """small: a 3 x 3 convolution; large: 7 x 7 in steps of 2, and pooling by 2; auto: large for
     images of 96 pixels or more."""
     norm: Norm = "batch"
-    """Normalisation after every convolution. batch sees only the part of a batch that is computed
+    """Normalization after every convolution. batch uses only the part of a batch that is computed
     at once."""
     dropout: Dropout = 0.0
-    """Share of the last features dropped while training."""
+    """Dropout rate; before the head."""
 
 
 class WideResnetModel(ResidualModel):
@@ -146,15 +146,15 @@ class WideResnetModel(ResidualModel):
     widen: Count = 2
     """The stages have 16, 32 and 64 channels times this."""
     norm: Norm = "batch"
-    """Normalisation before every activation. batch sees only the part of a batch that is computed
+    """Normalization before every activation. batch uses only the part of a batch that is computed
     at once."""
     dropout: Dropout = 0.0
-    """Share dropped between the two convolutions of a block while training."""
+    """Dropout rate between the two convolutions of a block."""
 
 
 class ConvnextModel(ResidualModel):
-    """Liu et al. 2022, small: blocks of a 7 x 7 convolution of each channel alone, layer
-    normalisation, and a perceptron over the channels, with gelu unless told otherwise."""
+    """Liu et al. 2022, small: blocks of a depthwise 7 x 7 convolution, layer normalization, and a
+    perceptron over the channels, with gelu by default."""
 
     usual: ClassVar[ActivationConfig] = Gelu()
 
@@ -166,34 +166,34 @@ class ConvnextModel(ResidualModel):
     width: Count = 32
     """Channels of the first stage."""
     patch: Count = 2
-    """The stem makes one pixel of each square of so many; 4 in the paper, for 224 x 224."""
+    """Patch size of the stem; 4 in the paper, for 224 x 224."""
     residual_scale: Literal["none", "rezero", "layer_scale"] = "layer_scale"
-    """A learnt factor on every branch. rezero: one, from 0 (Bachlechner et al. 2021); layer_scale:
+    """A learned factor on every branch. rezero: one, from 0 (Bachlechner et al. 2021); layer_scale:
     one a channel, from 0.1 (Touvron et al. 2021)."""
     dropout: Dropout = 0.0
-    """Share of the last features dropped while training."""
+    """Dropout rate; before the head."""
 
 
 class VitModel(ResidualModel):
-    """The vision transformer (Dosovitskiy et al. 2021), with normalisation before attention and
-    perceptron, and gelu unless told otherwise. Needs much data or strong augmentation."""
+    """The vision transformer (Dosovitskiy et al. 2021), with normalization before attention and
+    perceptron, and gelu by default. Needs much data or strong augmentation."""
 
     usual: ClassVar[ActivationConfig] = Gelu()
 
     name: Literal["vit"] = "vit"
     patch: Count = 4
-    """Pixels of a square patch's side; the image is padded to whole patches."""
+    """Side of a square patch in pixels; the image is padded to whole patches."""
     depth: Depth = 4
     """Blocks of attention and perceptron."""
     width: Count = 128
-    """Numbers that stand for a patch, a multiple of `heads`; the perceptrons have four times as
-    many."""
+    """Size of the embedding, a multiple of `heads`; the perceptrons have four times as many
+    units."""
     heads: Count = 4
     """Heads of each attention."""
     pool: Literal["mean", "token"] = "mean"
-    """What is classified: the mean of all patches, or a class token, as in the paper."""
+    """What is classified: the mean of all patches, or a class token as in the paper."""
     dropout: Dropout = 0.0
-    """Share dropped after every layer, and of the patches, while training."""
+    """Dropout rate after every layer, and of the patches."""
 
     @model_validator(mode="after")
     def _heads_share(self) -> Self:

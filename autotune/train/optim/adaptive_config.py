@@ -1,4 +1,4 @@
-"""Optimizers that give each weight, or each matrix, a step size of its own."""
+"""Optimizers with a step size of their own for each weight, or each matrix."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -48,7 +48,7 @@ class AdaDelta(OptimizerBase):
     rho: Decay | None = None
     """Decay of the running means of squared gradients and squared steps."""
     eps: Epsilon | None = None
-    """Under both roots: it sets the size of the first steps."""
+    """Under both roots; it sets the size of the first steps."""
 
     def build(self, parameters: "ParamsT") -> "Optimizer":
         from torch.optim import Adadelta
@@ -64,7 +64,7 @@ class RmsProp(OptimizerBase):
     alpha: Decay | None = None
     """Decay of the running mean of squared gradients."""
     momentum: Decay | None = None
-    """Share of the last step that is kept."""
+    """Share of the last step that is kept (momentum)."""
     eps: Epsilon | None = None
     """Added to the denominator."""
 
@@ -161,7 +161,7 @@ class Muon(AdamBase):
 
     name: Literal["muon"] = "muon"
     momentum: Decay = 0.95
-    """Decay of the matrices' momentum, Nesterov's."""
+    """Decay of the momentum of matrices (Nesterov)."""
     rest: Annotated[float, Field(gt=0)] = 1.0
     """Rate of adamw (the last layer, embeddings, norms, biases) as a multiple of lr."""
 
@@ -181,7 +181,7 @@ class ScheduleFree(AdamBase):
     name: Literal["schedule_free"] = "schedule_free"
     lr: LearningRate = 2.5e-3
     beta1: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Where the gradient is taken: at this share of the average, the rest of the iterate."""
+    """Where the gradient is taken: this share of the average, the rest of the iterate."""
 
     def build(self, parameters: "ParamsT") -> "Optimizer":
         from schedulefree import AdamWScheduleFree

@@ -36,7 +36,7 @@ class Ema:
         self.steps += 1
 
     def decay_now(self) -> float:
-        """The first step leaves nothing of the weights that were drawn."""
+        """The first step leaves nothing of the initial weights."""
         if self.steps == 0:
             return 0.0
         return min(self.decay, (1 + self.steps) / (10 + self.steps)) if self.warmup else self.decay
@@ -50,10 +50,10 @@ class Ema:
 
 
 class Swa:
-    """The mean of the weights at the ends of the epochs after epoch `start`; the weights as they
-    are until then.
+    """The mean of the weights at the ends of epochs after epoch `start`; the plain weights until
+    then.
 
-    `ends`: after which batches of an epoch the network is judged; the last one ends it.
+    `ends`: after which batches of an epoch the network is evaluated; the last one ends it.
     """
 
     def __init__(self, model: nn.Module, start: int, ends: Sequence[int], x: Tensor) -> None:
@@ -76,7 +76,7 @@ class Swa:
             self.model.load_state_dict(self.source.state_dict())
 
     def batches(self) -> Iterator[Tensor]:
-        """The train split in parts; a sample alone has no variance and is left out."""
+        """The training split in parts; a single sample has no variance and is left out."""
         rows = max(2, REFRESH_ELEMENTS // max(1, self.x[0].numel()))
         device = next(self.model.parameters()).device  # the data may be too large for it
         return (part.to(device) for part in self.x.split(rows) if len(part) > 1)

@@ -1,4 +1,4 @@
-"""Running averages of the weights, which are judged in place of the weights themselves."""
+"""Running averages of the weights, evaluated instead of the weights themselves."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +17,7 @@ __all__ = ["AverageConfig", "EmaConfig", "NoAverage", "SwaConfig"]
 
 
 class NoAverage(Config):
-    """The weights are judged as the last step left them."""
+    """No average."""
 
     name: Literal["none"] = "none"
 
@@ -33,9 +33,10 @@ class EmaConfig(Config):
 
     name: Literal["ema"] = "ema"
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    """Share of the average that a step leaves."""
+    """Decay of the average."""
     warmup: bool = True
-    """Step t has at most the decay (1 + t) / (10 + t), so the first weights are soon forgotten."""
+    """Limit the decay to (1 + t) / (10 + t) at step t, so that the first weights are soon
+    forgotten."""
 
     def build(self, model: "nn.Module", epochs: int, ends: "Sequence[int]", x: "Tensor") -> "Ema":
         from autotune.train.optim import average
@@ -46,13 +47,14 @@ class EmaConfig(Config):
 class SwaConfig(Config):
     """Stochastic weight averaging: the mean of the last epochs' weights, Izmailov et al. 2018.
 
-    The statistics of batch normalisation are taken anew for the mean, by a pass over the train
-    split after each averaged epoch. The rate should stay high enough to move: not cosine to 0.
+    Statistics of batch normalization are recomputed for the mean, by a pass over the training split
+    after each averaged epoch. The rate should stay high: not cosine to 0.
     """
 
     name: Literal["swa"] = "swa"
     start: Annotated[float, Field(ge=0, lt=1)] = 0.75
-    """Share of the epochs after which averaging begins; till then the weights are judged."""
+    """Share of the epochs after which averaging begins; until then the plain weights are
+    evaluated."""
 
     def build(self, model: "nn.Module", epochs: int, ends: "Sequence[int]", x: "Tensor") -> "Swa":
         from autotune.train.optim import average

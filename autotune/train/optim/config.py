@@ -1,4 +1,4 @@
-"""The optimizers: the union, and what stands behind each name."""
+"""The optimizers: the union, and the implementation of each name."""
 
 from typing import Annotated
 

@@ -1,6 +1,6 @@
-"""The parameters of a network in groups: what is decayed, and at which share of the rate it learns.
+"""Parameter groups: weight decay, and the share of the learning rate.
 
-As few groups as will do: each costs an optimizer's kernels once more.
+As few groups as possible: each costs another launch of an optimizer's kernels.
 """
 
 from collections.abc import Iterable
@@ -28,11 +28,11 @@ def groups(
     scale: float = 1.0,
     others: Iterable[Tensor] = (),
 ) -> list[Group]:
-    """What `optimizer.build` takes: the model's parameters that learn, and `others` (a loss's).
+    """The argument of `optimizer.build`: the model's trainable parameters, and `others` (a loss's).
 
-    A group's `scale` multiplies its learning rate, and is absent where it is 1. `layer_decay` is
-    the rate of each block as a share of the next one's; the head has all of it (Bao et al. 2022,
-    "BEiT"). Norms, biases and other vectors are not decayed (Goyal et al. 2017, section 5.1).
+    A group's `scale` multiplies its learning rate; absent if 1. `layer_decay` is the rate of each
+    block as a share of the next one's; the head has the full rate (Bao et al. 2022, "BEiT"). Norms,
+    biases and other vectors are not decayed (Goyal et al. 2017, section 5.1).
     """
     depths = block_depths(model) if layer_decay is not None else {}
     outer = embeddings_and_head(model) if optimizer.matrices else set()
@@ -53,21 +53,22 @@ def groups(
 
 
 def batch_scale(rule: str, batch: int) -> float:
-    """What a learning rate meant for batches of 256 is multiplied by for another size."""
+    """The factor for a learning rate that is meant for batches of 256."""
     times = batch / USUAL_BATCH
     return {"none": 1.0, "linear": times, "sqrt": sqrt(times)}[rule]
 
 
 def is_vector(parameter: Tensor) -> bool:
-    """One number for each channel, however it is shaped: biases, norms, layer scales."""
+    """Parameters with one number a channel, whatever their shape: biases, norms, layer scales."""
     shape = parameter.shape
     return len(shape) < 2 or (len(shape) > 2 and sum(size > 1 for size in shape) < 2)
 
 
 def block_depths(model: nn.Module) -> dict[int, int]:
-    """How many blocks lie between a parameter, by id, and the head.
+    """The number of blocks between a parameter, by id, and the head.
 
-    A parameter of no block, such as a class token or a last norm, counts to the block before it.
+    A parameter outside of blocks, such as a class token or a last norm, counts to the block before
+    it.
     """
     chain = blocks(model)
     at = {
@@ -84,7 +85,7 @@ def block_depths(model: nn.Module) -> dict[int, int]:
 
 
 def embeddings_and_head(model: nn.Module) -> set[int]:
-    """The matrices, by id, that no hidden layer holds: their rows are classes or categories."""
+    """Matrices, by id, outside of hidden layers: their rows are classes or categories."""
     found = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     try:
         return found | {id(head(model).weight)}

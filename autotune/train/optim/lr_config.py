@@ -1,7 +1,7 @@
-"""The learning-rate schedules: build(steps, steps_per_epoch) answers a Factor.
+"""The learning-rate schedules: build(steps, steps_per_epoch) returns a Factor.
 
-factor(step) is what optimizer.lr is multiplied by at that optimizer step, counted from 0. All but
-plateau are pure functions of the step, so a resumed trial needs no state of theirs.
+factor(step) multiplies optimizer.lr at that optimizer step, counted from 0. All except plateau are
+pure functions of the step, so a resumed trial needs no state.
 """
 
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -38,7 +38,7 @@ Final = Annotated[
 class ScheduleBase(Config):
     name: str
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of all steps in which the rate rises to optimizer.lr, linearly."""
+    """Share of all steps in which the rate rises linearly to optimizer.lr."""
 
 
 class Constant(ScheduleBase):
@@ -87,7 +87,7 @@ class Exponential(ScheduleBase):
 
     name: Literal["exponential"] = "exponential"
     final: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    """Share of optimizer.lr that the rate falls to."""
+    """Final rate as a share of optimizer.lr."""
 
     def build(self, steps: int, steps_per_epoch: int) -> "Factor":
         from autotune.train.optim import lr_schedules
@@ -128,7 +128,7 @@ class WarmRestarts(ScheduleBase):
     period: Annotated[int, Field(ge=1)] = 10
     """Epochs of the first fall (T_0 in the paper), counted from the end of the warm-up."""
     growth: Annotated[int, Field(ge=1)] = 2
-    """How many times as long as the one before each fall is (T_mult in the paper)."""
+    """The length of each fall as a multiple of the one before (T_mult in the paper)."""
     final: Final = 0.0
 
     def build(self, steps: int, steps_per_epoch: int) -> "Factor":
@@ -139,10 +139,8 @@ class WarmRestarts(ScheduleBase):
 
 
 class OneCycle(ScheduleBase):
-    """Up from lr / 25 to optimizer.lr, then down to almost nothing, each by half a cosine.
-
-    Smith & Topin 2018; the momentum stays as it is.
-    """
+    """Up from lr / 25 to optimizer.lr, then down to almost 0, each by half a cosine. Smith & Topin
+    2018; momentum is constant."""
 
     name: Literal["one_cycle"] = "one_cycle"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
@@ -159,7 +157,7 @@ class Plateau(ScheduleBase):
 
     name: Literal["plateau"] = "plateau"
     patience: Annotated[int, Field(ge=0)] = 5
-    """Epochs without a better val_loss that are borne; less than 0.01 % better is none."""
+    """Epochs without a better val_loss before a drop; less than 0.01 % better does not count."""
     gamma: Gamma = 0.1
 
     def build(self, steps: int, steps_per_epoch: int) -> "PlateauFactor":

@@ -24,7 +24,7 @@ Factor = Callable[[int], float]
 
 @runtime_checkable
 class ObservingFactor(Protocol):
-    """One that follows the metrics of each epoch: a checkpoint holds what it has learnt."""
+    """A schedule that follows the metrics of each epoch; a checkpoint holds its state."""
 
     def __call__(self, step: int) -> float: ...
 
@@ -45,7 +45,7 @@ def warmed(steps: int, warmup: float, after: Factor) -> Factor:
 
 
 def falling(steps: int, warmup: float, fall: Callable[[float], float]) -> Factor:
-    """`fall` of the progress, 0 to 1, through what the warm-up leaves of `steps`."""
+    """`fall` of the progress, 0 to 1, through the steps after the warm-up."""
     rise = round(steps * warmup)
     rest = max(1, steps - rise)
     return warmed(steps, warmup, lambda step: fall((step - rise) / rest))

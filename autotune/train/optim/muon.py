@@ -25,7 +25,7 @@ ITERATIONS = 5
 
 
 class Muon(Optimizer):
-    """Takes groups as `split` makes them: `muon` says who steps them."""
+    """Takes groups as `split` makes them: `muon` selects the optimizer."""
 
     def __init__(
         self,
@@ -88,9 +88,10 @@ class Muon(Optimizer):
 
 
 def split(params: ParamsT, rest: float) -> Iterator[Group]:
-    """Muon's groups and AdamW's, of tensors or of groups; one with `muon: False` is all AdamW's.
+    """Muon's groups and AdamW's, of tensors or of groups; one with `muon:
 
-    AdamW's have the rate `rest` times over, as a `scale` that the caller applies.
+    False` is entirely AdamW's. AdamW's rate is `rest` times lr, as a `scale` that the caller
+    applies.
     """
     whole: list[Any] = list(params)
     grouped = bool(whole) and isinstance(whole[0], dict)
@@ -108,7 +109,8 @@ def is_matrix(group: Group, parameter: Tensor) -> bool:
 
 
 def orthogonal(matrix: Tensor, precision: torch.dtype) -> Tensor:
-    """About the nearest matrix with orthonormal rows or columns: singular values of 0.7 to 1.2."""
+    """Approximately the nearest matrix with orthonormal rows or columns: singular values of 0.7 to
+    1.2."""
     wide = matrix.to(precision)
     tall = matrix.shape[0] > matrix.shape[1]
     wide = wide.T if tall else wide

@@ -1,4 +1,4 @@
-"""What every optimizer config is, and those that follow the plain gradient."""
+"""The base of optimizer configs, and those that follow the plain gradient."""
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -27,17 +27,17 @@ Epsilon = Annotated[float, Field(gt=0)]
 
 
 class OptimizerBase(Config):
-    """A knob left None is not passed on: the optimizer's own default holds.
+    """Settings left None are not passed on, so the optimizer's own defaults hold.
 
     build(parameters) takes tensors, or groups as autotune.train.optim.groups makes them.
     """
 
     full_batch: ClassVar[bool] = False
-    """Each step sees the whole train split."""
+    """Each step uses the whole training split."""
     own_decay: ClassVar[bool] = False
     """With `weight_decay` None the optimizer's own default decays weights."""
     matrices: ClassVar[bool] = False
-    """Hidden layers' matrices are stepped unlike the rest, so they need a group of their own."""
+    """Hidden layers' matrices are stepped differently, so they need a group of their own."""
 
     name: str
     lr: LearningRate
@@ -51,7 +51,7 @@ class OptimizerBase(Config):
         return self.own_decay if self.weight_decay is None else self.weight_decay > 0
 
     def knobs(self, **renamed: object) -> dict[str, Any]:
-        """What torch is given: lr, weight decay and the variant's own knobs, by torch's names."""
+        """The arguments for torch: lr, weight decay and the variant's own, by torch's names."""
         given = {"lr": self.lr, "weight_decay": self.weight_decay, **renamed}
         return {name: value for name, value in given.items() if value is not None}
 
@@ -88,7 +88,7 @@ class Momentum(OptimizerBase):
     name: Literal["momentum"] = "momentum"
     lr: LearningRate = 0.05
     momentum: Decay = 0.9
-    """Share of the last step that is kept."""
+    """Share of the last step that is kept (momentum)."""
 
     def build(self, parameters: "ParamsT") -> "Optimizer":
         from torch.optim import SGD
@@ -102,7 +102,7 @@ class Nesterov(OptimizerBase):
     name: Literal["nesterov"] = "nesterov"
     lr: LearningRate = 0.05
     momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Share of the last step that is kept."""
+    """Share of the last step that is kept (momentum)."""
 
     def build(self, parameters: "ParamsT") -> "Optimizer":
         from torch.optim import SGD

@@ -124,7 +124,7 @@ def joined(config: ParallelConfig, device: str) -> Iterator[Mesh]:
 
 def _rank(environment: Mapping[str, str], processes: int) -> int:
     if missing := [name for name in NEEDED if name not in environment]:
-        rule = f"`parallel` asks for {processes} processes, but this one stands alone"
+        rule = f"`parallel` asks for {processes} processes, but this process runs alone"
         raise UserError(f"{rule}: {', '.join(missing)} not set; start it by autotune or torchrun")
     if (given := int(environment["WORLD_SIZE"])) != processes:
         raise UserError(f"`parallel` asks for {processes} processes, but WORLD_SIZE is {given}")

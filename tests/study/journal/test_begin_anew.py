@@ -54,7 +54,7 @@ def test_after_failures_alone_a_corrected_spec_begins_anew(
     kept = runs / "s" / "earlier" / "1"
     told = notes(make(CHANGE), runs)
     trials = "one trial is" if count == 1 else "5 trials are"
-    assert told == [f"no trial had a value: the study begins anew; its {trials} kept in {kept}"]
+    assert told == [f"no trial had a value: the study starts anew; its {trials} kept in {kept}"]
     again = load("s", runs)
     assert again.trials == [] and again.uid != first.history.uid
     assert again.spec.space.parameters["x"].high == 2.0  # type: ignore[union-attr]
@@ -116,7 +116,7 @@ def test_an_unchanged_spec_begins_anew_where_all_trials_failed(
 ) -> None:
     runs, one = tmp_path / "runs", "budget.trials=1"
     fail(start(spec(one), runs))
-    assert "begins anew; its one trial is kept" in notes(spec(one), runs)[0]
+    assert "starts anew; its one trial is kept" in notes(spec(one), runs)[0]
 
 
 def test_an_interrupted_study_goes_on_after_a_failure(spec: Callable, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_kill_between_any_two_steps_of_setting_aside_loses_nothing(
 
 def test_a_run_that_failed_is_corrected_and_run(spec: Callable, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    with pytest.raises(StudyFailed, match="these trials are kept aside"):
+    with pytest.raises(StudyFailed, match="these trials are set aside"):
         drive(spec("confirm.top=0"), runs, engine="inline")
     mended = ("trial.function=autotune.testing.trials:learns", "objective.metric=loss")
     history, _ = drive(spec("confirm.top=0", *mended), runs, engine="inline")
