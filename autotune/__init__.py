@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autotune.errors import AutotuneError
     from autotune.report.script import report
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AskedStudy",
