@@ -14,7 +14,7 @@ from autotune.files import FileLock
 
 __all__ = ["end_processes", "scratch_folder"]
 
-_PREFIX, _LOCK = "autotune-", "session.lock"
+_PREFIX, _LOCK, _INNER = "autotune-", "session.lock", "r"
 _LONGEST = 23
 """Characters of the folder for temporary files: paths of Ray's sockets, below, may have 107."""
 _PATIENCE = 5.0
@@ -32,13 +32,12 @@ def scratch_folder() -> Iterator[Path]:
     outer = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
     with FileLock(outer / _LOCK) as lock:
         lock.note(str(os.getsid(0)))
-        inner = outer / "r"  # Ray opens its folder to everyone; the outer one stays closed
+        inner = outer / _INNER  # Ray opens its folder to everyone; the outer one stays closed
         inner.mkdir()
         try:
             yield inner
         finally:
-            end_processes(inner)
-            shutil.rmtree(outer, ignore_errors=True)
+            _remove(outer, os.getsid(0))
 
 
 def end_processes(folder: Path, session: int | None = None) -> None:
@@ -53,6 +52,17 @@ def end_processes(folder: Path, session: int | None = None) -> None:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.02)
+
+
+def _remove(outer: Path, session: int) -> None:
+    """A process that is just starting may write another file: then all is done again. The lock goes
+    last, for without it no later start would find the folder."""
+    inner, until = outer / _INNER, time.monotonic() + _PATIENCE
+    while inner.exists() and time.monotonic() < until:
+        end_processes(inner, session)
+        shutil.rmtree(inner, ignore_errors=True)
+    if not inner.exists():
+        shutil.rmtree(outer, ignore_errors=True)
 
 
 def _at_work(folder: Path, session: int) -> list[int]:
@@ -82,7 +92,6 @@ def _sweep(root: Path) -> None:
             session = int(lock.holder)  # written by who holds the lock, so that it is no newborn's
             if lock.acquire(blocking=False):
                 try:
-                    end_processes(path.parent, session)
-                    shutil.rmtree(path.parent, ignore_errors=True)
+                    _remove(path.parent, session)
                 finally:
                     lock.release()

@@ -156,3 +156,21 @@ def test_a_second_death_ends_the_run_with_one_line(start: Callable) -> None:
     assert err == f"{line} struck\n"
     assert start(command="resume").end()[0] == 0
     whole(driver.history())
+
+
+def test_a_driver_killed_while_ray_starts_leaves_no_process(start: Callable) -> None:
+    driver = start()
+    driver.wait_until(lambda: "RuntimeEnvAgent" in names(driver), "Ray's agents begin")
+    driver.process.kill()
+    driver.process.communicate()
+    limit = time.monotonic() + 25
+    while names(driver) and time.monotonic() < limit:
+        time.sleep(0.1)
+    assert names(driver) == ""
+
+
+def names(driver: Driver) -> str:
+    listed = subprocess.run(["ps", "-ewwo", "sid=,stat=,args="], capture_output=True, text=True)
+    found = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
+    sessions = [(sid, *rest) for sid, state, *rest in found if "Z" not in state]
+    return "\n".join(" ".join(rest) for sid, *rest in sessions if sid == str(driver.process.pid))

@@ -22,6 +22,7 @@ from typing import Any
 import ray
 from ray._private import node as ray_node
 from ray._private import ray_constants
+from ray._private import services as ray_services
 from ray._private import utils as ray_utils
 from ray._private import worker as ray_worker
 from ray.tune.execution import class_cache
@@ -55,6 +56,8 @@ _ENVIRONMENT = {
     "TUNE_WARN_THRESHOLD_S": "1e9",
 }
 """Set for the time of a run."""
+_IMPATIENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
+"""Set for Ray's own processes, for an agent may be starting when the gcs is killed."""
 _UNLESS_SET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 """The same, where the user's own environment does not say otherwise."""
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -116,22 +119,14 @@ def connection(address: str | None = None, last_words: str = "") -> Iterator[Clu
 @contextmanager
 def _begun(folder: Path) -> Iterator[None]:
     with _token_of_our_own(), environment({_LOOPBACK: "0"}), _ending():
-        with _only_what_trials_need(), hushed():
+        with _only_what_trials_need(folder), hushed():
             try:
                 ray.init("local", include_dashboard=False, _temp_dir=str(folder), **_QUIET)
             except Exception as error:
                 raise RayLost(f"Ray did not start: {_one_line(error)}") from error
         _take_back_sigterm()
-        _expect_a_kill(folder)
         with _ready_processes():
             yield
-
-
-def _expect_a_kill(folder: Path) -> None:
-    """The raylet and the gcs are killed with their driver. The raylet's agents would then try for
-    a minute to report it to the gcs, unless the raylet's log says that it was asked to end."""
-    with suppress(OSError), (folder / "session_latest/logs/raylet.out").open("a") as log:
-        log.write("Raylet received SIGTERM, or is killed with its driver\n")
 
 
 @contextmanager
@@ -158,7 +153,7 @@ def _ending() -> Iterator[None]:
             ray.shutdown()
 
 
-def _only_what_trials_need() -> AbstractContextManager[ExitStack]:
+def _only_what_trials_need(folder: Path) -> AbstractContextManager[ExitStack]:
     """Without these processes Ray starts sooner. The dashboard's would serve nothing but the usage
     statistics, for which it asks three clouds whether this is one of their machines."""
     stack = ExitStack()
@@ -176,7 +171,29 @@ def _only_what_trials_need() -> AbstractContextManager[ExitStack]:
 
     begin = {"set_sigterm_handler": _nothing, "set_kill_on_parent_death_linux": apart}
     stack.enter_context(settings(ray_utils, begin))
+    stack.enter_context(settings(ray_services, {"start_ray_process": _begins(folder)}))
     return stack
+
+
+def _begins(folder: Path) -> Callable[..., Any]:
+    """Ray's function that starts a process of its own. These are killed with their driver, at any
+    moment, and what they have started must notice: see `_expect_a_kill` and `_IMPATIENT`."""
+    start = ray_services.start_ray_process
+
+    def started(command: Any, kind: str, *args: Any, **options: Any) -> Any:
+        if kind == ray_constants.PROCESS_TYPE_RAYLET:
+            _expect_a_kill(folder)
+        options["env_updates"] = {**(options.get("env_updates") or {}), **_IMPATIENT}
+        return start(command, kind, *args, **options)
+
+    return started
+
+
+def _expect_a_kill(folder: Path) -> None:
+    """When the raylet dies, its agents try for a minute to report that to the gcs, unless the
+    raylet's log says that it was asked to end."""
+    with suppress(OSError), (folder / "session_latest/logs/raylet.out").open("a") as log:
+        log.write("Raylet received SIGTERM, or is killed with its driver\n")
 
 
 def _nothing(*_: object, **__: object) -> None:
