@@ -226,6 +226,8 @@ class Trial:
     seed: int = 0
     parent: int | None = None
     """The trial that it is a clone of: its curve begins where it left the parent's."""
+    asked: bool = False
+    """A person asked for it: no sampler proposed it."""
 
     @property
     def violation(self) -> float:

@@ -10,11 +10,13 @@ from autotune import spec as specs
 from autotune.api.drive import drive
 from autotune.api.function_reference import reference_of, sha256_of
 from autotune.api.to_spec import Options, runs_folder
+from autotune.app.steer import lift, send
 from autotune.errors import UserError, echo
 from autotune.report import views
 from autotune.spec import StudySpec
 from autotune.study.history import History, find, names
 from autotune.study.history import load as load_history
+from autotune.study.steering.commands import AnyCommand, Clone, Pause, SetBudget, Stop, Try
 from autotune.train.function import Passed
 
 if TYPE_CHECKING:
@@ -125,18 +127,56 @@ class Study:
 
         return export(self._history, Path(folder), force).files
 
+    def enqueue_trial(self, params: Mapping[str, Any], like: int | None = None) -> str:
+        """Has the study try `params` next, with the other values of the best trial so far, or of
+        trial `like`; the answer, such as "accepted as trial 61: ..."."""
+        return self._send(Try(values=dict(params), like=like))
+
+    def clone(self, trial: int, params: Mapping[str, Any] | None = None) -> str:
+        """Goes on from the checkpoint of `trial` in a new trial, with `params` changed; the
+        answer."""
+        return self._send(Clone(trial=trial, values=dict(params or {})))
+
+    def stop(self, trial: int | None = None) -> str:
+        """Stops the study at the next report of each trial, or one trial alone; the answer."""
+        return self._send(Stop(trial=trial))
+
+    def pause(self) -> str:
+        """What runs waits from its next report on, until `resume`; the answer."""
+        return self._send(Pause())
+
+    def set_budget(
+        self,
+        *,
+        trials: int | str | None = None,
+        time: str | float | None = None,
+        gpu_hours: float | str | None = None,
+    ) -> str:
+        """Another budget: "+40" is so much more, 100 that much in all; the answer."""
+        given = {"trials": trials, "time": time, "gpu_hours": gpu_hours}
+        texts = {key: str(value) for key, value in given.items() if value is not None}
+        return self._send(SetBudget(**texts))
+
+    def _send(self, command: AnyCommand) -> str:
+        return send(self.name, self._runs, command).text
+
     def resume(
         self,
         function: Callable[..., Any] | None = None,
         *,
         trials: int | str | None = None,
         time: str | float | None = None,
+        retry_failed: bool = False,
         **options: Unpack[Options],
     ) -> "Study":
-        """Goes on with it: with what is left, or a new budget. `trials="+40"` are forty more.
+        """Goes on with it: with what is left, or a new budget. `trials="+40"` are forty more. A
+        study that another process runs goes on after a pause there.
 
         `function`: the one that it was begun with, where that was passed from Python.
+        `retry_failed`: failed trials are run again, as new ones.
         """
+        if lift(self.name, self._runs, retry_failed):
+            return self
         spec = self.spec
         values: dict[str, Any] = {}
         if trials is not None:

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from autotune import spec as specs
 from autotune.address import Address
+from autotune.app.steer import obeying
 from autotune.engine import base as registry
 from autotune.engine.base import EngineName
 from autotune.errors import (
@@ -148,7 +149,8 @@ def _session(
         driven = state_machine.start(spec, runs, listeners)
         try:
             if not driven.complete:
-                run(driven)
+                with obeying(driven):
+                    run(driven)
         finally:
             driven.close()
     return driven

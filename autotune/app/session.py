@@ -1,14 +1,18 @@
 """A study whose trials the caller runs: its state machine and its tracker, open until `close`."""
 
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
 from autotune.app.runner import LateTracker
+from autotune.app.steer import obeying
 from autotune.machine_faults import as_machine_faults
 from autotune.spec import StudySpec
 from autotune.study import state_machine
 from autotune.study.history import History
+from autotune.study.state_machine import Wait
 from autotune.trial import Assignment, Decision, Failure, Report
 
 __all__ = ["Session"]
@@ -16,6 +20,8 @@ __all__ = ["Session"]
 T = TypeVar("T")
 _MANY = 1_000_000
 """Trials that may be out at once."""
+_POLL = 0.2
+"""Seconds between two questions in a pause."""
 
 
 class Session:
@@ -25,6 +31,8 @@ class Session:
         with as_machine_faults():
             self._study = state_machine.start(spec, runs.absolute(), [self._tracker.record])
         self._study.slots = _MANY
+        self._obeying = ExitStack()
+        self._obeying.enter_context(obeying(self._study))
         self._closed = False
 
     @property
@@ -37,8 +45,12 @@ class Session:
         return not self._study.running and self._study.complete
 
     def next(self) -> Assignment | None:
-        """None while what is left depends on what is out, and when nothing is left."""
+        """None while what is left depends on what is out, and when nothing is left. Waits while a
+        person has paused the study, and nothing is out."""
         answer = self._safely(self._study.next)
+        while self.history.paused and not self._study.running and isinstance(answer, Wait):
+            time.sleep(_POLL)
+            answer = self._safely(self._study.next)
         return answer if isinstance(answer, Assignment) else None
 
     def report(self, assignment: Assignment, report: Report) -> Decision:
@@ -58,6 +70,7 @@ class Session:
         if self._closed:
             return ""
         self._closed = True
+        self._obeying.close()
         self._study.stop()
         self._study.close()
         return self._tracker.close(patience)

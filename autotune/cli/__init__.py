@@ -10,7 +10,16 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from autotune.cli import authoring, models, reading, reporting, results, running, upkeep
+from autotune.cli import (
+    authoring,
+    models,
+    reading,
+    reporting,
+    results,
+    running,
+    steering,
+    upkeep,
+)
 from autotune.engine.interrupt import Interrupts, exit_code
 from autotune.errors import AutotuneError
 
@@ -21,6 +30,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": authoring.check,
     "run": running.run,
     "resume": running.resume,
+    "try": steering.try_,
+    "clone": steering.clone,
+    "stop": steering.stop,
+    "pause": steering.pause,
+    "budget": steering.budget,
     "list": reading.list_,
     "show": reading.show,
     "logs": reading.logs,

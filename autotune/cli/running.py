@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -58,17 +59,28 @@ def resume(
     engine: Engine = "ray",
     address: Address = None,
     standby: Standby = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run failed trials again, as new ones.")
+    ] = False,
     json: JsonLines = False,
 ) -> None:
-    """Go on with a study that was interrupted.
+    """Go on with a study that was interrupted, or paused.
 
-    Example: autotune resume quickstart
+    \b
+    Example:
+      autotune resume quickstart
+      autotune resume quickstart --retry-failed
     """
     from autotune import spec as specs
+    from autotune.app.steer import lift
     from autotune.study import history
 
     with _said_as_json(json):
         folder = history.find(name, runs)
+        if reply := lift(name, runs, retry_failed):
+            said = {"event": "command", "answer": reply.text, "accepted": reply.accepted}
+            typer.echo(dumps(said) if json else reply.text)
+            return
         spec = specs.load(folder / "study.yaml")
         (_stream if json else _drive)(spec, runs, engine, address, standby)
 

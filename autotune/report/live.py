@@ -22,6 +22,7 @@ from autotune.tracking.base import (
     RunStarted,
     SamplerSwitched,
     StandingBy,
+    Steered,
     StudyOpened,
 )
 from autotune.train.config import pace
@@ -99,6 +100,8 @@ class View:
             self._waited = isinstance(event, StandingBy)
         elif isinstance(event, Noted):
             self.console.print(f"note: {event.text}", soft_wrap=True, highlight=False)
+        elif isinstance(event, Steered):
+            self._steered(event)
         elif isinstance(event, EngineStarting):
             self.starting(event.what)
         elif isinstance(event, StudyOpened) and self._waited:
@@ -112,6 +115,13 @@ class View:
             self._follow(event)
         elif isinstance(event, RunFinished) and event.label in self.running:
             self._finish(self.running.pop(event.label), event)
+
+    def _steered(self, event: Steered) -> None:
+        line = f"{event.command}, asked for by hand: {event.answer}"
+        self.console.print(line, soft_wrap=True, highlight=False)
+        limits = {"trials": event.trials, "time": event.time}
+        budget = self.spec.budget.model_copy(update=limits)
+        self.spec = self.spec.model_copy(update={"budget": budget})
 
     def _finish(self, started: RunStarted, event: RunFinished) -> None:
         self.reported.pop(event.label, None)

@@ -14,6 +14,7 @@ from autotune.tracking.base import (
     RunStarted,
     SamplerSwitched,
     StandingBy,
+    Steered,
     StudyFinished,
     StudyOpened,
 )
@@ -75,6 +76,13 @@ def as_values(event: Event) -> dict[str, Any]:
                 "summary": dict(event.summary),
                 "failure": event.failure,
                 "at": event.at,
+            }
+        case Steered():
+            return {
+                "event": "command",
+                "command": event.command,
+                "answer": event.answer,
+                "accepted": event.accepted,
             }
         case EngineStarting(what=text) | Noted(text=text):
             return {"event": "note", "text": text}

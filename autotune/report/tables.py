@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,10 +126,22 @@ def study(history: History, most: int | None = None) -> RenderableType:
         )
     if view["confirmations"]:
         parts += [Text(""), _confirmations(view["confirmations"])]
+    parts += _commands(view["commands"])
     parts += [Text(line) for line in view["cut"]]
     if view["state"] == "interrupted":
         parts.append(Text(f"go on with: autotune resume {view['study']}{_where(history)}"))
     return Group(*parts)
+
+
+def _commands(rows: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """What people asked for, the last ten times."""
+    if not rows:
+        return []
+    lines = [
+        f"{datetime.fromtimestamp(row['at']):%Y-%m-%d %H:%M:%S}  {row['command']}: {row['answer']}"
+        for row in rows[-10:]
+    ]
+    return [Text(""), Text("asked for by hand", "bold"), *map(Text, lines)]
 
 
 def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | None) -> Table:
@@ -185,6 +198,7 @@ def trial(history: History, which: int) -> RenderableType:
         rows.append(("reason", f"{view['reason']}: {view['message']}"))
     rows += [(metric, f"{score(_value(view))}  {sparkline(curve)}")]
     rows += [("steps", f"{view['steps']}, {view['seconds']:.1f} s"), ("seed", str(view["seed"]))]
+    rows += [("asked for", said) for said in [view.get("asked")] if said]
     rows += [(name, str(value)) for name, value in view["params"].items()]
     if view["worker"]:
         rows.append(("worker", view["worker"]))

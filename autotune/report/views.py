@@ -8,12 +8,14 @@ from autotune import spec as specs
 from autotune.errors import AutotuneError, InvalidInput, JournalDamaged, UserError
 from autotune.study import budget
 from autotune.study.history import History, load, names
-from autotune.study.journal.journal import BUDGET, Run
+from autotune.study.journal.journal import Run
+from autotune.study.steering.commands import said
 from autotune.study.winner import Best
 from autotune.trial import State
 
 __all__ = [
     "best",
+    "commands",
     "logs",
     "pareto",
     "problems",
@@ -80,6 +82,7 @@ def study(history: History) -> dict[str, Any]:
         "spec": specs.plain(history.spec),
         "handed_over": history.sampler_switch.why or None,
         "cut": budget.cut(history),
+        "commands": commands(history),
         "trials": [_trial(run, history) for run in history.trials],
         "confirmations": [
             {
@@ -102,13 +105,33 @@ def _trial(run: Run, history: History) -> dict[str, Any]:
         "state": known.state,
         "reason": known.reason,
         "value": known.value,
-        **({"why": BUDGET} if run.cut else {}),
+        **({"why": why} if (why := run.outcome.get("why")) else {}),
+        **({"asked": said} if (said := _asked(run, history)) else {}),
         **({} if known.state.finished else {"so_far": history.value(run)}),
         **_more(run, history),
         "steps": len(known.reports),
         "seconds": round(known.seconds, 3),
         "params": dict(known.params),
     }
+
+
+def commands(history: History) -> list[dict[str, Any]]:
+    """What people asked for while it ran, and what was answered."""
+    return [
+        {
+            "at": record["at"],
+            "command": said(record["command"]),
+            "answer": record["answer"],
+            "accepted": record["accepted"],
+        }
+        for record in history.commands.values()
+    ]
+
+
+def _asked(run: Run, history: History) -> str:
+    """The command by which a person asked for the trial; "": nobody did."""
+    record = history.commands.get(run.command)
+    return said(record["command"]) if record else ""
 
 
 def _more(run: Run, history: History) -> dict[str, Any]:

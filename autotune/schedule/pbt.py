@@ -12,7 +12,7 @@ from autotune.schedule.state import Action, Clone, NewTrial, Resume, SchedulerSt
 from autotune.space import Categorical, Parameter, Space
 from autotune.trial import Decision, Scalar
 
-__all__ = ["Pbt", "PbtScheduler", "perturbable"]
+__all__ = ["Pbt", "PbtScheduler", "fits_checkpoint", "perturbable"]
 
 _FIXED = ("model", "data", "initializer", "activation", "transfer", "distill", "prune")
 """Sections that cannot change during a training, or have no effect after its first step."""
@@ -72,7 +72,12 @@ class Pbt(SchedulerSettings):
 
 def perturbable(space: Space) -> list[str]:
     """Numbers of the space that may change during a training, whatever its model."""
-    return [name for name in _numbers(space) if name.partition(".")[0] not in _FIXED]
+    return [name for name in _numbers(space) if fits_checkpoint(name)]
+
+
+def fits_checkpoint(name: str) -> bool:
+    """Whether the parameter may change during a training, whatever the model."""
+    return name.partition(".")[0] not in _FIXED and not _in_checkpoint(name)
 
 
 def _numbers(space: Space) -> list[str]:

@@ -11,7 +11,7 @@ from autotune.search.encode import snap
 from autotune.space import Parameter, Space, is_active
 from autotune.trial import Scalar, Trial
 
-__all__ = ["FixedFirst", "complete", "fixed_problems"]
+__all__ = ["FixedFirst", "complete", "fixed_problems", "mistake"]
 
 Fixed = Mapping[str, Any]
 """Parameter -> value, as written in a study file; parameters may be missing."""
@@ -19,14 +19,14 @@ Fixed = Mapping[str, Any]
 
 class FixedFirst:
     """Proposes each of `fixed` once, in order, then what `sampler` proposes. Clones, which the
-    scheduler creates, are not counted."""
+    scheduler creates, and trials that a person asked for are not counted."""
 
     def __init__(self, sampler: Sampler, fixed: Sequence[Fixed], space: Space, seed: int) -> None:
         self.sampler, self.fixed = sampler, fixed
         self.space, self.seed = space, seed
 
     def propose(self, trials: Sequence[Trial], number: int) -> dict[str, Scalar] | None:
-        proposed = (trial for trial in trials if trial.parent is None)
+        proposed = (t for t in trials if t.parent is None and not t.asked)
         index = len(list(islice(proposed, len(self.fixed))))
         if index < len(self.fixed):
             return complete(self.fixed[index], self.space, self.seed, index)
@@ -62,24 +62,25 @@ def fixed_problems(fixed: Sequence[Fixed], space: Space) -> list[Problem]:
         if not given:
             found.append(Problem("a fixed configuration must give at least one value", at))
         for name, value in given.items():
-            if message := _mistake(name, value, given, space):
-                found.append(Problem(message, (*at, name)))
+            if message := mistake(name, value, given, space):
+                found.append(Problem(f"fixed: {message}", (*at, name)))
     return found
 
 
-def _mistake(name: str, value: object, given: Fixed, space: Space) -> str:
+def mistake(name: str, value: object, given: Fixed, space: Space) -> str:
+    """What is wrong with `value` among the values `given`; "" for nothing."""
     if name not in space.parameters:
-        return f"fixed: {name} is not searched{nearest(name, space.parameters)}"
+        return f"{name} is not searched{nearest(name, space.parameters)}"
     parameter = space.parameters[name]
     if not parameter.contains(value):
-        return f"fixed: {name} must be {parameter.describe()}, but got {echo(value)}"
+        return f"{name} must be {parameter.describe()}, but got {echo(value)}"
     for condition in parameter.when:
         needs = f"`{condition.parent}: {_shown(condition.dump())}`"
         if condition.parent not in given:
-            return f"fixed: {name} exists only with {needs}: give that as well"
+            return f"{name} exists only with {needs}: give that as well"
         if not condition.holds(given[condition.parent]):
             came = f"here {condition.parent} is {echo(given[condition.parent])}"
-            return f"fixed: {name} is inactive: it exists only with {needs}, and {came}"
+            return f"{name} is inactive: it exists only with {needs}, and {came}"
     return ""
 
 

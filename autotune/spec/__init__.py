@@ -30,6 +30,7 @@ from autotune.spec.model import (
     is_shared,
 )
 from autotune.spec.objectives import Constraint, Objective, Scoring, Within
+from autotune.spec.overrides import assigned
 from autotune.spec.schema import schema
 from autotune.spec.shares import shares
 from autotune.spec.shipped import find, shipped
@@ -44,6 +45,7 @@ __all__ = [
     "Scoring",
     "StudySpec",
     "Within",
+    "assigned",
     "Worker",
     "check",
     "differences",

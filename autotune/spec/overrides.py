@@ -1,17 +1,18 @@
 """Sets overrides, such as "budget.trials=10", in the tree of a study."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields as fields_of
 from dataclasses import replace
+from typing import Any
 
-from autotune.errors import Problem, echo, nearest
+from autotune.errors import InvalidInput, Problem, echo, nearest
 from autotune.space.read import KINDS
 from autotune.spec.model import StudySpec
 from autotune.spec.reader import Node, read_text
 from autotune.train.base import fields, variants
 from autotune.train.config import TrainConfig, is_own
 
-__all__ = ["overridden"]
+__all__ = ["assigned", "overridden"]
 
 _DEEPEST = 20
 _LONGEST = 200
@@ -38,6 +39,25 @@ def overridden(root: Node, override: str, problems: list[Problem]) -> Node:
     except _NoSuchPath as error:
         problems.append(Problem(str(error), where=where))
         return root
+
+
+def assigned(overrides: Iterable[str]) -> dict[str, Any]:
+    """Values by name, of "name=value" each. Raises InvalidInput with all that cannot be read."""
+    problems: list[Problem] = []
+    values = {}
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        node = read_text(text, f"--set {name.strip()}", problems) if text.strip() else None
+        if not equals or not name.strip() or not text.strip():
+            message = f"--set takes name=value, such as optimizer.lr=0.003, got {echo(override)}"
+            problems.append(Problem(message))
+        elif node is not None and isinstance(node.plain(), dict | list):
+            problems.append(Problem("a parameter has one plain value", where=node.where))
+        elif node is not None:
+            values[name.strip()] = node.plain()
+    if problems:
+        raise InvalidInput(problems)
+    return values
 
 
 class _NoSuchPath(Exception):

@@ -16,7 +16,8 @@ from autotune.errors import StudyNotFound, UserError, nearest
 from autotune.files import held_by
 from autotune.search.auto import SamplerSwitch
 from autotune.spec import StudySpec
-from autotune.study.journal.journal import Journal, Run, open_journal
+from autotune.study.journal.journal import BUDGET, Journal, Run, open_journal
+from autotune.study.journal.run import HAND
 from autotune.study.leaderboard import Leaderboard
 from autotune.study.winner import Best, Confirmed, Plan, selection_bias
 from autotune.train.config import apply, pace
@@ -30,6 +31,8 @@ names them; the first rules had no name. RULES are those of new studies: which t
 how the winner is scored, and that the budget also bounds confirmation."""
 ENDED, SPENT, FITTED = "search ended", "budget spent", "confirmation"
 """Keys of journaled budget decisions: see budget.py."""
+_COMMAND = "command/"
+"""The prefix of the keys of journaled commands; the id follows."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,9 @@ class History:
     """The sampler, if `auto` chose it."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Budget decisions, each with the budget it holds for: see `noted`."""
+    commands: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Commands from people with their answers, by id, the oldest first: command, answer, accepted,
+    at, elapsed; starts and first, the trials it began; budget."""
     leaderboard: Leaderboard = field(init=False, repr=False)
     _configs: dict[int, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
     """By trial: each config is resolved once."""
@@ -67,11 +73,23 @@ class History:
         for key in ("exhausted", "turns", ENDED, SPENT, FITTED):
             if note := journal.note(key):
                 self._take(key, note)
+        self.commands.update(sorted(journal.notes(_COMMAND).items()))
 
     def note(self, journal: Journal, key: str, note: Any) -> None:
         """Journals a decision on the study as a whole, then applies it."""
         journal.write_note(key, note)
         self._take(key, note)
+
+    def command(self, journal: Journal, id: str, record: Mapping[str, Any]) -> None:
+        """Journals a command with its answer, then takes it over."""
+        journal.write_note(_COMMAND + id, record)
+        self.commands[id] = record
+
+    @property
+    def paused(self) -> bool:
+        """A person has paused it."""
+        words = [r["command"]["command"] for r in self.commands.values() if r["accepted"]]
+        return next((w for w in reversed(words) if w in ("pause", "resume")), "") == "pause"
 
     def _take(self, key: str, note: Any) -> None:
         match key:
@@ -301,7 +319,8 @@ class History:
                 return f"{reached}, interrupted"
             case State.PAUSED:
                 return f"paused at {reached}"
-        return f"stopped at {reached}" + " by the budget" * run.cut
+        by = {BUDGET: " by the budget", HAND: " by hand"}.get(run.outcome.get("why", ""), "")
+        return f"stopped at {reached}{by}"
 
     def values(self, run: Run) -> dict[str, float]:
         """Value by metric, one an objective; empty without reports."""

@@ -10,12 +10,11 @@ from optuna.storages import BaseStorage
 
 from autotune import spec as specs
 from autotune.errors import StudyChanged, StudyNotFound
-from autotune.files import write_atomically
 from autotune.spec import StudySpec
 from autotune.study import budget, failures
 from autotune.study.history import History
 from autotune.study.journal.journal import Journal, open_journal
-from autotune.study.workspace import set_aside
+from autotune.study.workspace import set_aside, write_spec
 from autotune.train.function import passed
 
 __all__ = ["reopen"]
@@ -35,8 +34,7 @@ def reopen(spec: StudySpec, folder: Path, storage: BaseStorage | None) -> tuple[
     for settings that may not change any more.
     """
     notes = _make_way(spec, folder, storage)
-    mode = 0o600 if specs.exposed(spec) else 0o644
-    write_atomically(folder / "study.yaml", specs.dump(spec), mode=mode)
+    write_spec(spec, folder)
     journal = open_journal(spec, folder, create=True, storage=storage)
     if storage is not None:
         journal.write_note(_SPEC, specs.frozen(spec))

@@ -3,8 +3,10 @@
 No threads and no engine: whoever runs assignments asks `next`, tells each report and obeys the
 decision. Every step is journaled before it is answered, so a study killed anywhere goes on from its
 journal: the same trial numbers, the same proposals (one worker), nothing lost and nothing twice.
+Another thread may call `receive`, which takes people's commands; calls wait for one another.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +16,18 @@ from typing import Any
 from autotune.errors import AutotuneError, MachineFault
 from autotune.schedule.state import Clone, NewTrial, Resume, WaitForRunning
 from autotune.search.base import Sampler, SourceTrials, derive
-from autotune.search.distributions import distribution
-from autotune.spec import StudySpec, shares
-from autotune.study import auto_selection, budget, confirmation, events, failures
+from autotune.spec import Budget, StudySpec, shares
+from autotune.study import assignments, auto_selection, budget, confirmation, events, failures
+from autotune.study.bookkeeping import Bookkeeping
 from autotune.study.clock import Clock, WallClock
 from autotune.study.history import ENDED, FITTED, RULES, SPENT, History
 from autotune.study.journal.journal import BUDGET, Journal, MemoryJournal, Run
+from autotune.study.journal.run import ASKED, HAND
 from autotune.study.reopen import reopen
+from autotune.study.steering.answer import Start
+from autotune.study.steering.steering import Steering
 from autotune.study.trial_scheduling import TrialScheduling
+from autotune.study.turns import in_turn
 from autotune.study.warm_start import collect
 from autotune.study.workspace import NoWorkspace, Workspace, claim, delete, take_lock
 from autotune.tracking.base import Event, Noted
@@ -83,6 +89,7 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
         past = collect.recall(spec, journal, read)
         study = Study(history, journal, Workspace(history, claimed), listeners)
         study.resume(past)
+        study.receive()
         return study
     except BaseException:
         claimed.release()
@@ -108,6 +115,7 @@ class Study:
 
     _sampler: Sampler
     _scheduling: TrialScheduling
+    _books: Bookkeeping
 
     def __init__(
         self,
@@ -124,10 +132,14 @@ class Study:
         self._journal, self._workspace, self._listeners = journal, workspace, listeners
         self._working: dict[int, Run] = {}
         self._queue: deque[tuple[Run, str]] = deque()
+        self._yielding: set[int] = set()
+        """Assignments that leave their workers because a person holds the study."""
         self._stopping = self._closed = False
-        self._error: AutotuneError | None = None
+        self._error: Exception | None = None
         self._before = 0.0
-        self._numbers = 0
+        self.turn = threading.RLock()
+        """Held by whoever calls."""
+        self._steering = Steering(self, history, journal, workspace)
 
     # Start
 
@@ -140,14 +152,16 @@ class Study:
         self.history.recall(journal)
         self._sampler = auto_selection.sampler(self.history, journal, past, self._notify)
         self._scheduling = TrialScheduling(self.spec, auto_selection.scheduler(self.spec, journal))
+        self._books = Bookkeeping(
+            self.history, journal, self._workspace, self._scheduling, self._stamp
+        )
         for run in runs:
             journal.repair(run, self.spec.objective.metric)
-            self.history.add(run)
-            self._scheduling.enter(run)
+            self._books.recall(run)
         self._before = self.history.elapsed()
-        self._numbers = 1 + max((n for run in runs for n in run.assignments), default=-1)
         self._replay()
-        self._requeue([run for run in runs if run.state == State.RUNNING])
+        self._requeue([run for run in runs if run.state in (State.RUNNING, State.WAITING)])
+        self._steering.recall()
 
     def _replay(self) -> None:
         self._notify(lambda: events.opening(self.history))
@@ -162,18 +176,26 @@ class Study:
             if verdict:
                 self._release(run, verdict, max(run.assignments))
             else:
-                self._queue.append((run, "resume"))
+                self._queue.append((run, ASKED if run.state == State.WAITING else "resume"))
 
     # Called by the engine
 
+    @in_turn
     def next(self) -> Assignment | Wait | Done:
-        """The next assignment, already journaled; Wait while `slots` are full or the rest depends
-        on running ones; Done if nothing is left, or nothing more may be handed out."""
-        if not self._stopping and len(self._working) < self.slots:
+        """The next assignment, already journaled; Wait while `slots` are full, the rest depends on
+        running ones, or a person paused the study; Done if nothing is left, or nothing more may be
+        handed out."""
+        paused = self.history.paused and not self._stopping
+        self.clock.hold(paused and not self._working)
+        if not (self._stopping or paused) and len(self._working) < self.slots:
             if assignment := self._next_assignment():
                 return assignment
-        return Wait() if self._working else Done()
+        if self._working or paused:
+            return Wait()
+        # A command that has come by now is not left to the next driver.
+        return self.next() if not self._stopping and self.receive() else Done()
 
+    @in_turn
     def report(self, assignment: Assignment, report: Report, worker: str = "") -> Decision:
         """Journals the report and returns the decision; with STOP the outcome is journaled too,
         with PAUSE the pause.
@@ -191,17 +213,23 @@ class Study:
             self._end(run, State.FAILED, failure, worker)
             return Decision.STOP
         if report.step not in run.reports:
-            self._record(run, report, {"assignment": assignment.number, "worker": worker})
+            self._books.report(run, report, {"assignment": assignment.number, "worker": worker})
+            if run.purpose != Purpose.TEST:
+                self._notify(lambda: events.reported(self.history, run, report.step))
         self._mind_budget()
         verdict = self._scheduling.verdict(run, report.step)
         if verdict in (None, State.PAUSED) and self._is_cut(run):
             self._end(run, State.PRUNED, worker=worker, why=BUDGET)
             return Decision.STOP
+        if verdict is None and not self._scheduling.returns(report.step):
+            verdict = self._by_hand(run, assignment.number)
         if verdict is None:
             return Decision.CONTINUE
-        self._release(run, verdict, assignment.number, worker)
-        return Decision.PAUSE if verdict == State.PAUSED else Decision.STOP
+        if run.state == State.RUNNING and verdict != State.WAITING:
+            self._release(run, verdict, assignment.number, worker)
+        return Decision.PAUSE if verdict in (State.PAUSED, State.WAITING) else Decision.STOP
 
+    @in_turn
     def finish(self, assignment: Assignment, ending: Failure | Fault | None = None) -> None:
         """The worker has left `assignment`: it obeyed STOP or ended by itself (None), or it failed.
 
@@ -214,7 +242,10 @@ class Study:
         run = self._working.pop(assignment.number, None)
         if run is None:
             return
-        if run.state == State.RUNNING:
+        yields = assignment.number in self._yielding and ending is None
+        if run.state == State.RUNNING and yields:
+            self._queue.append((run, "pause"))
+        elif run.state == State.RUNNING:
             self._settle(run, ending)
         self._workspace.tidy(run)
 
@@ -223,6 +254,18 @@ class Study:
         start."""
         self._stopping = True
 
+    @in_turn
+    def receive(self) -> bool:
+        """Journals, answers and obeys the commands in the study's inbox; whether there were any."""
+        return self._steering.receive(self._stamp(), lambda event: self._notify(lambda: event))
+
+    def abort(self, error: Exception) -> None:
+        """Stops the study for `error`, the first one: see `raise_error`."""
+        if not self._error:
+            self._error = error
+            self.stop()
+
+    @in_turn
     def close(self) -> None:
         """Releases the study for the next driver. Safe to call twice."""
         if self._closed:
@@ -250,10 +293,48 @@ class Study:
         """Seconds the study has run, all its sessions together."""
         return self._before + self.clock.passed()
 
+    def _stamp(self) -> dict[str, float]:
+        return {"at": self.clock.at(), "elapsed": self.elapsed()}
+
     def raise_error(self) -> None:
         """Raises what made the study stop itself, if anything did."""
         if self._error:
             raise self._error
+
+    # Called by Steering, for people
+
+    def begin_by_hand(self, start: Start, command: str) -> None:
+        number = len(self.history.trials)
+        about = {**self._trial(number), "command": command, "origin": dict(start.origin)}
+        if start.parent is not None:
+            parent = self.history.trials[start.parent]
+            self._workspace.inherit(number, parent)
+            about |= {"parent": parent.trial, "from": parent.step}
+        run, _ = self._books.begin(about, start.params, ASKED)
+        asked = sum(why == ASKED for _, why in self._queue)
+        self._queue.insert(asked, (run, ASKED))
+
+    def end_by_hand(self, run: Run) -> None:
+        if run.state.finished or self._is_at_work(run):
+            return
+        self._queue = deque(entry for entry in self._queue if entry[0] is not run)
+        self._end(run, State.PRUNED, why=HAND)
+        self._workspace.tidy(run)
+
+    def set_budget(self, budget: Budget) -> None:
+        self.spec = self.history.spec = self.spec.model_copy(update={"budget": budget})
+        self._workspace.store(self.spec)
+
+    def _by_hand(self, run: Run, assignment: int) -> State | None:
+        """The effect of a command on a run that would continue after its report. WAITING: it
+        continues after the pause, or at the next start."""
+        if run.purpose == Purpose.SEARCH and self._steering.ends(run):
+            self._end(run, State.PRUNED, why=HAND)
+            return State.PRUNED
+        if self._steering.holds:
+            self._yielding.add(assignment)
+            return State.WAITING
+        return None
 
     # The next assignment
 
@@ -304,6 +385,8 @@ class Study:
             closing = not self.history.searching(elapsed)
             move = self._scheduling.move(closing)
             match move:
+                case Resume(trial) if self._is_at_work(self.history.trials[trial]):
+                    return None  # its worker has yet to let it go
                 case Resume(trial):
                     return self._hand_out_again(self.history.trials[trial], "promotion")
                 case Clone(parent, replaces):
@@ -318,6 +401,9 @@ class Study:
                 self._end(self.history.trials[number], State.PRUNED, why=why)
                 self._workspace.tidy(self.history.trials[number])
         return None
+
+    def _is_at_work(self, run: Run) -> bool:
+        return any(working is run for working in self._working.values())
 
     def _mark_exhausted(self) -> None:
         self.history.note(self._journal, "exhausted", True)
@@ -344,77 +430,29 @@ class Study:
         return self._begin(about, self._scheduling.perturb(parent.params, number))
 
     def _begin(self, about: Mapping[str, Any], params: Mapping[str, Scalar]) -> Assignment:
-        number = self._next_number()
-        parameters = self.spec.space.parameters
-        distributions = {name: distribution(parameters[name]) for name in params}
-        record = {"why": "start", "from": about.get("from", 0)}
-        about = {**about, "at": self.clock.at()}
-        run = self._journal.begin(about, params, distributions, (number, record))
-        self.history.add(run)
-        self._scheduling.enter(run)
+        run, number = self._books.begin(about, params, "start")
         if run.purpose != Purpose.TEST:
-            self._workspace.begin(run)
             self._notify(lambda: events.started(self.history, run))
         return self._assignment(run, number)
 
     def _hand_out_again(self, run: Run, why: str) -> Assignment:
-        number = self._next_number()
-        accumulate = run.accumulate * 2 if why == Reason.OOM else run.accumulate
-        record = {"why": why, "from": run.step, "accumulate": accumulate}
-        self._journal.assign(run, number, record)
-        if run.purpose != Purpose.TEST:
-            self._workspace.resume(run)
-        self._scheduling.place(run)
-        self._mark_dirty(run)
+        number = self._books.assign(run, why)
+        if why == ASKED:
+            self._notify(lambda: events.started(self.history, run))
         return self._assignment(run, number)
-
-    def _next_number(self) -> int:
-        self._numbers += 1
-        return self._numbers - 1
 
     def _assignment(self, run: Run, number: int) -> Assignment:
         self._working[number] = run
-        config = self.history.config(run)
-        return Assignment(
-            number=number,
-            trial=run.trial,
-            purpose=run.purpose,
-            config=config,
-            seed=run.seed,
-            from_step=run.step,
-            to_step=self._scheduling.until(run),
-            folder=str(self.history.run_folder(run)),
-            label=run.label,
-            parent=run.parent,
-            timeout=self.spec.timeout,
-            spent=run.seconds,
-            silence=self.spec.worker.silence,
-            share=self.spec.worker.share(config),
-            collective_timeout=self.spec.worker.patience,
-            log=str(self.history.log_file(run)),
-        )
+        return assignments.made(self.history, run, number, self._scheduling.until(run))
 
     # The end of a run
 
-    def _record(self, run: Run, report: Report, who: Mapping[str, Any]) -> None:
-        value = report.metrics.get(self.spec.objective.metric)
-        self._journal.report(run, report, value, {**who, **self._stamp()})
-        self._scheduling.report(run, report.step)
-        self._mark_dirty(run, report.seconds)
-        if run.purpose != Purpose.TEST:
-            self._notify(lambda: events.reported(self.history, run, report.step))
-
-    def _stamp(self) -> dict[str, float]:
-        return {"at": self.clock.at(), "elapsed": self.elapsed()}
-
     def _release(self, run: Run, state: State, assignment: int, worker: str = "") -> None:
         """The run leaves its worker, finally or to wait."""
-        if state != State.PAUSED:
+        if state == State.PAUSED:
+            self._books.pause(run, {"assignment": assignment, "worker": worker})
+        else:
             self._end(run, state, worker=worker)
-            return
-        self._journal.pause(run, {"assignment": assignment, "worker": worker, **self._stamp()})
-        self._scheduling.place(run)
-        self._mark_dirty(run)
 
     def _settle(self, run: Run, failure: Failure | None) -> None:
         if failure is None and run.reports:
@@ -434,36 +472,20 @@ class Study:
         worker: str = "",
         why: str = "",
     ) -> None:
-        """`why`: the reason other than itself or the scheduler, which is the budget."""
-        values = () if state == State.FAILED else self.spec.scoring.values(run.reports)
-        value = values[0] if values else None
-        record: dict[str, Any] = {"worker": worker, **self._stamp()}
-        if len(values) > 1:
-            record["values"] = list(values)
+        """`why`: the reason other than itself or the scheduler: the budget, or a person."""
+        record: dict[str, Any] = {"worker": worker}
         if failure:
             record |= {"reason": failure.reason, "message": failure.message}
         if why:
-            record |= {"why": why, "message": budget.why(self.history)}
-        searched = run.purpose == Purpose.SEARCH
-        if searched:
-            feasible = not self.spec.scoring.violation(run.reports)
-            record |= self.history.standing(value if feasible else None)
-        self._journal.finish(run, state, value, record)
-        if searched:
-            self.history.leaderboard.ended(run)
-        self._scheduling.place(run)
+            said = "stopped by hand" if why == HAND else budget.why(self.history)
+            record |= {"why": why, "message": said}
+        self._books.end(run, state, record)
         self._notify(lambda: events.finished(self.history, run))
         self._abort(failures.hopeless(self.history))
 
-    def _mark_dirty(self, run: Run, seconds: float = 0.0) -> None:
-        if run.purpose == Purpose.SEARCH:
-            self.history.leaderboard.changed(run, seconds)
-
     def _abort(self, error: AutotuneError | None) -> None:
-        """Stops the study for `error`, the first one; None: continues."""
-        if error and not self._error:
-            self._error = error
-            self.stop()
+        if error:
+            self.abort(error)
 
     def _notify(self, event: Callable[[], Event]) -> None:
         if self._listeners:

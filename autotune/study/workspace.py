@@ -13,6 +13,7 @@ from autotune.study.history import History, find
 from autotune.study.journal import database
 from autotune.study.journal.database import Claimed
 from autotune.study.journal.journal import Run, forget, keep_aside
+from autotune.study.steering import inbox
 from autotune.trial import Purpose, State
 
 __all__ = [
@@ -24,12 +25,21 @@ __all__ = [
     "next_number",
     "set_aside",
     "take_lock",
+    "write_spec",
 ]
 
 
-_STAYS = {"driver.lock", "earlier", "journal.lock", "study.yaml", "tracking.spool"}
-"""The files that a study sets aside when it starts anew."""
+_STAYS = {"driver.lock", "earlier", "inbox", "journal.lock", "study.yaml", "tracking.spool"}
+"""What a study that begins anew keeps in its folder."""
 _LAST = ("uid", "journal.log")
+_ATTEMPTS = 20
+"""How often the checkpoints of a parent that runs are copied until they stood still."""
+
+
+def write_spec(spec: StudySpec, folder: Path) -> None:
+    """study.yaml in the study's folder: what a resume goes by."""
+    mode = 0o600 if specs.exposed(spec) else 0o644
+    write_atomically(folder / "study.yaml", specs.dump(spec), mode=mode)
 
 
 class Claim:
@@ -127,6 +137,17 @@ class Workspace:
     def release(self) -> None:
         self._claim.release()
 
+    def commands(self) -> list[tuple[str, str]]:
+        """(id, text) of the commands in the study's inbox, the oldest first."""
+        return inbox.waiting(self._history.folder)
+
+    def taken(self, id: str) -> None:
+        """The command is journaled."""
+        inbox.path_of(self._history.folder, id).unlink(missing_ok=True)
+
+    def store(self, spec: StudySpec) -> None:
+        write_spec(spec, self._history.folder)
+
     def begin(self, run: Run) -> None:
         """`autotune train` on this file repeats `run` alone."""
         write_atomically(self._history.config_file(run), self._history.config_text(run))
@@ -139,10 +160,16 @@ class Workspace:
     def inherit(self, number: int, parent: Run) -> None:
         """Gives trial `number`, which is about to begin, the checkpoints of `parent`."""
         target = self._history.trial_folder(number)
-        shutil.rmtree(target, ignore_errors=True)
         source = self._history.trial_folder(parent.trial)
-        if source.is_dir():
-            shutil.copytree(source, target)
+        for attempt in range(_ATTEMPTS):
+            shutil.rmtree(target, ignore_errors=True)
+            try:
+                if source.is_dir():
+                    shutil.copytree(source, target)
+                return
+            except (shutil.Error, FileNotFoundError):  # the parent runs, and writes there
+                if attempt == _ATTEMPTS - 1:
+                    raise
 
     def tidy(self, run: Run) -> None:
         """Keeps only the checkpoints of unfinished trials, of the best k, and of the best k
@@ -162,6 +189,15 @@ class NoWorkspace:
     """Replaces a Workspace: a study in memory leaves nothing on disk."""
 
     def release(self) -> None:
+        pass
+
+    def commands(self) -> list[tuple[str, str]]:
+        return []
+
+    def taken(self, id: str) -> None:
+        pass
+
+    def store(self, spec: StudySpec) -> None:
         pass
 
     def begin(self, run: Run) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "RunStarted",
     "SamplerSwitched",
     "StandingBy",
+    "Steered",
     "StudyFinished",
     "StudyOpened",
     "Tracker",
@@ -138,10 +139,26 @@ class Noted:
     """One line."""
 
 
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """A command from outside the study was answered: for people, trackers keep nothing of it."""
+
+    command: str
+    """As a person types it: try --set optimizer.lr=0.003."""
+    answer: str
+    """One line."""
+    accepted: bool
+    trials: int | None = None
+    """How many there may be from now on; None: no limit."""
+    time: float | None = None
+    """The same of the study's running time, in seconds."""
+
+
 Event = (
     StudyOpened
     | SamplerSwitched
     | Noted
+    | Steered
     | StandingBy
     | EngineStarting
     | FaultPassing

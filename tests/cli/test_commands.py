@@ -97,7 +97,7 @@ def test_a_full_disk_is_a_message(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/small/study.yaml")
 
-    monkeypatch.setattr("autotune.study.reopen.write_atomically", full)
+    monkeypatch.setattr("autotune.study.workspace.write_atomically", full)
     said = autotune("run", small, "--engine", "inline")
     assert said.code == 1 and said.err == (
         "stopped: No space left on device: 'runs/small/study.yaml'; once mended, run it again\n"

@@ -1,4 +1,4 @@
-"""A study against a plain model of it: next, report, finish, kill and resume in any order.
+"""A study against a plain model of it: next, report, finish, command, kill, resume in any order.
 
 The model knows what it was told: which runs began, which steps each reported, which have ended.
 Whatever the order, the study on disk agrees with it: nothing is lost and nothing happens twice.
@@ -20,6 +20,8 @@ from hypothesis.stateful import (
 from autotune import spec as specs
 from autotune.study import history, state_machine
 from autotune.study.state_machine import Done, Wait
+from autotune.study.steering import inbox
+from autotune.study.steering.commands import AnyCommand, GoOn, Pause, SetBudget, Stop, Try
 from autotune.trial import Assignment, Decision, Failure, Purpose, Reason, Report, State
 
 TRIALS, EPOCHS, SLOTS = 6, 4, 3
@@ -55,6 +57,9 @@ class StudyMachine(RuleBasedStateMachine):
         self.reported: dict[str, dict[int, float]] = {}
         self.ended: set[str] = set()
         self.numbers: set[int] = set()
+        self.asked: dict[int, dict[str, float]] = {}
+        """Trials that a person was promised, with their values."""
+        self.most, self.paused, self.obeyed = TRIALS, False, 0
         self.open()
 
     def open(self) -> None:
@@ -81,7 +86,7 @@ class StudyMachine(RuleBasedStateMachine):
             if answer.from_step == EPOCHS:  # a function that was cut off behind its last report
                 self.leaving.add(answer.number)
         else:
-            assert isinstance(answer, Wait) == bool(self.out)
+            assert isinstance(answer, Wait) == (bool(self.out) or self.paused)
             self.done = self.done or isinstance(answer, Done)
 
     @precondition(lambda self: set(self.out) - self.leaving)
@@ -100,6 +105,8 @@ class StudyMachine(RuleBasedStateMachine):
             self.leaving.add(number)
         if decision is Decision.STOP:
             self.ended.add(assignment.label)
+        if self.paused and step < EPOCHS:
+            assert decision is not Decision.CONTINUE, "what runs waits in a pause"
 
     @precondition(lambda self: self.leaving)
     @rule(data=st.data())
@@ -122,6 +129,51 @@ class StudyMachine(RuleBasedStateMachine):
         else:
             assert reason is Reason.LOST, "only a lost worker is tried again"
 
+    # What people ask for
+
+    @rule(lr=st.floats(0.1, 1.0))
+    def try_(self, lr: float) -> None:
+        if self.tell(Try(values={"lr": lr})):
+            number = len(self.study.history.trials) - 1
+            self.asked[number] = {"lr": lr}
+            self.most = max(self.most, number + 1)
+
+    @rule()
+    def retry_failed(self) -> None:
+        before = self.study.history.trials
+        failed = {run.trial for run in before if run.state == State.FAILED}
+        again = failed - {run.origin.get("again") for run in before}
+        assert self.tell(GoOn(retry_failed=True)) == bool(again)
+        self.paused = self.paused and not again
+        for number in range(len(before) - len(again), len(before)):
+            self.asked[number] = dict(before[number].params)
+        self.most = max(self.most, len(before))
+
+    @rule(number=st.integers(0, TRIALS))
+    def stop_one(self, number: int) -> None:
+        known = {run.trial: run for run in self.study.history.trials}
+        over = number not in known or known[number].state.finished
+        assert self.tell(Stop(trial=number)) != over
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        assert self.tell(Pause() if paused else GoOn())
+        self.paused = paused
+
+    @rule()
+    def more(self) -> None:
+        if self.most < TRIALS + 4:
+            assert self.tell(SetBudget(trials="+1"))
+            self.spec = self.study.spec
+            self.most = max(self.most, self.spec.budget.trials or 0)
+
+    def tell(self, command: AnyCommand) -> bool:
+        """Whether it is accepted; what comes between may be the end of the driver."""
+        id = inbox.send(self.study.history.folder, command)
+        assert self.study.receive() and not inbox.waiting(self.study.history.folder)
+        self.obeyed += 1
+        return bool(self.study.history.commands[id]["accepted"])
+
     # What happens to a driver
 
     @rule()
@@ -143,10 +195,14 @@ class StudyMachine(RuleBasedStateMachine):
 
     @invariant()
     def memory_and_model_agree(self) -> None:
-        assert len(self.study.history.trials) <= TRIALS
+        assert len(self.study.history.trials) <= self.most
+        assert len(self.study.history.commands) == self.obeyed
+        for number, params in self.asked.items():
+            assert self.study.history.trials[number].params == params, "a promised trial is another"
         for run in self.study.history.runs():
             told = {step: report.metrics["loss"] for step, report in run.reports.items()}
             assert told == self.reported.get(run.label, {}), run.label
+            assert run.value is None or run.state.finished
             if run.label in self.ended:
                 assert run.state.finished, run.label
 
@@ -171,6 +227,8 @@ class StudyMachine(RuleBasedStateMachine):
 
     def to_the_end(self) -> None:
         """Whatever came before, the study ends with exactly its trials, all of them ended."""
+        self.tell(GoOn())
+        self.paused = False
         for number in sorted(self.leaving):
             self.study.finish(self.out.pop(number))
         for _ in range(1000):
@@ -191,7 +249,7 @@ class StudyMachine(RuleBasedStateMachine):
         assert all(run.state.finished for run in self.study.history.runs())
         given_up = self.study._error is not None
         # The population of pbt may have nothing left to replace: it ends before the budget.
-        assert given_up or len(trials) == TRIALS or self.spec.schedule.name == "pbt"
+        assert given_up or len(trials) == self.most or self.spec.schedule.name == "pbt"
         self.disk_and_memory_agree()
         if not given_up and any(run.state == State.COMPLETE for run in trials):
             assert any(run.purpose == Purpose.CONFIRM for run in self.study.history.runs())

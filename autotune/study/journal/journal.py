@@ -146,6 +146,10 @@ class Journal:
         """The last value of `write_note` under `key`; None if never written."""
         return self._storage.get_study_user_attrs(self._trials).get(key)
 
+    def notes(self, prefix: str) -> dict[str, Any]:
+        """All notes whose keys begin with `prefix`, by what follows it."""
+        return _behind(prefix, self._storage.get_study_user_attrs(self._trials))
+
     def write_note(self, key: str, value: Any) -> None:
         self._storage.set_study_user_attr(self._trials, key, value)
 
@@ -243,6 +247,9 @@ class MemoryJournal(Journal):
     def note(self, key: str) -> Any:
         return self._notes.get(key)
 
+    def notes(self, prefix: str) -> dict[str, Any]:
+        return _behind(prefix, self._notes)
+
     def write_note(self, key: str, value: Any) -> None:
         self._notes[key] = value
 
@@ -283,6 +290,9 @@ class _ReadJournal(Journal):
     def note(self, key: str) -> Any:
         return self._search.attrs.get(key)
 
+    def notes(self, prefix: str) -> dict[str, Any]:
+        return _behind(prefix, self._search.attrs)
+
     def damaged(self, wrong: str) -> JournalDamaged:
         return damaged(self._path, wrong)
 
@@ -296,6 +306,10 @@ class _ReadJournal(Journal):
     @property
     def unchecked(self) -> int:
         return self._found.unchecked
+
+
+def _behind(prefix: str, notes: Mapping[str, Any]) -> dict[str, Any]:
+    return {k.removeprefix(prefix): note for k, note in notes.items() if k.startswith(prefix)}
 
 
 def open_journal(

@@ -7,10 +7,14 @@ from typing import Any
 from autotune.spec.objectives import Scoring
 from autotune.trial import Purpose, Reason, Report, Scalar, State, Trial
 
-__all__ = ["BUDGET", "Run", "replayed"]
+__all__ = ["ASKED", "BUDGET", "HAND", "Run", "replayed"]
 
 BUDGET = "budget"
 """`why` in the outcome of a run that the budget ended early."""
+HAND = "hand"
+"""The same for a run that a person stopped."""
+ASKED = "asked"
+"""`why` of the first assignment of a trial that a person asked for: it waits for a worker."""
 
 
 @dataclass(slots=True)
@@ -36,6 +40,10 @@ class Run:
     """The trial that it is a clone of."""
     start: int = 0
     """The step of the parent's checkpoint that it began with."""
+    command: str = ""
+    """The id of the command by which a person asked for it."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """What that made it of: {"like": 17}: the values of trial 17; {"again": 3}: 3 had failed."""
     state: State = State.RUNNING
     value: float | None = None
     outcome: Mapping[str, Any] = field(default_factory=dict)
@@ -92,6 +100,7 @@ class Run:
             seconds=self.seconds,
             seed=self.seed,
             parent=self.parent,
+            asked=bool(self.command),
         )
 
 
@@ -105,6 +114,8 @@ def replayed(id: int, params: Mapping[str, Scalar], attrs: Mapping[str, Any]) ->
     assignments = {_tail(k): v for k, v in attrs.items() if k.startswith("assignment/")}
     pauses = [record["assignment"] for key, record in attrs.items() if key.startswith("pause/")]
     unfinished = State.PAUSED if max(assignments) in pauses else State.RUNNING
+    if assignments[max(assignments)]["why"] == ASKED:
+        unfinished = State.WAITING
     return Run(
         id=id,
         label=about["label"],
@@ -118,6 +129,8 @@ def replayed(id: int, params: Mapping[str, Scalar], attrs: Mapping[str, Any]) ->
         stamps=stamps,
         parent=about.get("parent"),
         start=about.get("from", 0),
+        command=about.get("command", ""),
+        origin=about.get("origin", {}),
         state=State(outcome["state"]) if outcome else unfinished,
         value=outcome.get("value"),
         outcome=outcome,
