@@ -49,7 +49,7 @@ def clone(
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
-    """Go on from a trial's checkpoint in a new trial, with other values.
+    """Begin a new trial from the checkpoint of another one.
 
     Example: autotune clone quickstart 17 --set optimizer.lr=1e-4
     """
@@ -82,9 +82,11 @@ def stop(
 
 
 def pause(name: Name, runs: Runs = RUNS, json: Json = False) -> None:
-    """Let a study wait: what runs leaves its worker at the next report.
+    """Let a study wait until `resume`.
 
-    It goes on with `autotune resume`. The time of the pause is not counted.
+    What runs leaves its worker at its next report, and goes on from its checkpoint.
+
+    The time of the pause is not counted.
 
     Example: autotune pause quickstart
     """
