@@ -74,11 +74,14 @@ def _works_in(pid: int, folder: Path, session: int) -> bool:
     try:
         if os.getsid(pid) != session:
             return False
-        with os.scandir(f"/proc/{pid}/fd") as entries:
-            opened = [os.readlink(entry.path) for entry in entries]
+        entries = os.listdir(f"/proc/{pid}/fd")
     except OSError:  # it has ended, or is another user's
         return False
-    return any(path.startswith(f"{folder}/") for path in opened)
+    for entry in entries:
+        with suppress(OSError):  # closed meanwhile: a program that starts opens and closes many
+            if os.readlink(f"/proc/{pid}/fd/{entry}").startswith(f"{folder}/"):
+                return True
+    return False
 
 
 def _sweep(root: Path) -> None:
