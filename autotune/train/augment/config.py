@@ -1,8 +1,8 @@
-"""What is done to the samples of a batch before the network sees them, in training only.
+"""Random changes of the samples of a batch, during training only. Free of torch; pipeline.py has
+the implementations.
 
-Each part of `augment` is free of torch; pipeline.py says what implements it. A policy changes
-images, `table` changes the rows of tables, `mix` joins samples and their targets, and `synthetic`
-brings in generated ones. One random draw is made for each sample, never one for the batch.
+A policy changes images, `table` changes rows of tables, `mix` joins samples and their targets, and
+`synthetic` adds generated ones. Draws are made for each sample, not for the batch.
 """
 
 from typing import Annotated, Literal
@@ -36,79 +36,82 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class NoPolicy(Config):
-    """Images as they are."""
+    """No change."""
 
     name: Literal["none"] = "none"
 
 
 class PolicyBase(Config):
-    """What every policy may begin and end with: flips and crops before, a hole after."""
+    """What every policy may begin and end with: flips and crops first, a hole last."""
 
     name: str
     flip: Share = 0.0
-    """Share of the images mirrored left to right. 0.5 suits photographs; digits and letters, 0."""
+    """Share of the images mirrored horizontally. 0.5 suits photographs; for digits and letters use
+    0."""
     flip_vertical: Share = 0.0
-    """Share of the images mirrored top to bottom."""
+    """Share of the images mirrored vertically."""
     crop_pad: Share = 0.125
-    """Shift by up to this share of each side, in whole pixels; what comes in is black. 0.125 is the
+    """Shift by up to this share of each side, in whole pixels; new pixels are black. 0.125 is the
     usual 4 pixels of 32."""
     cutout: Share = 0.0
-    """Side of a square that is blanked, as a share of the image's; its centre lies anywhere."""
+    """Side of a blanked square, as a share of the image's side; its center may lie anywhere."""
 
 
 class Basic(PolicyBase):
-    """The classic transforms, each with a strength of its own; those left at 0 cost nothing.
+    """The classic transforms, each with its own strength; those at 0 cost nothing.
 
-    All that moves pixels is one affine map an image, sampled once. Colours change in the order in
-    which they stand here.
+    All geometric transforms are one affine map an image, sampled once. Colors change in the order
+    of the keys below.
     """
 
     name: Literal["basic"] = "basic"
     translate: Share = 0.0
     """Shift by up to this share of each side, by any fraction of a pixel."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Degrees at most, either way."""
+    """Maximum rotation in degrees, either way."""
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Enlarged or shrunk by up to this share: the factor lies between 1 - scale and 1 + scale."""
+    """Scale factor between 1 - scale and 1 + scale."""
     shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
-    """Degrees at most, either way, along x and along y."""
+    """Maximum shear in degrees, either way, along x and along y."""
     resized_crop: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Smallest share of the area that is cropped and enlarged to the whole (Szegedy et al. 2015);
-    its sides are as 3:4 to 4:3. 1: never."""
+    """Smallest share of the area that is cropped and resized to the whole (Szegedy et al. 2015);
+    aspect ratios from 3:4 to 4:3. 1: no cropping."""
     brightness: Share = 0.0
-    """Factor between 1 - brightness and 1 + brightness; so for contrast and saturation."""
+    """Brightness factor between 1 - brightness and 1 + brightness; contrast and saturation work
+    alike."""
     contrast: Share = 0.0
-    """Of the distance from the image's mean grey."""
+    """Factor of the distance from the image's mean grey."""
     saturation: Share = 0.0
-    """Of the distance from grey. A grey image stays as it is, here and under a change of hue."""
+    """Factor of the distance from grey. Grey images do not change, here and under `hue`."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Turn of the colour wheel at most, either way; 0.5 is half of it."""
+    """Maximum rotation of the hue, either way; 0.5 is half of the color wheel."""
     grayscale: Share = 0.0
-    """Share of the images that lose their colour."""
+    """Share of the images that are converted to grey."""
     blur: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """Largest standard deviation, in pixels, of a Gaussian blur."""
+    """Maximum standard deviation of a Gaussian blur, in pixels."""
     erase: Share = 0.0
-    """Share of the images in which a random rectangle is blanked (Zhong et al. 2020)."""
+    """Share of the images with a random blanked rectangle (Zhong et al. 2020)."""
     erase_area: Annotated[float, Field(gt=0, le=1)] = 0.33
-    """Largest share of the image that is blanked so; the smallest is 0.02, or this if less."""
+    """Maximum share of the image that is blanked; the minimum is 0.02, or this if less."""
 
 
 class RandAugment(PolicyBase):
     """`n` random transforms for each image, all of strength `m` (Cubuk et al. 2020).
 
-    Transforms and ranges are torchvision's; those that move pixels are sampled together, after
-    those that change colours.
+    Transforms and ranges are torchvision's; geometric ones are sampled together, after color
+    changes.
     """
 
     name: Literal["rand_augment"] = "rand_augment"
     n: Annotated[int, Field(ge=1, le=14)] = 2
-    """Moves made one after the other."""
+    """Number of transforms, one after the other."""
     m: Annotated[float, Field(ge=0, le=30)] = 9.0
-    """Strength of each, of 30."""
+    """Strength of each, out of 30."""
 
 
 class TrivialAugment(PolicyBase):
-    """One random move of random strength for each image; nothing to tune (Müller & Hutter 2021).
+    """One random transform of random strength for each image; nothing to tune (Müller & Hutter
+    2021).
 
     The transforms and their wide ranges are torchvision's.
     """
@@ -124,13 +127,13 @@ class AugMix(PolicyBase):
 
     name: Literal["augmix"] = "augmix"
     severity: Annotated[float, Field(ge=0.1, le=10)] = 3.0
-    """Largest strength of a move, of 10."""
+    """Maximum strength of a transform, out of 10."""
     width: Annotated[int, Field(ge=1, le=8)] = 3
-    """Chains that are mixed."""
+    """Number of chains that are mixed."""
     depth: Annotated[int, Field(ge=1, le=8)] | None = None
-    """Moves in a chain. None: 1 to 3, drawn for each."""
+    """Transforms in a chain. Default: 1 to 3, drawn for each."""
     alpha: Positive = 1.0
-    """Of the Beta and Dirichlet distributions that the shares are drawn from."""
+    """Parameter of the Beta and Dirichlet distributions of the mixing shares."""
 
 
 PolicyConfig = Annotated[
@@ -142,26 +145,27 @@ PolicyConfig = Annotated[
 
 
 class NoMix(Config):
-    """Samples stay apart."""
+    """No mixing."""
 
     name: Literal["none"] = "none"
 
 
 class MixBase(Config):
-    """Each sample is joined with another of its batch, in shares drawn for each anew."""
+    """Each sample is mixed with another one of its batch; the share is drawn for each."""
 
     name: str
     probability: Share = 1.0
     """Share of the samples that are mixed."""
     targets: Literal["linear"] | None = None
-    """How a regression's targets are mixed, which must be said: linear is their weighted mean.
-    Classes need no rule: their probabilities are mixed."""
+    """How a regression's targets are mixed; required there. linear is their weighted mean. For
+    classes the probabilities are mixed."""
 
 
 class MixUp(MixBase):
     """Weighted means of samples (Zhang et al. 2018).
 
-    A category of a table has no mean: it is the other sample's as often as the share says.
+    A table's category has no mean: it is taken from the other sample with the probability of its
+    share.
     """
 
     name: Literal["mixup"] = "mixup"
@@ -181,7 +185,7 @@ class CutMix(MixBase):
 
 
 class Both(MixBase):
-    """For each sample mixup or cutmix, as the draw falls."""
+    """mixup or cutmix, drawn for each sample."""
 
     name: Literal["both"] = "both"
     mixup_alpha: Positive = 0.2
@@ -196,27 +200,25 @@ MixConfig = Annotated[NoMix | MixUp | CutMix | Both, Field(discriminator="name")
 
 
 class TableConfig(Config):
-    """For rows of standardised features; `mix: mixup` works on tables as well."""
+    """Changes rows of standardized features; `mix: mixup` works on tables as well."""
 
     noise: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """Standard deviation of Gaussian noise on each number, in units of the feature's own."""
+    """Standard deviation of Gaussian noise on each number, in units of the feature's deviation."""
     mask: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the features that are hidden, drawn for each sample."""
+    """Share of the features that are masked, drawn for each sample."""
     fill: Literal["mean", "other"] = "mean"
-    """What a hidden feature shows: mean, its mean (a category: the code of an unknown one); other,
-    its value in another sample of the batch (Bahri et al. 2022)."""
+    """The value of a masked feature. mean: its mean (for a category, the code of an unknown one);
+    other: its value in another sample of the batch (Bahri et al. 2022)."""
 
 
 class AugmentConfig(Config):
-    """Random changes to the samples of a batch, in training only.
-
-    In this order: generated samples come in, then `policy` or `table`, then `mix`.
-    """
+    """Random changes of the samples of a batch, during training only. The order is: generated
+    samples, then `policy` or `table`, then `mix`."""
 
     policy: PolicyConfig = NoPolicy()
     """How images are changed."""
     mix: MixConfig = NoMix()
-    """How samples and their targets are joined."""
+    """How samples and their targets are mixed."""
     table: TableConfig | None = None
     """How the rows of a table are changed."""
     synthetic: SyntheticConfig | None = None

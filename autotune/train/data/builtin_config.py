@@ -1,4 +1,4 @@
-"""Data sets that everyone has: inside a package, or fetched by torchvision."""
+"""Public data sets: inside a package, or downloaded by torchvision."""
 
 from typing import Literal
 
@@ -20,23 +20,23 @@ class DigitsData(SplitConfig):
 
     name: Literal["digits"] = "digits"
     test_fraction: Fraction = 0.2
-    """Share of all samples kept for the test."""
+    """Share of all samples for the test split."""
 
 
 class DiabetesData(SplitConfig):
-    """442 patients: ten measurements, and how far the disease went in a year (a regression: needs
+    """442 patients: ten measurements, and the progress of diabetes in a year (a regression: needs
     `loss` mse, mae or huber). Shipped inside scikit-learn."""
 
     name: Literal["diabetes"] = "diabetes"
     test_fraction: Fraction = 0.2
-    """Share of all samples kept for the test."""
+    """Share of all samples for the test split."""
 
 
 class VisionData(SplitConfig):
-    """A data set with an official test part, which is the test split."""
+    """A data set with an official test split."""
 
     root: str = "data"
-    """Folder of the files, as torchvision lays them out; fetched into it when absent."""
+    """Folder of the files, in torchvision's layout; downloaded if absent."""
 
 
 class MnistData(VisionData):

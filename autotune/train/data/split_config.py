@@ -1,4 +1,4 @@
-"""What every data config says: how its samples are split."""
+"""How the samples of any data set are split."""
 
 from typing import Annotated, Any, Self
 
@@ -14,25 +14,25 @@ Reference = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 
 class SplitConfig(Config):
-    """The train, validation and test parts: stratified by class (in a regression by tenths of the
-    target), fixed by `seed`."""
+    """The training, validation and test splits: stratified by class (for a regression by tenths of
+    the target), fixed by `seed`."""
 
     name: str
     seed: int = Field(default=0, ge=0)
-    """Draws the split. Not the trial's seed: all trials of a study see the same split."""
+    """Seed of the split. Not the trial's seed, because all trials of a study use the same split."""
     val_fraction: Fraction = 0.2
-    """Share of the samples left after the test part that is held out for validation."""
+    """Share of the samples outside of the test split that is used for validation."""
     folds: Annotated[int, Field(ge=2)] | None = None
-    """Instead of `val_fraction`: what is left after the test part is cut into so many folds."""
+    """Instead of `val_fraction`: number of folds of the samples outside of the test split."""
     fold: Annotated[int, Field(ge=0)] = 0
-    """Which of the `folds`, from 0, is the validation part."""
+    """Which of the `folds`, from 0, is the validation split."""
     use_all: bool = False
-    """Everything is learnt from, nothing is held out: for a last training of what a study has
-    found, as `autotune train --all` does it. A study cannot."""
+    """Train on all samples, without validation and test splits: for a final training, as by
+    `autotune train --all`. A study refuses it."""
 
     @model_serializer(mode="wrap")
     def _without_the_usual(self, serialize: Any) -> dict[str, Any]:
-        """What holds samples out, as nearly all do, says nothing of it."""
+        """Omitted when dumping, unless it is set."""
         values: dict[str, Any] = serialize(self)
         return {k: v for k, v in values.items() if k != "use_all" or v}
 

@@ -1,4 +1,5 @@
-"""Distillation: what a student learns from a teacher, and who the teacher is. Free of torch."""
+"""Distillation: the strategy by which a student learns from a teacher, and the teacher. Free of
+torch."""
 
 from typing import Annotated, Literal, Self
 
@@ -20,7 +21,7 @@ __all__ = [
     "Tempered",
 ]
 
-HIGHEST, LOWEST = 21.0, 1.0  # between which a learned temperature moves
+HIGHEST, LOWEST = 21.0, 1.0  # the range of a learned temperature
 
 Temperature = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -29,7 +30,7 @@ Change = Literal["constant", "linear", "cosine"]
 
 
 class NoDistillation(Config):
-    """The student alone: for a search over whether a teacher helps at all."""
+    """No distillation; for a search over whether a teacher helps."""
 
     name: Literal["none"] = "none"
 
@@ -37,19 +38,19 @@ class NoDistillation(Config):
 class Taught(Config):
     name: str
     teacher: TeacherConfig = SelfTeacher()
-    """Whom the student learns from: a trained network, which itself does not change."""
+    """The teacher: a trained network, which does not change."""
 
 
 class Tempered(Taught):
-    """Both networks' logits are divided by a temperature before they are compared."""
+    """Divides both networks' logits before they are compared."""
 
     temperature: Temperature = 4.0
-    """Above 1, more is learnt from the classes that the teacher finds unlikely."""
+    """Above 1, unlikely classes of the teacher have more influence."""
     temperature_end: Temperature = 1.0
-    """Where a linear or cosine schedule leads in the last epoch; else it has no effect."""
+    """Value of a linear or cosine schedule in the last epoch; otherwise no effect."""
     temperature_schedule: Literal["constant", "linear", "cosine", "learned"] = "constant"
-    """How it moves over the epochs. learned: between 1 and 21, so as to make the student's task
-    ever harder (curriculum temperature, Li et al. 2023)."""
+    """How it changes over the epochs. learned: between 1 and 21, so that the student's task becomes
+    harder (curriculum temperature, Li et al. 2023)."""
 
     @model_validator(mode="after")
     def _learnable(self) -> Self:
@@ -68,9 +69,9 @@ class SoftTargets(Tempered):
     alpha: Share = 0.9
     """The teacher's share of the loss; the labels have the rest."""
     alpha_end: Share = 0.0
-    """Where a linear or cosine schedule leads in the last epoch; else it has no effect."""
+    """Value of a linear or cosine schedule in the last epoch; otherwise no effect."""
     alpha_schedule: Change = "constant"
-    """How alpha moves over the epochs."""
+    """How alpha changes over the epochs."""
 
 
 class Decoupled(Tempered):
@@ -90,11 +91,11 @@ class Weighted(Taught):
     """Loss on the labels + weight x distance of the two networks' features."""
 
     weight: Weight = 1.0
-    """Of the distance of features in the loss."""
+    """Weight of the features' distance in the loss."""
     weight_end: Weight = 0.0
-    """Where a linear or cosine schedule leads in the last epoch; else it has no effect."""
+    """Value of a linear or cosine schedule in the last epoch; otherwise no effect."""
     weight_schedule: Change = "constant"
-    """How the weight moves over the epochs; falling to 0 it leaves the end to the labels."""
+    """How the weight changes over the epochs; falling to 0, the last epochs use labels only."""
 
 
 class Hints(Weighted):
@@ -110,15 +111,16 @@ class Attention(Weighted):
 
     name: Literal["attention"] = "attention"
     weight: Weight = 1000.0
-    """Of the mean squared difference of attention maps of length 1 in the loss."""
+    """Weight of the mean squared difference of normalized attention maps."""
     points: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Maps compared, evenly over the depth of either network; equal ones count once."""
+    """Number of maps compared, evenly spaced over the depth of each network; equal ones count
+    once."""
 
 
 class Relational(Weighted):
-    """RKD, Park et al. 2019: how samples lie to one another before the last layer.
+    """RKD, Park et al. 2019: relations between samples before the last layer.
 
-    At most the first 128 samples of a batch are compared: the angles grow with the cube.
+    At most the first 128 samples of a batch are compared, because the cost of angles is cubic.
     """
 
     name: Literal["relational"] = "relational"

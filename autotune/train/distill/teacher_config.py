@@ -1,4 +1,4 @@
-"""Who teaches. Every teacher is a finished network: read from disk, or trained once and cached."""
+"""The teachers. Each is a finished network: read from disk, or trained once and cached."""
 
 from typing import Annotated, Literal
 
@@ -22,28 +22,28 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class TorchvisionTeacher(Config):
-    """One of torchvision's classifiers with weights from a file of your own."""
+    """A torchvision classifier with weights from your own file."""
 
     name: Literal["torchvision"] = "torchvision"
     arch: str
-    """torchvision's name of it, such as resnet18."""
+    """Its torchvision name, such as resnet18."""
     weights: str
     """A .safetensors file, or a .pth file of plain tensors, with a head for the data's classes."""
     inputs: Literal["data", "imagenet"] = "data"
-    """What it was trained on: images normalised as the student's are, or as torchvision's
-    ImageNet weights want them. Grey images become three equal channels."""
+    """How its input was normalized: as the student's images, or for torchvision's ImageNet weights.
+    Grey images become three equal channels."""
 
 
 class TrainedTeacher(Recipe):
-    """A network trained first, on the student's data; its best epoch by val_loss teaches."""
+    """A network trained first, on the student's data; its best epoch by val_loss is the teacher."""
 
     name: Literal["trained"] = "trained"
     model: ModelConfig
     """The network."""
     initializer: InitializerConfig | None = None
-    """How its weights are drawn. None: as torch does it."""
+    """How its weights are initialized. Default: as torch does."""
     activation: ActivationConfig | None = None
-    """Between its layers. None: the model's own."""
+    """Activation between its layers. Default: the model's own."""
 
 
 class SelfTeacher(Config):
@@ -51,9 +51,9 @@ class SelfTeacher(Config):
 
     name: Literal["self"] = "self"
     generations: Annotated[int, Field(ge=1, le=100)] = 1
-    """Teachers in a row: each but the first was itself taught by the one before."""
+    """Number of teachers in a row: each but the first is taught by the one before."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Of the teachers' trainings, whatever the trial's own seed."""
+    """Seed of the teachers' trainings, whatever the trial's own seed."""
 
 
 TeacherConfig = Annotated[

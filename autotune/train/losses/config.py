@@ -1,4 +1,4 @@
-"""The losses. Which one it is decides whether classes are told apart or numbers are predicted."""
+"""The losses, which also decide between classification and regression."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -20,7 +20,7 @@ class CrossEntropyLoss(Config):
 
     name: Literal["cross_entropy"] = "cross_entropy"
     class_weights: Literal["none", "balanced"] = "none"
-    """balanced: in training, a class weighs the more the rarer it is (N / (C * its samples))."""
+    """balanced: during training, a class has weight N / (C * its samples)."""
 
     def build(self, data: "Dataset", label_smoothing: float) -> "Loss":
         from autotune.train.losses import classes
@@ -30,7 +30,7 @@ class CrossEntropyLoss(Config):
 
 
 class MseLoss(Config):
-    """Regression by the mean squared error: answers the mean of what is likely."""
+    """Regression by the mean squared error, which estimates the mean."""
 
     task: ClassVar["Task"] = "regression"
 
@@ -43,7 +43,7 @@ class MseLoss(Config):
 
 
 class MaeLoss(Config):
-    """Regression by the mean absolute error: answers the median of what is likely."""
+    """Regression by the mean absolute error, which estimates the median."""
 
     task: ClassVar["Task"] = "regression"
 
@@ -56,14 +56,14 @@ class MaeLoss(Config):
 
 
 class HuberLoss(Config):
-    """Regression, squared near the target and absolute far from it (Huber 1964): outliers pull
-    less."""
+    """Regression, squared near the target and absolute far from it (Huber 1964): outliers have less
+    influence."""
 
     task: ClassVar["Task"] = "regression"
 
     name: Literal["huber"] = "huber"
     delta: Annotated[float, Field(gt=0)] = 1.0
-    """Where near ends, in standard deviations of the target."""
+    """Limit between the two, in standard deviations of the target."""
 
     def build(self, data: "Dataset", label_smoothing: float) -> "Loss":
         from autotune.train.losses import numbers

@@ -63,13 +63,13 @@ class LeakyRelu(Config):
 
 
 class Prelu(Config):
-    """He et al. 2015: the slope below zero is learnt, one for each place it stands at."""
+    """He et al. 2015: the slope below zero is learned, one for each layer."""
 
     name: Literal["prelu"] = "prelu"
 
     @property
     def gain(self) -> float:
-        return sqrt(2 / (1 + 0.25**2))  # a quarter is where the slope starts
+        return sqrt(2 / (1 + 0.25**2))  # the initial slope is a quarter
 
     def build(self) -> "nn.Module":
         from torch import nn
@@ -82,7 +82,7 @@ class Elu(Config):
 
     name: Literal["elu"] = "elu"
     alpha: float | None = Field(default=None, gt=0)
-    """The value far below zero is -alpha."""
+    """The limit far below zero is -alpha."""
 
     @property
     def gain(self) -> float:
@@ -97,7 +97,8 @@ class Elu(Config):
 
 
 class Selu(Config):
-    """Klambauer et al. 2017: draws mean and variance towards 0 and 1, with lecun_normal weights."""
+    """Klambauer et al. 2017: with lecun_normal weights, drives mean and variance towards 0 and
+    1."""
 
     name: Literal["selu"] = "selu"
 

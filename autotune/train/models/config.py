@@ -204,27 +204,28 @@ class VitModel(ResidualModel):
 
 
 class TorchvisionModel(Config):
-    """Any classifier of torchvision.models by its name, from random weights, with its own
-    activations. Its input and its head are made to fit the data."""
+    """Any classifier of torchvision.models by its name, randomly initialized, with its own
+    activations. Its input and its head are adapted to the data."""
 
-    usual: ClassVar[ActivationConfig] = Relu()  # most of them; an initializer reckons with it
+    usual: ClassVar[ActivationConfig] = (
+        Relu()
+    )  # most of them use it; an initializer's gain depends on it
 
     name: Literal["torchvision"] = "torchvision"
     arch: str = "resnet18"
-    """Its name there, such as efficientnet_b0."""
+    """Its torchvision name, such as efficientnet_b0."""
     dropout: Dropout | None = None
-    """Share dropped wherever it drops, or before its head where it drops nothing. None: its own."""
+    """Dropout rate; before the head if the model has none. Default: the model's own."""
 
 
 class CustomModel(Config):
     """Your own function: build(shape, outputs, **args) -> torch.nn.Module giving logits.
 
     `shape` is that of one sample, such as (1, 28, 28) or (58,); `outputs` is the number of classes,
-    or 1 in a regression. The module takes a normalised float32 batch (N, *shape) and answers
-    (N, outputs). docs/functions.md has an example.
-
-    The module picks its own activation; an `initializer` in the config refills its weights, with
-    relu's gain, none leaves them as built.
+    or 1 for a regression. The module takes a normalized float32 batch (N, *shape) and returns (N,
+    outputs). docs/functions.md has an example. The module chooses its own activation. An
+    `initializer` in the config reinitializes its weights with relu's gain; without one they stay as
+    built.
     """
 
     usual: ClassVar[ActivationConfig] = Relu()
@@ -234,7 +235,7 @@ class CustomModel(Config):
     """The function, as "my.nets:build", of build(shape, outputs, **args) -> torch.nn.Module; the
     working directory is searched first."""
     args: dict[str, JsonValue] = {}
-    """Passed to it by name."""
+    """Arguments passed by name."""
 
 
 ModelConfig = Annotated[

@@ -1,8 +1,8 @@
-"""How weights are drawn: configs, free of torch.
+"""Initializers: configs, free of torch.
 
-build(gain) answers a function that fills one weight tensor of two or more dimensions; `gain` is
-that of the activation between the layers. Whatever the distribution, xavier_*, he_* and lecun_*
-give every weight the variance that they are known by.
+build(gain) returns a function that fills one weight tensor of two or more dimensions; `gain` is
+that of the activation between layers. Whatever the distribution, xavier_*, he_* and lecun_* give
+every weight the variance of their paper.
 """
 
 from collections.abc import Callable
@@ -33,8 +33,8 @@ Fill = Callable[["Tensor"], "Tensor"]
 
 
 class XavierUniform(Config):
-    """Glorot & Bengio 2010: variance 2 gain^2 / (inputs + outputs), a compromise between keeping
-    the spread of the signal forward and that of the gradient backward."""
+    """Glorot & Bengio 2010: variance 2 gain^2 / (inputs + outputs), a compromise between preserving
+    the variance of the signal forward and that of the gradient backward."""
 
     name: Literal["xavier_uniform"] = "xavier_uniform"
 
@@ -56,7 +56,7 @@ class XavierNormal(Config):
 
 
 class HeUniform(Config):
-    """He et al. 2015: variance gain^2 / inputs, which keeps the spread of the signal."""
+    """He et al. 2015: variance gain^2 / inputs, which preserves the variance of the signal."""
 
     name: Literal["he_uniform"] = "he_uniform"
 
@@ -102,7 +102,7 @@ class LecunNormal(Config):
 class Plain(Config):
     name: str
     std: float = Field(default=0.02, gt=0)
-    """Standard deviation of every weight, whatever the layer's size and the activation."""
+    """Standard deviation of every weight, whatever the layer and the activation."""
 
 
 class Normal(Plain):
@@ -127,8 +127,8 @@ class Uniform(Plain):
 
 
 class TruncatedNormal(Plain):
-    """A normal distribution without what lies beyond two of its standard deviations; `std` is that
-    of the weights that are left."""
+    """A normal distribution cut off at two of its standard deviations; `std` is the standard
+    deviation after the cut."""
 
     name: Literal["truncated_normal"] = "truncated_normal"
 

@@ -1,4 +1,4 @@
-"""Filling the weights of a network."""
+"""Initializes the weights of a network."""
 
 from collections.abc import Callable
 from math import sqrt
@@ -18,10 +18,10 @@ CUT_AT_TWO = 0.87962566103423978
 
 
 def initialize(model: nn.Module, fill: Fill) -> None:
-    """Refill every linear and convolution weight with `fill`, and set their biases to 0.
+    """Reinitialize every linear and convolution weight with `fill`, and set their biases to 0.
 
-    A convolution in groups is filled group by group, each a convolution of its own. The last layer
-    of a residual branch that is to start at 0 stays there.
+    A grouped convolution is filled group by group, each like a convolution of its own. The last
+    layer of a residual branch that starts at 0 stays at 0.
     """
     with torch.no_grad():
         for module in model.modules():
@@ -56,5 +56,5 @@ def truncated_normal(std: float) -> Fill:
 
 
 def inputs(weight: Tensor) -> int:
-    """Numbers that one output is made of."""
+    """Fan-in: the number of inputs of one output."""
     return weight[0].numel()

@@ -1,4 +1,4 @@
-"""One training in several processes: how many, and who does what. Free of torch."""
+"""One training in several processes: their number and division of work. Free of torch."""
 
 from typing import Annotated, Literal
 
@@ -12,23 +12,24 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class ParallelConfig(Config):
-    """A training in `workers` x `data` processes. docs/parallel.md says what equals one process."""
+    """A training in `workers` x `data` processes. docs/parallel.md says how exactly it equals one
+    process."""
 
     strategy: Literal["none", "ddp", "fsdp", "tensor", "pipeline"] = "none"
     """ddp: each process has the whole network and a share of each batch; fsdp: also a share of the
-    weights and of the optimizer's state (Zhao et al. 2023). tensor: layers are cut, and all
-    processes see the same samples (Shoeybi et al. 2019). pipeline: each process has some layers in
-    a row (Huang et al. 2019)."""
+    weights and of the optimizer's state (Zhao et al. 2023). tensor: layers are divided, and all
+    processes see the same samples (Shoeybi et al. 2019). pipeline: each process has consecutive
+    layers (Huang et al. 2019)."""
     workers: Count = 1
     """Processes that share the work, or hold one network together. 1 is an ordinary training."""
     data: Count = 1
-    """Of tensor: how many networks of `workers` processes each there are. Each has a share of the
-    batch, as in ddp."""
+    """For tensor: number of networks of `workers` processes each. Each gets a share of the batch,
+    as in ddp."""
     micro_batches: Count = 4
-    """Of pipeline: into how many parts a batch is cut, so that the stages work at the same time."""
+    """For pipeline: number of parts of a batch, so that stages work at the same time."""
     schedule: Literal["gpipe", "1f1b"] = "1f1b"
-    """Of pipeline: all forward passes first (gpipe), or each backward pass as soon as can be (1f1b,
-    Narayanan et al. 2019). The result is the same; 1f1b needs less memory."""
+    """For pipeline: all forward passes first (gpipe), or each backward pass as early as possible
+    (1f1b, Narayanan et al. 2019). The result is the same; 1f1b needs less memory."""
 
     @property
     def processes(self) -> int:
@@ -36,5 +37,5 @@ class ParallelConfig(Config):
 
     @property
     def shares(self) -> int:
-        """Into how many shares a batch is divided."""
+        """The number of shares of a batch."""
         return self.workers if self.strategy in ("ddp", "fsdp") else self.data

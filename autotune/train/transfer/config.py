@@ -1,4 +1,4 @@
-"""Transfer: which weights a training starts from, and which of them move. Free of torch."""
+"""Transfer: pretrained weights, and which of them are trained. Free of torch."""
 
 from typing import Annotated, Literal
 
@@ -28,16 +28,16 @@ Count = Annotated[int, Field(ge=1)]
 Strength = Annotated[float, Field(ge=0)]
 
 
-# Where weights come from. They must be of the same network, but for its head.
+# Sources of weights. They must be of the same network, except for its head.
 
 
 class FileSource(Config):
-    """A file of weights, with the model's own names: a state dict, as torchvision's are."""
+    """A file of weights under the model's own names: a state dict, as torchvision's are."""
 
     name: Literal["file"] = "file"
     path: str
-    """A .safetensors file, or a .pth file of plain tensors; package:file for one that an
-    installed package carries."""
+    """A .safetensors file, or a .pth file of plain tensors; package:file for one inside an
+    installed package."""
 
 
 class TrainedSource(Recipe):
@@ -45,7 +45,7 @@ class TrainedSource(Recipe):
 
     name: Literal["trained"] = "trained"
     data: DataConfig
-    """What it is trained on."""
+    """The data that it is trained on."""
 
 
 SourceConfig = Annotated[
@@ -53,37 +53,37 @@ SourceConfig = Annotated[
 ]
 
 
-# What moves. The head always learns.
+# What is trained. The head always is.
 
 
 class Scratch(Config):
-    """The weights are not used: for a search over whether they help."""
+    """Ignore the weights; for a search over whether they help."""
 
     name: Literal["scratch"] = "scratch"
 
 
 class Full(Config):
-    """Fine-tuning: every weight moves."""
+    """Fine-tuning: all weights are trained."""
 
     name: Literal["full"] = "full"
 
 
 class LinearProbe(Config):
-    """The head alone learns; the rest is a fixed feature extractor."""
+    """Only the head is trained; the rest is a fixed feature extractor."""
 
     name: Literal["linear_probe"] = "linear_probe"
 
 
 class Freeze(Config):
-    """The blocks nearest the input stay as they are (Yosinski et al. 2014)."""
+    """The blocks nearest the input are frozen (Yosinski et al. 2014)."""
 
     name: Literal["freeze"] = "freeze"
     blocks: Annotated[int, Field(ge=0)] = 1
-    """How many, from the input. More than there are: all but the head."""
+    """Number of frozen blocks, from the input. If larger than the network: all but the head."""
 
 
 class Gradual(Config):
-    """Howard & Ruder 2018: the head first, then one block more at a time, from the top."""
+    """Howard & Ruder 2018: the head first, then one more block at a time, from the top."""
 
     name: Literal["gradual"] = "gradual"
     every: Count = 1
@@ -91,18 +91,16 @@ class Gradual(Config):
 
 
 class Discriminative(Config):
-    """Howard & Ruder 2018: each block learns more slowly than the one above it."""
+    """Howard & Ruder 2018: each block has a lower rate than the one above it."""
 
     name: Literal["discriminative"] = "discriminative"
     factor: Annotated[float, Field(gt=0, le=1)] = 0.38
-    """Its rate as a share of the next block's: 1 / 2.6 in the paper."""
+    """A block's rate as a share of the next block's: 1 / 2.6 in the paper."""
 
 
 class L2Sp(Config):
-    """Li et al. 2018: weights are pulled to where they started, and not to 0.
-
-    Set `optimizer.weight_decay: 0` beside it: that pulls to 0.
-    """
+    """Li et al. 2018: weights are pulled towards their start instead of 0. Also set
+    `optimizer.weight_decay: 0`, which pulls to 0."""
 
     name: Literal["l2_sp"] = "l2_sp"
     alpha: Strength = 0.1
@@ -118,12 +116,12 @@ StrategyConfig = Annotated[
 
 
 class TransferConfig(Config):
-    """A training that starts from weights."""
+    """Starts a training from given weights."""
 
     source: SourceConfig
-    """Where the weights come from. Only what they leave open is drawn by `initializer`."""
+    """The source of the weights. `initializer` applies only to the others."""
     strategy: StrategyConfig = Full()
-    """Which of them move, and how."""
+    """Which weights are trained, and how."""
     head: Literal["new", "keep"] = "new"
-    """new: the last layer is drawn afresh, for the classes of `data`; keep: it is taken over,
-    where the classes are the same."""
+    """new: the last layer is initialized for the classes of `data`; keep: it is taken over, if the
+    classes are the same."""

@@ -1,4 +1,4 @@
-"""The beginning of a training that does not begin from nothing."""
+"""The start of a training from given weights."""
 
 from typing import assert_never
 
@@ -32,10 +32,10 @@ AT = ("transfer", "source")
 def start(
     config: TrainConfig, model: nn.Module, loss: nn.Module, device: str, train: Train
 ) -> Plan:
-    """Loads the weights that `config.transfer` names into `model`, and freezes what is to stay.
-    `train` makes weights that must be trained first.
+    """Loads the weights of `config.transfer` into `model`, and freezes what should stay.
 
-    Raises InvalidInput when they are not there or do not fit.
+    `train` makes weights that must be trained first. Raises InvalidInput if they are missing or do
+    not fit.
     """
     transfer = config.transfer
     if transfer is None:
@@ -61,7 +61,7 @@ def _weights(
 
 
 def _plan(strategy: StrategyConfig, model: nn.Module, loss: nn.Module) -> Plan:
-    """The registry of strategies. Freezes what is to stay, and answers what else changes."""
+    """The registry of strategies. Freezes parameters, and returns the other changes."""
     match strategy:
         case Scratch() | Full():
             return strategies.full(loss)

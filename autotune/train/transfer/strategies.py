@@ -1,6 +1,6 @@
-"""What moves in a network that starts from weights.
+"""What is trained in a network that starts from given weights.
 
-Freezing is `requires_grad`: a parameter without it has no gradient, and no optimizer moves it, by
+Freezing is `requires_grad`: a parameter without it has no gradient, and no optimizer changes it, by
 momentum or weight decay either.
 """
 
@@ -30,11 +30,11 @@ Level = list[nn.Parameter]
 
 
 class Plan(NamedTuple):
-    """What a strategy asks of the training."""
+    """What a strategy changes in the training."""
 
     loss: nn.Module
     changes: tuple[Callable[[int], None], ...] = ()
-    """Each is told, before each step, the epoch that it is in."""
+    """Called before each step with its epoch."""
     layer_decay: float | None = None
     """The rate of each block as a share of the next one's."""
 
@@ -56,7 +56,8 @@ def freeze(model: nn.Module, loss: nn.Module, count: int) -> Plan:
 
 
 def gradual(model: nn.Module, loss: nn.Module, every: int) -> Plan:
-    """Nothing is frozen yet: the optimizer must be built from all that will ever move."""
+    """Nothing is frozen yet: the optimizer must be built with all parameters that will ever be
+    trained."""
     chain = levels(model)
     _hold(model)
 
@@ -79,7 +80,8 @@ def l2_sp(model: nn.Module, loss: nn.Module, alpha: float, beta: float) -> Plan:
 
 
 class L2SpLoss(nn.Module):
-    """`loss` + alpha / 2 x |w - start|^2 + beta / 2 x |head|^2; the start is where they are now."""
+    """`loss` + alpha / 2 x |w - start|^2 + beta / 2 x |head|^2; the start is the present
+    weights."""
 
     def __init__(
         self, loss: nn.Module, pulled: Level, head: Level, strengths: tuple[float, float]
@@ -87,7 +89,7 @@ class L2SpLoss(nn.Module):
         super().__init__()
         self.plain = loss
         self.alpha, self.beta = strengths
-        # In tuples, so that they are not taken for the loss's own parameters or state.
+        # In tuples, so that they do not become the loss's own parameters or state.
         self.pairs = tuple((parameter, parameter.detach().clone()) for parameter in pulled)
         self.head = tuple(head)
 
@@ -125,13 +127,13 @@ def _let(level: Level, moves: bool) -> None:
 
 
 def _hold(model: nn.Module) -> None:
-    """A batch normalisation whose weights are frozen keeps its statistics as well."""
+    """A batch normalization with frozen weights also keeps its statistics."""
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.register_forward_pre_hook(_keep_statistics)
 
 
 def _keep_statistics(module: nn.Module, inputs: Any) -> None:
-    # Before each pass, since whoever trains the model calls model.train() in every step.
+    # Before each pass, because model.train() is called in every step.
     if isinstance(module.weight, nn.Parameter) and not module.weight.requires_grad:
         module.training = False

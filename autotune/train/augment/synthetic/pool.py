@@ -1,4 +1,4 @@
-"""The generated samples that all trials share, made once for a data set and kept in the cache."""
+"""The generated samples that all trials share, made once for a data set and cached."""
 
 import hashlib
 from functools import lru_cache
@@ -16,14 +16,14 @@ from autotune.train.data.base import Dataset
 
 __all__ = ["Pool", "build"]
 
-VERSION = 1  # of what is made from a config and a train split: a change makes old pools unused
+VERSION = 1  # version of the format: a change makes old pools unused
 SAMPLES = 10_000  # in all, evenly over the classes
 FILE = "samples.safetensors"
 
 
 class Pool:
     """pool(x, y, generator): the first `ratio` of the samples replaced by generated ones of their
-    own classes, so that the labels, and how many there are of each, stay."""
+    own classes, so labels and class counts stay."""
 
     def __init__(self, images: Tensor, pixels: Pixels, ratio: float) -> None:
         """images: (classes, S, C, H, W), 0 to 255"""
@@ -38,10 +38,8 @@ class Pool:
 
 
 def build(config: SyntheticConfig, data: Dataset) -> Pool:
-    """The pool of a data set, after training its generator if no one has yet.
-
-    The train split alone is read, and names the pool: another split has another one.
-    """
+    """The pool of a data set, training its generator first if it is not cached. It depends on the
+    training split only, whose hash names the pool."""
     return Pool(
         images(config.model_copy(update={"ratio": 1.0}), data), pixels_of(data), config.ratio
     )
@@ -49,7 +47,7 @@ def build(config: SyntheticConfig, data: Dataset) -> Pool:
 
 @lru_cache(maxsize=2)
 def images(config: SyntheticConfig, data: Dataset) -> Tensor:
-    """(classes, S, C, H, W), uint8; in this process read once for a data set."""
+    """(classes, S, C, H, W), uint8; read once for a data set in this process."""
     folder = cache.once(key(config, data), lambda folder: make(config, data, folder))
     return load_file(folder / FILE, str(data.mean.device))["images"]
 

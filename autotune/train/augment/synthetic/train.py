@@ -1,8 +1,8 @@
-"""Training the GAN, by the hinge loss (Lim & Ye 2017), for few samples.
+"""Trains the GAN, by the hinge loss (Lim & Ye 2017), for few samples.
 
-Real and generated images are moved alike before they are judged, so that the discriminator cannot
-learn a small train split by heart (Zhao et al. 2020, "Differentiable augmentation"): here by
-translation and cutout. The generator that is kept is a running average.
+Real and generated images get the same differentiable augmentation, so that the discriminator cannot
+memorize a small training split (Zhao et al. 2020): translation and cutout. The kept generator is a
+running average.
 """
 
 import copy
@@ -29,8 +29,8 @@ HIDDEN = 0.25
 def fit(x: Tensor, y: Tensor, classes: int, config: SyntheticConfig) -> Generator:
     """The averaged generator of images like x (N, C, H, W), -1 to 1, with classes y (N,).
 
-    The same on every call with the same arguments, on one kind of device and number of threads;
-    torch's own random state is left as it was.
+    Deterministic for the same arguments, kind of device and number of threads; torch's own random
+    state is preserved.
     """
     device = x.device
     draws = torch.Generator(device).manual_seed(config.seed)
@@ -90,7 +90,7 @@ def hinge(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def seen(x: Tensor, draws: torch.Generator) -> Tensor:
-    """What the discriminator gets to see; differentiable."""
+    """The discriminator's view; differentiable."""
     count, (height, width) = len(x), x.shape[2:]
     right = signed(count, MOVED * width, draws).round()
     down = signed(count, MOVED * height, draws).round()
@@ -107,7 +107,7 @@ def step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 
 @torch.no_grad()
 def follow(average: nn.Module, model: nn.Module) -> None:
-    """Weights move towards the model's; the buffers of a normalisation are taken over."""
+    """Averages the model's weights; buffers of normalizations are copied."""
     for own, new in zip(average.parameters(), model.parameters(), strict=True):
         own.lerp_(new, 1 - KEPT)
     for kept, seen in zip(average.buffers(), model.buffers(), strict=True):
