@@ -42,7 +42,15 @@ def problems(
     error: ValidationError, config: type[BaseModel], data: Mapping[str, Any]
 ) -> list[Problem]:
     """One Problem for each error of validating `data`; paths are the user's keys."""
-    return [problem(details, config, data) for details in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    return [problem(each, config, data) for each in found if not _follows(each, found)]
+
+
+def _follows(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Whether a tuple is too short only because one of its items is wrong."""
+    place = error["loc"]
+    inner = [each for each in errors if each is not error and each["loc"][: len(place)] == place]
+    return error["type"] == "too_short" and bool(inner)
 
 
 def problem(details: ErrorDetails, config: type[BaseModel], data: Mapping[str, Any]) -> Problem:

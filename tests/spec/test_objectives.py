@@ -95,6 +95,7 @@ WRONG = [
     (TWO, "pick: elbow", ["`pick` must be knee, or a mapping"]),
     (TWO, "pick: {metric: parms, within: 1}", ["`pick.metric` must be one of", "'params'"]),
     (TWO, "pick: {metric: params, within: -1}", ["`pick.within` must be >= 0"]),
+    (ONE.replace("maximize", "max"), "", ["`objective.goal` must be maximize or minimize"]),
     (TWO.replace("minimize", "min"), "", ["`objective.1.goal` must be maximize or minimize"]),
     (TWO.replace("minimize", "minimize, at: last"), "", ["`at` belongs to the first objective"]),
     (TWO.replace("params", "val_accuracy"), "", ["must not name a metric twice"]),
