@@ -144,7 +144,7 @@ def _drive(
     except (MachineFault, Hanging) as fault:
         begun = (runs / spec.name / "study.yaml").exists()
         again = f"go on with: autotune resume {spec.name}{option}" if begun else "run it again"
-        once = "once mended, " if isinstance(fault, MachineFault) else ""
+        once = "once fixed, " if isinstance(fault, MachineFault) else ""
         raise type(fault)(f"stopped: {fault}; {once}{again}") from None
     if view.nothing_new:
         console.print(f"finished: all {view.finished} trials were run before", highlight=False)

@@ -100,7 +100,7 @@ def test_a_full_disk_is_a_message(
     monkeypatch.setattr("autotune.study.workspace.write_atomically", full)
     said = autotune("run", small, "--engine", "inline")
     assert said.code == 1 and said.err == (
-        "stopped: No space left on device: 'runs/small/study.yaml'; once mended, run it again\n"
+        "stopped: No space left on device: 'runs/small/study.yaml'; once fixed, run it again\n"
     )
 
 

@@ -30,14 +30,14 @@ def test_one_line_and_the_command_that_goes_on(
     said = autotune(*run)
     assert said.code == 1
     assert said.err.startswith("stopped: No space left on device: ")
-    assert said.err.endswith("; once mended, run it again\n")
+    assert said.err.endswith("; once fixed, run it again\n")
     assert len(said.err.splitlines()) == 1
     filler.unlink()
     assert autotune(*run, "--set", "budget.trials=2").code == 0
     fill()
     said = autotune(*run)
     assert said.code == 1
-    assert said.err.endswith(f"; once mended, go on with: autotune resume full --runs {runs}\n")
+    assert said.err.endswith(f"; once fixed, go on with: autotune resume full --runs {runs}\n")
     assert len(said.err.splitlines()) == 1
     filler.unlink()
     said = autotune(*run)
@@ -74,7 +74,7 @@ def test_too_many_open_files_fail_no_trial(tmp_path: Path) -> None:
     assert cut.returncode == 1, cut.stderr
     assert cut.stderr == (
         f"stopped: trial-0003: Too many open files: '/dev/null' ({tmp_path / 'leak.py'}:5); "
-        "once mended, go on with: autotune resume leak\n"
+        "once fixed, go on with: autotune resume leak\n"
     )
     again = run()
     assert again.returncode == 0, again.stderr

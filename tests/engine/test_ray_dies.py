@@ -152,7 +152,7 @@ def test_a_second_death_ends_the_run_with_one_line(start: Callable) -> None:
     driver.strike("gcs_server")
     code, _, err = driver.end()
     assert code == 1
-    line = "stopped: Ray's gcs_server died (SIGKILL); once mended, go on with: autotune resume"
+    line = "stopped: Ray's gcs_server died (SIGKILL); once fixed, go on with: autotune resume"
     assert err == f"{line} struck\n"
     assert start(command="resume").end()[0] == 0
     whole(driver.history())
