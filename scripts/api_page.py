@@ -87,7 +87,10 @@ def attributes(what: type) -> Iterator[tuple[str, str]]:
 
 
 def members(what: type) -> Iterator[tuple[str, str]]:
-    for key, member in vars(what).items():
+    told = {name for names in GROUPS.values() for name in names}
+    bases = (b for b in what.__bases__ if b.__module__.startswith("autotune"))
+    own = [what, *(base for base in bases if base.__name__ not in told)]
+    for key, member in (pair for each in own for pair in vars(each).items()):
         if key.startswith("_"):
             continue
         if isinstance(member, property):

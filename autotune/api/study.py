@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from autotune import spec as specs
 from autotune.api.drive import drive
 from autotune.api.function_reference import reference_of, sha256_of
+from autotune.api.plots import Plots
 from autotune.api.to_spec import Options, runs_folder
 from autotune.app.steer import lift, send
 from autotune.errors import UserError, echo
@@ -47,7 +48,7 @@ class Winner:
     """All that the winner was trained with."""
 
 
-class Study:
+class Study(Plots):
     """One study under its name. What it answers is what its journal holds now."""
 
     def __init__(self, name: str, runs: Path, function: Callable[..., Any] | None = None) -> None:
@@ -159,6 +160,12 @@ class Study:
 
     def _send(self, command: AnyCommand) -> str:
         return send(self.name, self._runs, command).text
+
+    def report(self, file: str | Path = "report.html", force: bool = False) -> Path:
+        """Writes the study's report as one HTML file, as `autotune report`; the file."""
+        from autotune.report import html_report
+
+        return html_report.write(self._history, Path(file), force)
 
     def resume(
         self,

@@ -40,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "logs": reading.logs,
     "best": reading.best,
     "report": reporting.report,
+    "plot": reporting.plot,
     "export": results.export,
     "predict": models.predict,
     "explain-model": models.explain_model,

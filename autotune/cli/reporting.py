@@ -1,4 +1,4 @@
-"""Commands that draw a study: report."""
+"""Commands that draw a study: report, plot."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from autotune.cli.options import RUNS, Json, Name, Runs, print_json
 
-__all__ = ["report"]
+__all__ = ["plot", "report"]
 
 Force = Annotated[bool, typer.Option("--force", help="Replace FILE where it exists.")]
 
@@ -46,3 +46,47 @@ def report(
     typer.echo(str(target))
     for note in notes:
         typer.echo(f"note: {note}", err=True)
+
+
+def plot(
+    name: Name,
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="history, curves, importance, slices, parallel, contour, pareto, timeline or "
+            "failures.",
+        ),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help=".html, .svg or .png; KIND.html if not given."
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="Of history and curves: not the objective.")
+    ] = None,
+    runs: Runs = RUNS,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Write one plot of a study as HTML, SVG or PNG.
+
+    \b
+    Example:
+      autotune plot quickstart importance
+      autotune plot quickstart curves -o curves.svg --metric train_loss
+    """
+    from autotune.report import plots
+    from autotune.study import history as histories
+
+    history = histories.load(name, runs)
+    path = plots.target(kind, out)
+    found = plots.write(history, kind, path, metric, force)
+    if json:
+        print_json({"file": str(path), "says": list(found.says)})
+        return
+    typer.echo(str(path))
+    for sentence in found.says:
+        typer.echo(sentence, err=True)

@@ -26,6 +26,7 @@ OPTIONS = {
     "logs": ["--runs", "--json"],
     "best": ["--runs", "--json"],
     "report": ["--out", "-o", "--runs", "--force", "--json"],
+    "plot": ["--out", "-o", "--metric", "--runs", "--force", "--json"],
     "export": ["--out", "-o", "--runs", "--trial", "--format", "--register", "--force", "--json"],
     "predict": ["--out"],
     "explain-model": ["--out", "-o", "--force"],

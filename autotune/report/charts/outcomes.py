@@ -122,7 +122,7 @@ def timeline(findings: Findings) -> Section:
     lanes = tuple(lane.worker for lane in facts.lanes)
     alt = "what each worker did when; gaps are idle time"
     height = 140 + 34 * min(len(lanes), 40)
-    x = Axis("seconds of the study's running time")
+    x = Axis("seconds of the study's running time", range=(0.0, facts.wall))
     chart = Chart(
         "Workers", alt, x, Axis("", categories=lanes, downwards=True), tuple(layers), height
     )

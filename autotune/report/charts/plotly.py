@@ -19,7 +19,7 @@ from autotune.report.charts.chart import (
     Region,
 )
 
-__all__ = ["DARK", "LIGHT", "coloured", "figure"]
+__all__ = ["DARK", "LIGHT", "coloured", "decades", "figure"]
 
 LIGHT: Mapping[str, str] = {
     "accent": "#0060a8",
@@ -198,7 +198,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
         found["range"] = [ends[0] - room, ends[1] + room]
     ticks = axis.ticks
     if ticks is None and axis.log and axis.range:
-        ticks = tuple((at, f"{at:g}") for at in _decades(*axis.range))
+        ticks = tuple((at, f"{at:g}") for at in decades(*axis.range))
     if ticks is not None:
         found["tickvals"] = [at for at, _ in ticks]
         found["ticktext"] = [escape(text).replace("\n", "<br>") for _, text in ticks]
@@ -206,7 +206,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
     return found
 
 
-def _decades(low: float, high: float) -> list[float]:
+def decades(low: float, high: float) -> list[float]:
     """Powers of ten within; where these are few, 2 and 5 times them as well."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1,), (1, 3), (1, 2, 5)):

@@ -19,14 +19,15 @@ _POLICY = (
 """The page cannot ask anything of the network, even where a name in it tried to."""
 
 
-def page(title: str, sections: Sequence[Section], spec: str, foot: str) -> str:
-    """`spec`: the study file; `foot`: a line at the end."""
+def page(title: str, sections: Sequence[Section], spec: str = "", foot: str = "") -> str:
+    """`spec`: the study file, where it is to be shown; `foot`: a line at the end."""
     figures = {
         f"{section.key}-{n}": figure(chart)
         for section in sections
         for n, chart in enumerate(section.charts)
     }
     links = "".join(f'<li><a href="#{s.key}">{escape(s.title)}</a></li>' for s in sections)
+    nav = f'<nav aria-label="Sections"><ul>{links}</ul></nav>' if len(sections) > 1 else ""
     body = "\n".join(part for section in sections for part in _section(section))
     return f"""<!doctype html>
 <html lang="en">
@@ -42,16 +43,12 @@ def page(title: str, sections: Sequence[Section], spec: str, foot: str) -> str:
 <body>
 <header>
 <h1>{escape(title)}</h1>
-<nav aria-label="Sections"><ul>{links}</ul></nav>
+{nav}
 </header>
 <main>
 {body}
-<section aria-labelledby="study-file">
-<h2 id="study-file">Study file</h2>
-<details><summary>study.yaml</summary><pre tabindex="0">{escape(spec)}</pre></details>
-</section>
-</main>
-<footer><p>{escape(foot)}</p></footer>
+{_study_file(spec) if spec else ""}</main>
+{f"<footer><p>{escape(foot)}</p></footer>" if foot else ""}
 <script type="application/json" id="figures">{_json(figures)}</script>
 <script type="text/plain" id="plotly">{_plotly()}</script>
 <script>
@@ -59,6 +56,14 @@ def page(title: str, sections: Sequence[Section], spec: str, foot: str) -> str:
 </body>
 </html>
 """
+
+
+def _study_file(spec: str) -> str:
+    return (
+        '<section aria-labelledby="study-file"><h2 id="study-file">Study file</h2>'
+        f'<details><summary>study.yaml</summary><pre tabindex="0">{escape(spec)}</pre></details>'
+        "</section>\n"
+    )
 
 
 def _section(section: Section) -> Iterator[str]:
