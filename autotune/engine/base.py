@@ -1,4 +1,4 @@
-"""What an engine is: it runs the assignments of a study. `engine` is the registry."""
+"""The interface of an engine, which runs the assignments of a study. `engine` is the registry."""
 
 from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "EngineName", "engine"]
 
 EngineName = Literal["ray", "inline"]
-"""Those that run real work. `simulate` is asked for in Python alone: it needs curves."""
+"""Engines that run real work. `simulate` is available in Python only: it needs curves."""
 
 
 class Engine(Protocol):
@@ -23,7 +23,7 @@ class Engine(Protocol):
 
 
 def engine(name: EngineName) -> Engine:
-    """The engine of that name. Imports what it runs on."""
+    """The engine of that name. Imports what it needs."""
     match name:
         case "ray":
             from autotune.engine.ray import driver

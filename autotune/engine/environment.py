@@ -1,4 +1,4 @@
-"""Surroundings for a library that talks, warns and leaves files behind; undone on leaving."""
+"""Silences a library that logs, warns and leaves files; undone on leaving."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def silence(package: str) -> Iterator[None]:
-    """No log line and no Python warning of `package`."""
+    """Suppresses log lines and Python warnings of `package`."""
     logger = logging.getLogger(package)
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
@@ -41,7 +41,7 @@ def silence(package: str) -> Iterator[None]:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """What code in C++ writes to stderr goes nowhere; what Python writes there, too."""
+    """Discards what C++ and Python code write to stderr."""
     with suppress(OSError, ValueError):
         sys.stderr.flush()
     kept = os.dup(2)
@@ -57,8 +57,8 @@ def hushed() -> Iterator[None]:
 
 @contextmanager
 def settings(owner: object, values: Mapping[str, Any]) -> Iterator[None]:
-    """Sets attributes of a module or a class for what its library has no public setting; nothing
-    where another version lacks them."""
+    """Sets attributes of a module or a class whose library has no public setting; skips those that
+    another version lacks."""
     before = {name: vars(owner)[name] for name in values if name in vars(owner)}
     for name in before:
         setattr(owner, name, values[name])

@@ -1,4 +1,4 @@
-"""How many GPUs this machine has for trials, told without torch, which takes seconds to import."""
+"""Counts this machine's GPUs without torch, whose import takes seconds."""
 
 import ctypes
 import os
@@ -12,14 +12,15 @@ _VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 
 
 def gpus() -> int:
-    """NVIDIA's or AMD's, as far as the environment lets this process see them: as Ray counts."""
+    """NVIDIA's or AMD's GPUs that the environment makes visible to this process, counted as Ray
+    does."""
     found = _nvidia() or _amd()
     return min([found, *(_named(os.environ[name]) for name in _VISIBLE if name in os.environ)])
 
 
 def _named(visible: str) -> int:
-    """How many devices a variable such as CUDA_VISIBLE_DEVICES names: those before the first that
-    is none, as CUDA reads it."""
+    """The number of devices in a variable such as CUDA_VISIBLE_DEVICES: those before the first
+    invalid one, as CUDA reads it."""
     count = 0
     for name in visible.split(","):
         if name.strip() in ("", "-1", "NoDevFiles"):
@@ -29,7 +30,7 @@ def _named(visible: str) -> int:
 
 
 def _nvidia() -> int:
-    """Asked of the driver's own library."""
+    """Asks the driver's own library."""
     try:
         nvml = ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:
@@ -43,7 +44,7 @@ def _nvidia() -> int:
 
 
 def _amd() -> int:
-    """The nodes of the driver's topology that hold a GPU; a CPU is a node as well."""
+    """The nodes of the driver's topology with a GPU; a CPU is a node as well."""
     count = 0
     for node in _AMD.glob("*/gpu_id"):
         with suppress(OSError):  # a node that a container may not see

@@ -24,10 +24,10 @@ _POLL = 0.05
 def run(study: "Study", address: str | None = None) -> None:
     """Run `study` to its end. Joins no cluster: `address` has no effect.
 
-    Raises KeyboardInterrupt after Ctrl-C and other signals to stop, with all written: the study's
-    own calls are never cut in half, and what was running is left as it is for a resume. Raises
-    Hanging, with all written, where a trial at its time limit hangs in a call that cannot be
-    interrupted here.
+    Raises KeyboardInterrupt after Ctrl-C and other stop signals, with everything written: calls of
+    the study are never interrupted, and running trials can be resumed. Raises Hanging, with
+    everything written, if a trial at its time limit hangs in a call that cannot be interrupted
+    here.
     """
     study.slots = 1
     with Interrupts() as interrupts, SpawnedRanks() as ranks:
@@ -65,7 +65,7 @@ def _carry_out(
     with closing(work) as replies:
         for reply in replies:
             if interrupts.pending:
-                raise interrupts.pending  # the work makes a failure of it, as of the user's own
+                raise interrupts.pending  # the work makes a failure of it, as of user code
             if not isinstance(reply, Report):
                 ending = reply
                 break
@@ -75,7 +75,7 @@ def _carry_out(
                 break
         if isinstance(ending, Failure) and ending.reason is Reason.TIMEOUT:
             with interrupts.deferred():
-                study.finish(assignment, ending)  # now: what hangs may never end
+                study.finish(assignment, ending)  # now: a hanging thread may never end
             return
     with interrupts.deferred():
         study.finish(assignment, ending)

@@ -1,5 +1,4 @@
-"""Signals that ask the process to stop (Ctrl-C, kill, a closed terminal), where nothing is half
-done."""
+"""Stop signals (Ctrl-C, kill, a closed terminal), delivered where nothing is half done."""
 
 import os
 import signal
@@ -14,12 +13,12 @@ __all__ = ["Interrupts", "Stopped", "exit_code"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SAME = 2.0
-"""Seconds within which further signals are the same request: systemd, Slurm and a terminal that
-closes send several in a row."""
+"""Seconds within which further signals count as the same request: systemd, Slurm and a closing
+terminal send several in a row."""
 
 
 class Stopped(KeyboardInterrupt):
-    """Raised for each of the signals: who handles Ctrl-C handles all of them."""
+    """Raised for each of the signals, so that handlers of Ctrl-C handle them all."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -27,7 +26,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def exit_code(stop: KeyboardInterrupt) -> int:
-    """What a shell says of a process that the signal has ended."""
+    """The exit code that a shell reports for a process ended by the signal."""
     return 128 + (stop.signal if isinstance(stop, Stopped) else signal.SIGINT)
 
 
@@ -43,7 +42,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.pending: Stopped | None = None
-        """What was asked for first. Whoever else handles exceptions may have swallowed it."""
+        """The first request. Other exception handlers may have swallowed it."""
         self._since = 0.0
         self._deferring = 0
         self._before: dict[signal.Signals, Any] = {}
@@ -83,7 +82,7 @@ class Interrupts:
 
 
 def _leave_closed_terminal() -> None:
-    """What is written to a terminal that is gone raises OSError; from now on it goes nowhere."""
+    """Discards output once the terminal is gone, where writing would raise OSError."""
     for output in (1, 2):
         try:
             os.write(output, b"")

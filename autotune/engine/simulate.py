@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Curve", "Work", "real", "recorded", "run"]
 
 Work = Callable[[Assignment], Iterator[Reply]]
-"""What `real` is: the reports, and a Failure or a Fault where the work ends
-in one."""
+"""Wraps `real` work: the reports, and a Failure or a Fault if it ends in one."""
 
 Curve = Callable[[Mapping[str, Any], int], Iterable[tuple[Mapping[str, float], float]]]
 """(config, seed) -> metrics and seconds of step 1, 2, 3, ..."""
@@ -49,10 +48,8 @@ _POLL = 0.05
 
 
 def recorded(curve: Curve) -> Work:
-    """Work that is looked up: an assignment gets the steps of the curve that it is to run.
-
-    Going on from a checkpoint costs nothing for the steps before it.
-    """
+    """Work from recorded curves: an assignment gets its steps of the curve. Continuing from a
+    checkpoint costs nothing for earlier steps."""
 
     def work(assignment: Assignment) -> Iterator[Reply]:
         steps = enumerate(curve(assignment.config, assignment.seed), 1)
@@ -66,15 +63,15 @@ def recorded(curve: Curve) -> Work:
 
 
 def real(assignment: Assignment) -> Iterator[Reply]:
-    """Work that is done, within the time limits of the assignment."""
+    """Real work, within the time limits of the assignment."""
     return work.work(assignment, Watch(assignment))
 
 
 def run(study: "Study", workers: int = 1, work: Work = real) -> None:
-    """Run `study` to its end with `workers`, or fewer where `work.max` says so.
+    """Run `study` to its end with `workers`, or fewer if `work.max` says so.
 
-    The default `work` trains in this process, one step of one worker at a time, and takes the
-    measured seconds for the costs. Raises KeyboardInterrupt after Ctrl-C, as inline does.
+    The default `work` trains in this process, one step of one worker at a time, and uses the
+    measured seconds as costs. Raises KeyboardInterrupt after Ctrl-C, as inline does.
     """
     sizes = _sizes(study.shares(), workers)
     study.slots = min(workers, study.spec.worker.max or workers)
@@ -92,17 +89,17 @@ def run(study: "Study", workers: int = 1, work: Work = real) -> None:
 
 @dataclass(slots=True)
 class _Job:
-    """What one simulated worker is at."""
+    """The job of one simulated worker."""
 
     assignment: Assignment
     replies: Iterator[Reply]
     reply: Reply | None = None
-    """Comes when the clock stands at the job's time; None: the work ends then by itself."""
+    """Comes when the clock reaches the job's time; None: the work then ends by itself."""
     workers: Sequence[int] = (0,)
     """Those it takes."""
 
     def advance(self) -> float:
-        """Does the next step; the simulated seconds that it takes."""
+        """Runs the next step; its simulated seconds."""
         self.reply = next(self.replies, None)
         return self.reply.seconds if isinstance(self.reply, Report) else 0.0
 
@@ -112,7 +109,7 @@ class _Job:
 
 
 def _sizes(shares: Sequence[Share], workers: int) -> dict[Share, int]:
-    """How many workers each takes. Raises InvalidInput where there are not so many."""
+    """How many workers each trial takes. Raises InvalidInput if there are not enough."""
     smallest = min(shares, key=lambda share: (share.cpus * share.processes, share.all_gpus))
     sizes = {share: _size(share, smallest) for share in shares}
     if (most := max(sizes.values())) > workers:
@@ -129,7 +126,7 @@ def _size(share: Share, smallest: Share) -> int:
 
 
 class _Simulation:
-    """Jobs wait in a heap by time; those of the same instant come in the order they were put in."""
+    """Jobs wait in a heap by time; those of the same instant in order of insertion."""
 
     def __init__(
         self,
@@ -145,7 +142,7 @@ class _Simulation:
         workers, self._sizes = room
         self._idle = list(range(workers - 1, -1, -1))
         self._waiting: Assignment | None = None
-        """It was handed out, and finds no room yet."""
+        """Handed out, but without free workers yet."""
 
     def run(self) -> None:
         while self._hand_out():
@@ -160,7 +157,7 @@ class _Simulation:
                 time.sleep(_POLL)
 
     def close(self) -> None:
-        """Ends the work under way, on the way out."""
+        """Ends the running work, on the way out."""
         while self._jobs:
             self._jobs.pop()[2].close()
 
@@ -185,7 +182,7 @@ class _Simulation:
 
     def _put(self, job: _Job) -> None:
         seconds = job.advance()
-        if self._interrupts.pending:  # the work makes a failure of it, as of the user's own
+        if self._interrupts.pending:  # the work turns it into a failure, like an error of user code
             job.close()
             raise self._interrupts.pending
         heappush(self._jobs, (self._clock.seconds + seconds, next(self._order), job))
@@ -199,7 +196,7 @@ class _Simulation:
             if decision is Decision.CONTINUE and not last:
                 self._put(job)
                 return
-            if decision is Decision.CONTINUE:  # only its own ending is left, at the same instant
+            if decision is Decision.CONTINUE:  # only its end is left, at the same instant
                 job.advance()
         ending = None if isinstance(job.reply, Report) else job.reply
         job.close()

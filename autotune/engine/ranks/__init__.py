@@ -1,1 +1,1 @@
-"""A trial of several processes: what each of them does, and how they are led as one."""
+"""Trials of several processes: what each process does, and how a leader drives them."""

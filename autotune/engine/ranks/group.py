@@ -1,7 +1,7 @@
-"""The processes of one trial led as one: rank 0 reports for all of them, all obey the decision on
-it at the same step, and what ends one of them ends them all.
+"""The processes of one trial, led as one: rank 0 reports for all, all obey the decision at the same
+step, and the end of one ends all.
 
-Nothing here knows what the processes are; see spawned.py and engine/ray/ranks.py.
+Independent of the kind of process; see spawned.py and engine/ray/ranks.py.
 """
 
 import re
@@ -19,44 +19,44 @@ __all__ = ["Ranks", "lead"]
 _LOOK = 0.2
 """Seconds between two looks at the clock."""
 _SETTLE = 5.0
-"""Seconds in which the cause follows on what its peers say of it."""
+"""Seconds to wait for the cause behind errors that look like consequences."""
 _UNWIND = 60.0
-"""Seconds that ranks have for their own ending once they were told to stop."""
+"""Seconds that ranks have to end after they were told to stop."""
 _RELENT = 5.0
-"""The same for those that cannot be told, because they do not report."""
+"""The same for ranks that cannot be told, because they do not report."""
 _PEERS = re.compile(
     r"gloo|nccl|Dist(Backend|Network|Store)Error|Connection (closed|reset|refused)|Socket"
     r"|Broken pipe|[Tt]imed? ?out",
 )
-"""What a process says when others have left it alone."""
+"""Error texts of a process whose peers are gone."""
 
 
 class Ranks(Protocol):
-    """The processes, which stay from one trial to the next. Each is asked for one thing at a time,
-    and answers."""
+    """The processes, kept from one trial to the next. Each handles one request at a time."""
 
     def begin(self, assignment: Assignment) -> None:
-        """Start those that are missing, and give each its place and the work. Raises OSError where
-        one does not start."""
+        """Start missing processes, and give each its rank and the work. Raises OSError if one does
+        not start."""
         ...
 
     def ask(self, rank: int, what: Literal["next", "close"]) -> None: ...
 
     def answers(self, timeout: float) -> Iterable[tuple[int, Answer]]:
-        """Those that have come, and Lost for a process that has ended; waits for one of them."""
+        """The answers so far, and Lost for a process that has ended; waits for one of them."""
         ...
 
     def end(self) -> None:
-        """Ends all of them, at once."""
+        """Ends all of them at once."""
         ...
 
 
 def lead(
     assignment: Assignment, ranks: Ranks, watch: Watch | None = None
 ) -> Generator[Reply, None, None]:
-    """What `work` says of the assignment, by the processes `ranks`. Closing the generator stops
-    all of them at the step that was reported last; they stay for the next trial. After a failure,
-    and where they do not stop, they are ended.
+    """The replies of `work` on the assignment, run by the processes `ranks`.
+
+    Closing the generator stops all of them at the last reported step; they are kept for the next
+    trial. After a failure, and if they do not stop, they are ended.
     """
     try:
         ranks.begin(assignment)
@@ -85,19 +85,19 @@ class _Leader:
         self._assignment, self._ranks, self._watch = assignment, ranks, watch
         self._size = assignment.share.processes
         self._asked: set[int] = set()
-        """Those that are at work: they owe an answer."""
+        """Ranks at work, which owe an answer."""
         self._at: dict[int, int] = {}
-        """Those that wait for a decision, each with the step that it has reported."""
+        """Ranks that wait for a decision, each with its reported step."""
         self._decided = self._reported = assignment.from_step
-        """The last step at which all are to go on, and the last one that rank 0 has reported."""
+        """The last step at which all continue, and the last one that rank 0 has reported."""
         self._reporters: set[int] = set()
         self._first: Report | None = None
-        """Rank 0's, not answered yet."""
+        """Rank 0's report that is not answered yet."""
         self._ended: set[int] = set()
         self._failures: dict[int, Failure | Fault | Lost] = {}
-        """In the order they came."""
+        """In order of arrival."""
         self._alone = 0.0
-        """Seconds that some have waited for others by now."""
+        """Seconds that some ranks have waited for others."""
 
     def replies(self) -> Generator[Reply, None, None]:
         for rank in range(self._size):
@@ -123,8 +123,8 @@ class _Leader:
                 return
 
     def stop(self) -> bool:
-        """Ends the work of all, of each one at the step at which rank 0 has stopped. Whether they
-        live and have ended it."""
+        """Ends the work of all, each at the step at which rank 0 has stopped. Returns whether they
+        are alive and have ended it."""
         told, silent = set[int](), time.monotonic() + _RELENT
         until = time.monotonic() + _UNWIND
         while len(told) < self._size or self._asked:
@@ -141,14 +141,14 @@ class _Leader:
                 return False
         return True
 
-    # Asking and listening
+    # Requests and answers
 
     def _ask(self, rank: int, what: Literal["next", "close"]) -> None:
         self._asked.add(rank)
         self._ranks.ask(rank, what)
 
     def _listen(self) -> float:
-        """Takes the answers that come; the seconds that have passed."""
+        """Receives answers; returns the seconds that have passed."""
         began = time.monotonic()
         for rank, answer in self._ranks.answers(_LOOK):
             self._asked.discard(rank)
@@ -166,21 +166,22 @@ class _Leader:
         return time.monotonic() - began
 
     def _release(self) -> None:
-        """Lets those go on that have reached a step at which all go on, or whose rank 0 is done."""
+        """Continues ranks that have reached a step at which all continue, or after rank 0 is
+        done."""
         for rank, step in list(self._at.items()):
             if step <= self._decided or 0 in self._ended:
                 del self._at[rank]
                 self._ask(rank, "next")
 
-    # What went wrong
+    # Failures
 
     def _late(self, passed: float) -> Failure | None:
-        """What it is that some have waited for the others for so long."""
+        """The failure of waiting too long for other ranks."""
         waiting = set(self._at) | (self._ended & {0})
         if not waiting or not self._asked:
             self._alone = 0.0
             return None
-        self._alone += min(passed, 1.0)  # or whoever listens was kept from it
+        self._alone += min(passed, 1.0)  # or the leader itself was delayed
         limit = self._assignment.collective_timeout
         if self._alone <= limit:
             return None
@@ -189,13 +190,13 @@ class _Leader:
         return Failure(Reason.LOST, f"{said} (worker.collective_timeout)")
 
     def _settle(self) -> None:
-        """Waits for the cause, as long as there are but its consequences."""
+        """Waits for the cause while there are only consequences."""
         until = time.monotonic() + _SETTLE
         while self._asked and not self._cause() and time.monotonic() < until:
             self._listen()
 
     def _cause(self) -> tuple[int, Failure | Fault | Lost] | None:
-        """The first failure that is not of being left alone."""
+        """The first failure that is not a consequence of another one."""
         for rank, failure in self._failures.items():
             left_alone = (
                 isinstance(failure, Failure)
@@ -220,7 +221,7 @@ class _Leader:
                 return failure
 
     def _left_alone(self) -> Failure:
-        """All that failed did so because of the others, which said nothing."""
+        """All failures look like consequences, and no cause was reported."""
         rank, failure = next(iter(self._failures.items()))
         assert isinstance(failure, Failure)
         if self._asked:

@@ -1,5 +1,5 @@
-"""What one process of a trial does, however it is asked: it outlives the work, and the process
-group of torch.distributed does not."""
+"""What one process of a trial does, whatever its kind. It outlives the work; the process group of
+torch.distributed does not."""
 
 import importlib
 import os
@@ -22,7 +22,7 @@ __all__ = ["Answer", "Lost", "RankWork", "reserved_port"]
 
 
 _TIMEOUT = "AUTOTUNE_COLLECTIVE_TIMEOUT"
-"""The variable by which our own training learns of it."""
+"""The variable by which built-in trainings learn of it."""
 _GLOO = "GLOO_SOCKET_IFNAME"
 
 
@@ -35,27 +35,27 @@ class Lost:
 
 
 Answer = Reply | Lost | None
-"""To what a rank was asked for. None: its work has ended by itself, or it has closed it."""
+"""The answer to a request. None: the work has ended by itself, or was closed."""
 
 
 class RankWork:
-    """In the process of a rank. Each call returns before the next one is made."""
+    """Runs in the process of a rank. Each call returns before the next one is made."""
 
     def __init__(self) -> None:
         with suppress(ValueError):  # not in the main thread
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides about Ctrl-C
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles Ctrl-C
         self._replies: Iterator[Reply] = iter(())
         self._port: socket.socket | None = None
         self._around = ExitStack()
 
     def warm_up(self) -> None:
-        """Imports torch, with what its first optimizer step costs. No time limit counts it."""
-        with suppress(Exception):  # said again, as a Failure, by the work itself
+        """Imports torch and warms up its optimizers, outside of any time limit."""
+        with suppress(Exception):  # the work itself reports it again, as a Failure
             importlib.import_module("torch.distributed")
             importlib.import_module("autotune.train.loop").warm_up()
 
     def reserve(self) -> int:
-        """A port for rank 0, free as long as the work lasts."""
+        """A port for rank 0, reserved as long as the work lasts."""
         self._port = self._around.enter_context(reserved_port())
         return int(self._port.getsockname()[1])
 
@@ -79,7 +79,7 @@ class RankWork:
         return reply
 
     def close(self) -> None:
-        """Ends the work; or the process, where the work does not end."""
+        """Ends the work, or the process if the work does not end."""
         try:
             self._around.close()
         except Hanging:
@@ -90,8 +90,8 @@ class RankWork:
 
 @contextmanager
 def reserved_port() -> Iterator[socket.socket]:
-    """Bound, and never listening: the kernel gives its port to nobody who asks for any, and to one
-    process that asks for this one and lets addresses be reused, as torch does."""
+    """Bound but never listening: the kernel gives its port to nobody who asks for any, and torch
+    can reuse the address."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("", 0))
@@ -99,7 +99,7 @@ def reserved_port() -> Iterator[socket.socket]:
 
 
 def _loopback() -> dict[str, str]:
-    """Where gloo is to listen: otherwise it asks the name service for this machine's address."""
+    """The address for gloo, which would otherwise ask the name service for this machine."""
     if _GLOO in os.environ:
         return {}
     names = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
@@ -108,7 +108,8 @@ def _loopback() -> dict[str, str]:
 
 @contextmanager
 def _collective_timeout(seconds: float) -> Iterator[None]:
-    """The default of torch.distributed, which has no setting for it; 30 minutes otherwise."""
+    """Sets the default time-out of torch.distributed, which has no setting for it; 30 minutes
+    otherwise."""
     module = sys.modules.get("torch.distributed.distributed_c10d", timedelta)  # has no such name
     names = ("default_pg_timeout", "default_pg_nccl_timeout")
     with settings(module, dict.fromkeys(names, timedelta(seconds=seconds))):
@@ -117,6 +118,6 @@ def _collective_timeout(seconds: float) -> Iterator[None]:
 
 def _leave_process_group() -> None:
     module = sys.modules.get("torch.distributed")
-    with suppress(Exception):  # whose peers are gone
+    with suppress(Exception):  # its peers are gone
         if module and module.is_available() and module.is_initialized():
             module.destroy_process_group()

@@ -1,5 +1,5 @@
-"""The processes of a trial on this machine, started here: they end with the one that started them,
-however it ends."""
+"""The processes of a trial on this machine, spawned here; they end with their parent, however it
+ends."""
 
 import ctypes
 import os
@@ -29,7 +29,7 @@ _SET_PARENT_DEATH_SIGNAL = 1
 
 
 class SpawnedRanks:
-    """Ended on leaving."""
+    """Ends them on leaving."""
 
     def __init__(self) -> None:
         self._processes: list[_Spawned] = []
@@ -88,7 +88,7 @@ class SpawnedRanks:
 
 
 def _devices(share: Share, rank: int) -> tuple[tuple[str, str], ...]:
-    """What tells the process its GPUs. With a whole one for each, LOCAL_RANK does."""
+    """Tells the process its GPUs. With a whole one each, LOCAL_RANK does."""
     if share.gpus in (0, 1):
         return ()
     there = os.environ.get(_VISIBLE, ",".join(map(str, range(gpus())))).split(",")
@@ -97,7 +97,7 @@ def _devices(share: Share, rank: int) -> tuple[tuple[str, str], ...]:
 
 
 class _Spawned:
-    """One process, as it is seen from here."""
+    """One process, as seen from the leader."""
 
     def __init__(self, rank: int) -> None:
         ours, theirs = socketpair(AF_UNIX, SOCK_STREAM)
@@ -109,20 +109,20 @@ class _Spawned:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                process_group=0,  # ended with all that it has started
+                process_group=0,  # ended with everything that it has started
             )
         self.connection: Connection[Any, Any] = Connection(ours.detach())
         self.connection.send([os.path.abspath(entry) for entry in sys.path])
         self.asked = False
-        """It owes an answer."""
+        """Whether it owes an answer."""
 
     def call(self, what: str, *about: object) -> None:
         self.asked = True
-        with suppress(ConnectionError):  # `result` says so
+        with suppress(ConnectionError):  # `result` reports it
             self.connection.send((what, about))
 
     def result(self) -> Any:
-        """Waits for it. Raises EOFError or ConnectionError where the process has ended."""
+        """Waits for it. Raises EOFError or ConnectionError if the process has ended."""
         self.asked = False
         return self.connection.recv()
 
@@ -134,7 +134,7 @@ class _Spawned:
         return self._process.poll() is None
 
     def end(self) -> None:
-        """Kills it, with what it has started."""
+        """Kills it with everything that it has started."""
         if not self.connection.closed:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -142,7 +142,7 @@ class _Spawned:
         self._process.wait()
 
     def died(self) -> str:
-        """How it has ended, which hangs up."""
+        """How it ended after it hung up."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         self.end()
@@ -151,7 +151,7 @@ class _Spawned:
 
 
 def main() -> None:
-    """The process of a rank: answers calls until whoever asks has gone."""
+    """The process of a rank: answers calls until the leader has gone."""
     descriptor, parent = map(int, sys.argv[1:])
     _die_with(parent)
     connection: Connection[Any, Any] = Connection(descriptor)

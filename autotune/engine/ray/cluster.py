@@ -1,8 +1,8 @@
-"""The Ray that a study runs on: begun here or joined, watched while it runs, and ended.
+"""The Ray that a study runs on: started here or joined, watched, and shut down.
 
-A Ray of our own listens on 127.0.0.1 alone, asks nobody outside, admits nobody without the token of
-this one run, and starts no process but those that trials need: no dashboard, no autoscaler and no
-reader of logs. Where Ray has no public setting for that, its insides are set for the time of a run.
+A Ray of our own listens on 127.0.0.1 only, contacts nobody outside, admits only holders of this
+run's token, and starts only processes that trials need: no dashboard, autoscaler or log reader.
+Internals of Ray without a public setting are patched during a run.
 """
 
 import logging
@@ -55,19 +55,19 @@ _ENVIRONMENT = {
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "TUNE_WARN_THRESHOLD_S": "1e9",
 }
-"""Set for the time of a run."""
+"""Environment set during a run."""
 _IMPATIENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
-"""Set for Ray's own processes, for an agent may be starting when the gcs is killed."""
+"""Environment of Ray's own processes; an agent may be starting when the gcs is killed."""
 _UNLESS_SET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-"""The same, where the user's own environment does not say otherwise."""
+"""The same, unless the user's own environment says otherwise."""
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Ray takes 127.0.0.1 for its address, unasked on these systems, where this is 0."""
 _MODE = "RAY_AUTH_MODE"
 _QUIET = {"logging_level": logging.CRITICAL, "log_to_driver": False}
 _ENDING = 4.0
-"""Seconds that a gcs which lives has for answering, when Ray is left."""
+"""Seconds for a live gcs to answer, when Ray is left."""
 _KNOCKS = 8
-"""How many looks in a row a joined cluster must not answer to be lost."""
+"""Unanswered looks in a row before a joined cluster counts as lost."""
 
 
 class RayLost(Passing):
@@ -81,27 +81,27 @@ class Cluster:
     """The Ray of a run."""
 
     owned: bool
-    """It is left with the connection; otherwise the caller had it before, and keeps it."""
+    """Disconnect on leaving; otherwise the caller was connected before, and stays so."""
     begun: bool
-    """It was begun with the connection, and ends with it."""
+    """Started with the connection, and shut down with it."""
     probe: LivenessProbe
     folder: Path
-    """For files that are wanted as long as the connection."""
+    """For files that are needed as long as the connection."""
 
     def fault(self) -> MachineFault:
-        """Raise it where `probe` has lost something."""
+        """Raise the error if `probe` has lost something."""
         return RayLost(self.probe.lost) if self.begun else MachineFault(self.probe.lost)
 
 
 @contextmanager
 def connection(address: str | None = None, last_words: str = "") -> Iterator[Cluster]:
-    """A silent Ray of our own, or the cluster at `address`; left again on leaving, as far as the
-    caller had not initialised it. `last_words` are those of LivenessProbe."""
+    """A silent Ray of our own, or the cluster at `address`; left on exit unless the caller had
+    initialized it. `last_words` are those of LivenessProbe."""
     with ExitStack() as stack:
         quiet = {name: os.environ.get(name, value) for name, value in _UNLESS_SET.items()}
         stack.enter_context(environment(_ENVIRONMENT | quiet))
         stack.enter_context(silence("ray"))
-        # It prints a paragraph to stdout whenever a worker dies, `log_to_driver` or not.
+        # Ray prints a paragraph to stdout whenever a worker dies, whatever `log_to_driver` is.
         stack.enter_context(settings(ray_worker, {"_worker_logs_enabled": False}))
         folder = stack.enter_context(scratch_folder())
         probe = LivenessProbe(last_words, partial(end_processes, folder))
@@ -149,12 +149,12 @@ def _ending() -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(Exception):  # of a Ray that is half begun, or dead
+        with suppress(Exception):  # of a Ray that has half started, or is dead
             ray.shutdown()
 
 
 def _only_what_trials_need(folder: Path) -> AbstractContextManager[ExitStack]:
-    """Without these processes Ray starts sooner. The dashboard's would serve nothing but the usage
+    """Starts Ray sooner, without these processes. The dashboard's would only serve usage
     statistics, for which it asks three clouds whether this is one of their machines."""
     stack = ExitStack()
     unwanted = {"start_monitor": _nothing, "start_log_monitor": _nothing}
@@ -165,7 +165,8 @@ def _only_what_trials_need(folder: Path) -> AbstractContextManager[ExitStack]:
     share_fate = ray_utils.set_kill_on_parent_death_linux
 
     def apart() -> None:
-        """Signals to the driver's process group, as a terminal sends them, are the driver's."""
+        """Signals to the driver's process group, as a terminal sends them, are for the driver
+        only."""
         os.setpgid(0, 0)
         share_fate()
 
@@ -201,7 +202,7 @@ def _nothing(*_: object, **__: object) -> None:
 
 
 def _take_back_sigterm() -> None:
-    """Ray has set a handler in C++ that prints a stack and aborts."""
+    """Replaces Ray's C++ signal handler, which prints a stack and aborts."""
     if threading.current_thread() is threading.main_thread():
         before = signal.getsignal(signal.SIGTERM)
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
@@ -216,12 +217,12 @@ def _ready_processes() -> AbstractContextManager[None]:
     return settings(class_cache, {"DEFAULT_ENV_VARS": {}, "ENV_VARS_TO_PROPAGATE": set()})
 
 
-# Who is admitted
+# Authentication
 
 
 @contextmanager
 def _token_of_our_own() -> Iterator[None]:
-    """Of this run alone, and never on disk, where `ray start` would find it and then ask for it."""
+    """A token for this run only, never on disk, where `ray start` would find and require it."""
     ours = {_MODE: "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with environment({} if _MODE in os.environ else ours):
         _read_tokens()
@@ -239,10 +240,8 @@ def _admitted(address: str) -> Iterator[None]:
 
 
 def _mode(address: str) -> str:
-    """Ray sends no token to an address unless it is told to. We do where the cluster asks for one.
-
-    Raises UserError where it admits us neither way.
-    """
+    """Ray sends a token to an address only if told to. We do if the cluster requires one. Raises
+    UserError if it admits us neither way."""
     has_token = _inside.AuthenticationTokenLoader.instance().has_token(ignore_auth_mode=True)
     ways = [os.environ[_MODE]] if _MODE in os.environ else ["disabled", "token"]
     tried = [way for way in ways if has_token or way != "token"]
@@ -271,7 +270,7 @@ def _admits(address: str, way: str) -> bool:
 
 
 def _read_tokens() -> None:
-    """Ray keeps what it has read of the environment, and of the token's file."""
+    """Clears Ray's caches of the environment and of the token's file."""
     if hasattr(_inside, "AuthenticationTokenLoader"):
         _inside.Config.initialize("")
         _inside.AuthenticationTokenLoader.instance().reset_cache()
@@ -281,7 +280,7 @@ _LAW = "--address must be the host:port of a running Ray cluster's head"
 
 
 def _knock(address: str) -> None:
-    """Raises UserError at once where Ray would try for two minutes, and talk about it."""
+    """Raises UserError at once where Ray would try for two minutes and log."""
     host, _, port = address.rpartition(":")
     try:
         if not host or "/" in host or not port.isdecimal():
@@ -296,11 +295,11 @@ def _one_line(error: Exception) -> str:
     return text if len(text) <= 200 else f"{text[:197]}..."
 
 
-# Whether it lives
+# Liveness
 
 
 def _look() -> Callable[[], str]:
-    """Says what of the connected Ray has died, or ""."""
+    """Names what of the connected Ray has died, or ""."""
     node = ray_worker._global_node
     begun = node.all_processes
     ours = {name: begun[name][0].process for name in ("gcs_server", "raylet") if name in begun}
@@ -321,7 +320,7 @@ def _dead(processes: "Mapping[str, subprocess.Popen[bytes]]") -> str:
 
 
 class _Knocks:
-    """Of a cluster that was joined all that is seen is whether its ports are open."""
+    """For a joined cluster, only open ports can be observed."""
 
     def __init__(self, places: Mapping[str, str]) -> None:
         self._places = places
@@ -341,15 +340,14 @@ class _Knocks:
 
 
 class _StandIn:
-    """Calls to a dead gcs may wait for it for ever, and so do those to one that is ending. Another
-    one in its place refuses them: they are meant for the one that died."""
+    """Calls to a dead or ending gcs may wait forever. A replacement refuses them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def help(self, passed: float) -> None:
-        """`passed`: seconds that the main thread has been leaving for."""
+        """`passed`: seconds that the main thread has spent on leaving."""
         node = ray_worker._global_node
         if self._process or node is None:
             return

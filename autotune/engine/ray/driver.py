@@ -57,9 +57,9 @@ _U = TypeVar("_U")
 _POLL = 0.05
 """Seconds between two questions while nothing runs and the study has nothing to hand out."""
 _RESET = 120.0
-"""Seconds until a worker that cannot end its work by itself is ended."""
+"""Seconds before a worker that cannot end its work is ended."""
 _GRACE = 1.0
-"""Seconds in which the death of Ray follows on what it has broken."""
+"""Seconds in which Ray's death may follow the errors that it causes."""
 
 
 def run(study: "Study", address: str | None = None) -> None:
@@ -103,32 +103,32 @@ def _last_words(study: "Study") -> str:
 
 
 class _Quit(BaseException):
-    """Leaves Tune's loop at once; shutting Ray down, which follows, cleans up quicker."""
+    """Leaves Tune's loop at once; the following shutdown of Ray cleans up faster."""
 
 
 class _QuitTidily(Exception):
-    """The same from a Ray that stays: Tune first waits for its actors and ends them."""
+    """The same with a Ray that stays: Tune first waits for its actors and ends them."""
 
 
 @dataclass(slots=True)
 class _Running:
-    """What is known of an assignment that is out."""
+    """An assignment that is out."""
 
     assignment: Assignment
     watch: Watch
     trial: Any = None
-    """Ray's; None until it has taken it up."""
+    """Ray's trial; None until Ray has started it."""
     killed: Failure | None = None
     """Why its process was ended here."""
     _resets: float = 0.0
 
     @property
     def has_begun(self) -> bool:
-        """It waits for no worker."""
+        """Whether it still waits for a worker."""
         return self.trial is not None and self.trial.temporary_state.ray_actor is not None
 
     def is_over_a_limit(self, passed: float) -> bool:
-        """Whether its process is to be ended, now that `passed` seconds more are over."""
+        """Whether its process must be ended, after `passed` more seconds."""
         if self.killed or not self.has_begun:
             return False
         if self.trial.status == Trial.RUNNING:
@@ -142,7 +142,7 @@ class _Running:
 
 
 class _Link:
-    """What the adapters share: the study, what runs, and why the loop must be left."""
+    """State shared by the adapters: the study, what runs, and why the loop must be left."""
 
     def __init__(self, study: "Study", interrupts: Interrupts, cluster: Cluster) -> None:
         self.study, self.interrupts, self.cluster = study, interrupts, cluster
@@ -151,16 +151,16 @@ class _Link:
         self._looked = time.monotonic()
         self.error: Exception | None = None
         self.carried: dict[str, Any] = {}
-        """What every assignment carries beside itself."""
+        """Sent with every assignment."""
         self.mixed = len(study.shares()) > 1
-        """Trials differ in what they get of the machines."""
+        """Whether trials differ in resources."""
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        """Ray saves the state of its loop, into files that nobody reads: not the study's."""
+        """Discards the state of Ray's loop, which Ray would save into files that nobody reads."""
         return str, ()
 
     def tell(self, call: Callable[[], _T], otherwise: _U) -> _T | _U:
-        """`call` on the study; an exception of the study ends the run at the next safe point."""
+        """`call` on the study; an exception ends the run at the next safe point."""
         try:
             return call()
         except Exception as error:
@@ -168,7 +168,7 @@ class _Link:
             return otherwise
 
     def keep_limits(self) -> None:
-        """Ends the processes of what hangs; each comes back as an error of its trial."""
+        """Ends the processes of hanging trials; each comes back as an error of its trial."""
         now = time.monotonic()
         passed, self._looked = now - self._looked, now
         for running in self.running.values():
@@ -176,8 +176,8 @@ class _Link:
                 ray.kill(running.trial.temporary_state.ray_actor)
 
     def is_placing(self) -> bool:
-        """Whether a trial waits for its room, where others could overtake it. The next one is asked
-        for when it has begun: so it waits no longer than for those that run."""
+        """Whether a trial waits for resources, where others could overtake it. The next one is
+        requested when it has started, so it waits only for running trials."""
         return self.mixed and any(not running.has_begun for running in self.running.values())
 
     def leave_if_needed(self) -> None:
@@ -186,7 +186,7 @@ class _Link:
             raise _Quit if self.cluster.owned or lost else _QuitTidily
 
     def is_ending(self) -> bool:
-        """Whether a worker that has just died was the first of all that end."""
+        """Whether a worker's death was the first sign that all of Ray ends."""
         return bool(self.interrupts.pending) or self.cluster.probe.is_lost(_GRACE)
 
 
@@ -227,7 +227,7 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
         self._warm = False
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
-        if not (self._warm or self._link.mixed):  # where idle ones would hold the room of others
+        if not (self._warm or self._link.mixed):  # where idle ones would hold resources of others
             self._warm = _keep_warm(controller, trial, self._link.study.slots)
         running, reply = self._link.running[trial.trial_id], result["reply"]
         ending = reply if isinstance(reply, Failure | Fault) else None
@@ -251,7 +251,7 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
             self._finish(trial, killed or Failure(Reason.LOST, _why(trial)))
 
     def _finish(self, trial: Trial, ending: Failure | Fault | None) -> None:
-        # After an exception of the study nothing more is told: a resume takes it up from there.
+        # After an exception of the study nothing more is reported: a resume continues from there.
         assignment = self._link.running.pop(trial.trial_id).assignment
         if self._link.error is None:
             self._link.tell(lambda: self._link.study.finish(assignment, ending), None)
@@ -270,7 +270,7 @@ class _StudyScheduler(TrialScheduler):  # type: ignore[misc]
 
 
 class _SafePoint(Stopper):  # type: ignore[misc]
-    """Asked once a turn of Tune's loop, outside its handlers, which swallow exceptions."""
+    """Called once a turn of Tune's loop, outside its handlers, which swallow exceptions."""
 
     def __init__(self, link: _Link) -> None:
         self._link = link
@@ -285,7 +285,7 @@ class _SafePoint(Stopper):  # type: ignore[misc]
 
 
 class _Silent(ProgressReporter):  # type: ignore[misc]
-    """In a notebook Ray's own clears the output of the cell, even where it has nothing to say."""
+    """In a notebook, Ray's own clears the cell's output even with nothing to show."""
 
     def setup(self, **_: Any) -> None:
         pass
@@ -298,15 +298,15 @@ class _Silent(ProgressReporter):  # type: ignore[misc]
 
 
 class _Worker(tune.Trainable):  # type: ignore[misc]
-    """A warm process that carries out one assignment after the other: by itself, or as the leader
-    of several."""
+    """A warm process that runs one assignment after the other, alone or as the leader of
+    several."""
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
         return bundles(_assignment(config).share)
 
     def setup(self, config: dict[str, Any]) -> None:
-        # The driver decides about Ctrl-C, which the terminal sends to every process.
+        # The driver handles Ctrl-C, which a terminal sends to every process.
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         hide_sockets()
@@ -334,7 +334,7 @@ class _Worker(tune.Trainable):  # type: ignore[misc]
 
     def _start(self, config: dict[str, Any]) -> None:
         assignment = _assignment(config)
-        # What fails here fails again in the work itself, which says so.
+        # An error here comes up again in the work itself, which reports it.
         if assignment.share.processes > 1:
             self._ranks.carried = config
             with suppress(OSError):

@@ -1,1 +1,1 @@
-"""The worker's side of an engine: what is done with an assignment, in whatever process."""
+"""The worker's side of an engine: runs an assignment, in whatever process."""

@@ -1,7 +1,5 @@
-"""Processes that a user's code has started and left running: found in /proc, and ended.
-
-Where there is no /proc (macOS), they are left alone.
-"""
+"""Processes that user code has started and left running: found in /proc, and ended. Without /proc
+(macOS) they are left alone."""
 
 import ctypes
 import os
@@ -20,29 +18,29 @@ __all__ = ["hide_sockets", "no_processes_left"]
 _SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # of prctl(2), which takes five arguments
 _REST = (ctypes.c_ulong(0),) * 3
 _PATIENCE = 5.0
-"""Seconds after which what does not die, in a system call that never returns, is left."""
+"""Seconds before giving up on a process that does not die, in a system call that never returns."""
 _SHARED = (
     b"multiprocessing.resource_tracker",
     b"loky.backend.resource_tracker",
     b"_inductor/compile_worker",
 )
-"""Of the Python process, not of the work: started at first need, used by all later work, and ended
+"""Processes of the Python process, not of the work: started when first needed, reused, and ended
 with their parent."""
 _FORK_SERVER = b"multiprocessing.forkserver"
-"""Of the Python process, too; the processes that it forks, whose command line is the same, are
-the work's."""
+"""Also of the Python process; processes that it forks have the same command line but belong to the
+work."""
 _OPEN: list[None] = []
-"""One a block that is entered."""
+"""One for each entered block."""
 _ENDING = ExitStack()
 
 
 @contextmanager
 def no_processes_left() -> Iterator[None]:
-    """Ends on leaving what was started in between and still runs, grandchildren included.
+    """Ends on leaving what was started meanwhile and still runs, grandchildren included.
 
-    A process that has a session of its own (setsid, `start_new_session=True`) was meant to go on,
-    and does. Where blocks overlap, as the simulate engine's do, all ends with the last of them: it
-    cannot be told whose a process is.
+    A process with a session of its own (setsid, `start_new_session=True`) is left alone. If blocks
+    overlap, as in the simulate engine, everything ends with the last of them, because processes
+    cannot be attributed.
     """
     if not _OPEN:
         _ENDING.enter_context(_swept())
@@ -68,8 +66,8 @@ def _swept() -> Iterator[None]:
 
 
 def hide_sockets() -> None:
-    """Close in every process forked from now on, as multiprocessing does, the sockets that this one
-    has. Where a child holds a copy, the other end does not notice that this process has died."""
+    """Closes this process's sockets in every later fork, as multiprocessing does. A copy in a child
+    would hide from the other end that this process has died."""
     mine = {fd: name for fd, name in _open_files() if name.startswith("socket:")}
 
     def close_copies() -> None:
@@ -92,7 +90,7 @@ def _open_files() -> list[tuple[int, str]]:
 class _Process:
     pid: int
     started: int
-    """In ticks since boot: a number that is given again is another process."""
+    """In ticks since boot: distinguishes processes that share a number."""
     parent: int
     session: int
 
@@ -112,7 +110,7 @@ class _Process:
 
 @contextmanager
 def _adopting() -> Iterator[None]:
-    """Orphans among our descendants become children of this process, not of init."""
+    """Orphans among our descendants become children of this process instead of init."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     before = ctypes.c_int()
     if prctl is None or prctl(_GET_CHILD_SUBREAPER, ctypes.byref(before), *_REST) != 0:
@@ -126,7 +124,7 @@ def _adopting() -> Iterator[None]:
 
 
 def _pools() -> dict[object, Any]:
-    """What ends the process pools and managers of multiprocessing that there are, by its key."""
+    """Closers of the existing process pools and managers of multiprocessing, by key."""
     util: Any = sys.modules.get("multiprocessing.util")
     found: dict[object, Any] = {}
     for key, finalizer in (dict(util._finalizer_registry) if util else {}).items():
@@ -140,8 +138,8 @@ def _pools() -> dict[object, Any]:
 
 
 def _close(ends: Iterable[Callable[[], object]]) -> None:
-    """One whose workers are killed can hang whoever uses it next, for a worker may hold its locks;
-    one that is closed says so."""
+    """A pool with killed workers can hang its next user, because a worker may hold its locks; a
+    closed one raises an error."""
     for end in ends:
         thread = threading.Thread(target=end, daemon=True)
         thread.start()
@@ -169,7 +167,7 @@ def _end(before: set[tuple[int, int]]) -> None:
 
 @contextmanager
 def _deaths_unseen() -> Iterator[None]:
-    """torch raises where SIGCHLD tells it that a worker of a DataLoader has died."""
+    """torch raises when SIGCHLD reports that a DataLoader's worker has died."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -196,7 +194,7 @@ def _family() -> list[_Process]:
 
 
 def _has_children() -> bool:
-    """The kernel's own answer: a look at every process of the machine is hardly ever needed."""
+    """Asks the kernel first: a scan of all processes is rarely needed."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -207,7 +205,7 @@ def _has_children() -> bool:
 def _processes() -> Iterator[_Process]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            # The name stands in brackets and may hold any character.
+            # The name stands in parentheses and may contain any character.
             fields = stat.read_text(errors="replace").rpartition(")")[2].split()
             yield _Process(
                 pid=int(stat.parent.name),

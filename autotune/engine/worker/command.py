@@ -1,4 +1,4 @@
-"""A user's own script as a trial: started under a guard, listened to line by line, and stopped."""
+"""A user's own script as a trial: started under a guard, read line by line, and stopped."""
 
 import os
 import re
@@ -35,14 +35,16 @@ _OOM_KILLS = Path("/sys/fs/cgroup/memory.events")
 _OWN = set(CommandConfig.model_fields)
 _NO_GUARD = b'{"error": "the process that guards the command died"}'
 _LONGEST = 1_000_000
-"""Bytes of a line; a longer one is cut there."""
+"""Maximum bytes of a line; longer ones are cut."""
 
 
 def run_command(
     assignment: Assignment, watch: Watch | None = None
 ) -> Generator[Report | Failure, None, None]:
-    """The reports of the command as it makes them, then a Failure where it fails. Closing the
-    generator stops the command: SIGTERM, and SIGKILL after `stop_grace`."""
+    """The reports of the command, then a Failure if it fails.
+
+    Closing the generator stops the command: SIGTERM, and SIGKILL after `stop_grace`.
+    """
     config = assignment.config
     folder = Path(assignment.folder)
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,7 @@ def run_command(
 
 @dataclass(slots=True)
 class _Steps:
-    """Counts what a script reports from 1: some count from 0."""
+    """Makes a script's epochs count from 1: some count from 0."""
 
     assignment: Assignment
     folder: Path
@@ -87,29 +89,28 @@ class _Steps:
         return Report(step, dict(said.metrics), seconds)
 
     def _first(self) -> int:
-        """Of a script that counts no epochs: it goes on, where it has kept a checkpoint."""
+        """For a script that counts no epochs: it continues if it kept a checkpoint."""
         goes_on = any((self.folder / "checkpoints").iterdir())
         return self.assignment.from_step + 1 if goes_on else 1
 
 
 @dataclass(slots=True)
 class _Running:
-    """The guard's process and what comes from the command."""
+    """The guard's process and the output of the command."""
 
     process: "subprocess.Popen[bytes]"
     reports: int
-    """What autotune.report writes to."""
+    """The pipe of autotune.report."""
     status: int
     log: Any
     ended: Mapping[str, Any] = field(default_factory=dict)
-    """How the command ended."""
+    """The exit status of the command."""
     tail: list[str] = field(default_factory=list)
     """The last lines of its stderr."""
     _closed: list[Any] = field(default_factory=list)
 
     def heard(self, reader: MetricReader, watch: Watch | None) -> Iterator[Said | Failure]:
-        """What it reports, until it has ended; a Failure at a time limit and where a report makes
-        no sense."""
+        """Its reports until it has ended; a Failure at a time limit, and for an invalid report."""
         lines = {self.process.stdout: b"", self.process.stderr: b"", self.reports: b""}
         with selectors.DefaultSelector() as selector:
             for source in (*lines, self.status):
@@ -123,7 +124,7 @@ class _Running:
                     yield from self._read(source, lines, reader)
                 if self.ended:
                     return
-                for source in self._closed:  # by the script, which goes on
+                for source in self._closed:  # by the script, which continues
                     selector.unregister(source)
                 self._closed.clear()
                 if watch and (failure := watch.waited(time.monotonic() - began)):
@@ -133,7 +134,7 @@ class _Running:
     def _read(
         self, source: Any, lines: dict[Any, bytes], reader: MetricReader
     ) -> Iterator[Said | Failure]:
-        """All that is there now; what has no end yet waits in `lines`."""
+        """Everything available now; incomplete lines wait in `lines`."""
         handle = source if isinstance(source, int) else source.fileno()
         while chunk := _chunk(handle):
             if source != self.reports:
@@ -162,7 +163,7 @@ class _Running:
 
 
 def _chunk(handle: int) -> bytes | None:
-    """b"" at the end; None where nothing is there now."""
+    """b"" at the end; None if nothing is available now."""
     try:
         return os.read(handle, 65536)
     except BlockingIOError:
@@ -243,7 +244,7 @@ def _environment(assignment: Assignment, folder: Path, reports: Path) -> dict[st
     threads = str(assignment.config.get("threads", 1))
     return {
         **os.environ,
-        "PYTHONUNBUFFERED": "1",  # what it prints comes as it is printed
+        "PYTHONUNBUFFERED": "1",  # output is passed on as it was printed
         "OMP_NUM_THREADS": threads,
         "AUTOTUNE_REPORTS": str(reports),
         "AUTOTUNE_TRIAL": assignment.label,
@@ -270,7 +271,7 @@ def _failure(running: _Running, kills: int) -> Failure | None:
 
 
 def _oom_kills() -> int:
-    """How many processes of this machine, or container, were killed for want of memory."""
+    """How many processes of this machine, or container, were killed for lack of memory."""
     with suppress(OSError, ValueError):
         for line in _OOM_KILLS.read_text().splitlines():
             name, _, count = line.partition(" ")

@@ -1,4 +1,4 @@
-"""The place of a process among those of its trial, in the words of torchrun."""
+"""The rank of a process in its trial, as torchrun's environment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,18 +11,18 @@ class Place:
     rank: int = 0
     world_size: int = 1
     local_rank: int = 0
-    """Among those on the same machine."""
+    """Rank among those on the same machine."""
     local_world_size: int = 1
     node: int = 0
-    """The number of its machine among the trial's."""
+    """Index of its machine among the trial's."""
     address: str = "127.0.0.1"
     port: int = 0
-    """Where rank 0 is to listen."""
+    """Where rank 0 listens."""
     variables: tuple[tuple[str, str], ...] = ()
-    """Further ones of the environment, each with its value."""
+    """Further variables of the environment."""
 
     def environment(self) -> dict[str, str]:
-        """What torchrun sets, as far as the processes of others read it."""
+        """The variables of torchrun that other processes read."""
         variables = {
             "RANK": self.rank,
             "WORLD_SIZE": self.world_size,
@@ -32,8 +32,7 @@ class Place:
             "NODE_RANK": self.node,  # Lightning's word for it
             "MASTER_ADDR": self.address,
             "MASTER_PORT": self.port,
-            # By this one torch.distributed, Lightning and others know that torchrun has started
-            # them, and need not start processes of their own.
+            # Tells torch.distributed, Lightning and others that torchrun has started the processes,
             "TORCHELASTIC_RUN_ID": f"autotune-{self.port}",
             **dict(self.variables),
         }
@@ -44,7 +43,7 @@ ALONE = Place()
 
 
 def places(nodes: Sequence[str], address: str, port: int) -> list[Place]:
-    """Of the processes that stand on `nodes`; those of one node must follow one another."""
+    """The ranks of processes on `nodes`; those of one node must follow one another."""
     found: list[Place] = []
     order = list(dict.fromkeys(nodes))
     for rank, node in enumerate(nodes):

@@ -50,13 +50,13 @@ def main() -> None:
 
 
 def _as_usual() -> None:
-    """Python gives what it ignores to its children."""
+    """Python passes ignored signals on to its children."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> bool:
-    """Until the command has ended; True where it is to be stopped before."""
+    """Waits until the command has ended; True if it must be stopped before."""
     handles: list[Any] = [0]
     with contextlib.suppress(OSError, AttributeError):  # an old kernel: then it is looked for
         handles.append(os.pidfd_open(process.pid))
@@ -90,7 +90,7 @@ def _end_session() -> None:
 
 
 def _others() -> list[int]:
-    """All of the session but this process, and those that have ended."""
+    """All processes of the session except this one and ended ones."""
     found, own = [], os.getpid()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""What a script says of its metrics: JSON lines, lines that patterns match, and autotune.report."""
+"""Metrics of a script: JSON lines, lines that patterns match, and autotune.report."""
 
 import json
 import re
@@ -22,15 +22,15 @@ class Said:
 @dataclass(slots=True)
 class MetricReader:
     objective: str
-    """A JSON line that has it, and no epoch, is of the next one."""
+    """Whether JSON lines without an epoch belong to the next one."""
     patterns: Mapping[str, str] = field(default_factory=dict)
-    """Metric, or `epoch`, -> a regular expression with one group. Once each has matched, in one
+    """Metric, or `epoch`, -> a regular expression with one group. When each has matched, in one
     line or in several, that is a report."""
     _seen: dict[str, float] = field(default_factory=dict)
 
     def line(self, text: str) -> Said | None:
-        """What a line of the output says; None: nothing. Raises ValueError where a pattern matches
-        what is no number."""
+        """The report in a line of output, or None. Raises ValueError if a pattern matches something
+        that is no number."""
         if said := self._json(text.strip()):
             return said
         for name, pattern in self.patterns.items():
@@ -59,7 +59,7 @@ class MetricReader:
         return Said(None if step is None else int(step), numbers)
 
     def wanted(self) -> str:
-        """What was looked for, for one who found nothing."""
+        """A description of what was looked for, if nothing was found."""
         if self.patterns:
             shown = ", ".join(f"{name}: {pattern!r}" for name, pattern in self.patterns.items())
             return f"lines that match {shown}"

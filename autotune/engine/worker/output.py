@@ -18,20 +18,20 @@ from typing import Any, TextIO
 __all__ = ["flush_streams", "logged", "own_process", "write_traceback"]
 
 _OWN: list[bool] = []
-"""Filled where the process does nothing but the work."""
+"""Set if the process does nothing but the work."""
 _OPEN: dict[int, TextIO] = {}
-"""The logs that are written now, by the thread whose output they get."""
+"""The current logs, by the thread whose output they get."""
 _LOCK = threading.Lock()
 
 
 def own_process() -> None:
-    """This process does nothing but the work: all its output is the work's."""
+    """Marks this process as one for the work only: all its output belongs to the work."""
     _OWN.append(True)
 
 
 @contextmanager
 def logged(path: str) -> Iterator[None]:
-    """What this thread prints, and those that it starts, is appended to the file; "": to none."""
+    """Appends the output of this thread, and of those that it starts, to the file; "": to none."""
     if not path:
         yield
         return
@@ -45,8 +45,7 @@ def logged(path: str) -> Iterator[None]:
 
 
 def write_traceback(path: str, error: BaseException) -> None:
-    """Appends the traceback of what the user's code raised. A log that cannot be written is no
-    reason to lose the outcome."""
+    """Appends the traceback of user code. An unwritable log must not lose the outcome."""
     if not path:
         return
     with suppress(Exception):
@@ -98,7 +97,7 @@ def _original(stream: Any) -> Any:
 
 
 class _Tee:
-    """Stands in for a stream, and is it in all but that it copies what the work writes."""
+    """Replaces a stream, and copies what the work writes."""
 
     def __init__(self, onward: Any) -> None:
         self.onward = onward
@@ -118,7 +117,7 @@ class _Tee:
 
 
 def _log_of_this_thread() -> TextIO | None:
-    """That of the thread that started it, as far as that can be told."""
+    """The log of the thread that started it, as far as known."""
     this = threading.get_ident()
     if this in _OPEN or this == threading.main_thread().ident:
         return _OPEN.get(this)

@@ -11,7 +11,7 @@ from autotune.trial import Assignment, Failure, Reason, Report
 __all__ = ["Watch"]
 
 _LONGEST_LOOK = 1.0
-"""Seconds. Whoever looks looks more often, unless something has kept it from looking."""
+"""Seconds. Looks are more frequent, unless something has delayed them."""
 
 
 class Watch:
@@ -28,7 +28,7 @@ class Watch:
         self._waited, self._last = 0.0, report.step
 
     def waited(self, seconds: float) -> Failure | None:
-        """So much later there is still no report: the failure that this is, if any."""
+        """After this many more seconds without a report: the failure, if any."""
         self._waited += min(seconds, _LONGEST_LOOK)
         timeout, silence = self._assignment.timeout, self._assignment.silence
         after = f"after step {self._last}" if self._last else "before its first report"

@@ -1,4 +1,4 @@
-"""What a worker does with an assignment, in whatever process it stands."""
+"""Runs an assignment in a worker, whatever its process."""
 
 import gc
 import math
@@ -33,7 +33,7 @@ _MEMORY_WORDS = (
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
 _LONGEST = 500
-"""Characters of a message; of a longer one its beginning is kept."""
+"""Maximum characters of a message."""
 
 
 def work(
@@ -73,8 +73,8 @@ def _next(replies: Iterator[Reply], log: str) -> Reply | None:
 
 
 def warm_up(assignment: Assignment) -> None:
-    """Import torch, if `assignment` trains by it: the first step is then no slower than the others,
-    and no time limit counts it. A function's own module is the user's: its import is work."""
+    """Import torch, if `assignment` trains with it, so that the first step is not slower, outside
+    of any time limit. A function's own module is user code: its import is part of the work."""
     if not is_own(assignment.config):
         from autotune.train.loop import warm_up as warm_up_training
 
@@ -82,7 +82,7 @@ def warm_up(assignment: Assignment) -> None:
 
 
 def _ending(error: BaseException) -> Failure | Fault:
-    """A fault of the machine is no outcome, whoever's code met it."""
+    """A machine fault is no outcome, whoever's code met it."""
     if not (fault := machine_fault(error)):
         return failure_of(error)
     fault = _shown(fault)
@@ -90,7 +90,7 @@ def _ending(error: BaseException) -> Failure | Fault:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """The reason and one line: type, message and where in the user's code it was raised."""
+    """The reason and one line: type, message and place in the user's code."""
     text = _text(error)
     if text == "generator raised StopIteration" and error.__cause__:
         error, text = error.__cause__, ""  # Python has replaced it on its way through ours
@@ -109,7 +109,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _text(error: BaseException) -> str:
-    """Its message, by code of the user's own that may fail as well."""
+    """Its message, by user code that may fail as well."""
     try:
         return str(error)
     except BaseException as another:
@@ -117,7 +117,7 @@ def _text(error: BaseException) -> str:
 
 
 def _shown(text: str) -> str:
-    """One line that any terminal, file and database takes, at most `_LONGEST` characters long."""
+    """One line for any terminal, file and database, at most `_LONGEST` characters long."""
     cut = f"… ({len(text):,} characters)" if len(text) > _LONGEST else ""
     line = " ".join(text[:_LONGEST].split())
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) + cut
@@ -164,7 +164,7 @@ def _train(assignment: Assignment) -> Iterator[Report]:
 def _checked(
     assignment: Assignment, replies: Generator[Report | Failure, None, None]
 ) -> Generator[Report | Failure, None, None]:
-    """`replies` up to the first one that no study could make sense of."""
+    """`replies` up to the first invalid one."""
     last = 0
     with closing(replies):
         for reply in replies:
@@ -174,7 +174,7 @@ def _checked(
             if isinstance(reply, Failure):
                 return
             last = reply.step
-    if last == 0 and assignment.from_step == 0:  # at its last step nothing need be left to report
+    if last == 0 and assignment.from_step == 0:  # at its last step no report may be left
         yield Failure(Reason.EXCEPTION, "ended without a report: call trial.report(epoch, ...)")
 
 
@@ -195,14 +195,14 @@ def _problem(assignment: Assignment, report: Report, last: int) -> Failure | Non
 
 
 def _set_threads(threads: int) -> None:
-    """Only where torch is loaded or about to be: a function may well do without it."""
+    """Only if torch is loaded or about to be: a function may not need it."""
     if torch := sys.modules.get("torch"):
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
 
 
 def _is_out_of_memory(error: BaseException, text: str) -> bool:
-    """By name and words: torch need not be loaded, and its allocators raise bare RuntimeErrors."""
+    """By name and text: torch may not be loaded, and its allocators raise bare RuntimeErrors."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(word in text for word in _MEMORY_WORDS)
@@ -217,7 +217,7 @@ def _free_memory_after(reply: Reply) -> None:
 
 
 def _place(error: BaseException) -> str:
-    """`file:line` of the innermost frame that is neither ours nor a library's."""
+    """`file:line` of the innermost frame outside of autotune and libraries."""
     ours = [str(Path(__file__).parents[1] / room) for room in ("engine", "train", "files.py")]
     paths = sysconfig.get_paths()
     foreign = (*ours, paths["stdlib"], paths["purelib"], paths["platlib"], "<")

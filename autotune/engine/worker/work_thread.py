@@ -1,6 +1,6 @@
 """Work in a thread of its own, pulled like a generator: report by report, each one answered.
 
-Whoever pulls stays free to act: to stop at a time limit, and to leave where the work hangs.
+The puller stays free to act: to stop it at a time limit, and to leave it if it hangs.
 """
 
 import ctypes
@@ -17,41 +17,41 @@ from autotune.trial import Failure, Report
 __all__ = ["Channel", "Stop", "pulled"]
 
 UNWIND = 60.0
-"""Seconds that work has for its own ending once it was told to stop: `finally`, `except`."""
+"""Seconds for work to end after it was told to stop: `finally`, `except`."""
 RELENT = 5.0
-"""Seconds until what hangs in Python, interrupted there, has ended; it is interrupted twice."""
+"""Seconds for a Python hang to end after an interrupt; it is interrupted twice."""
 _LOOK = 0.2
 """Seconds between two looks at the clock."""
 
 
 class Stop(BaseException):
-    """The study has decided: unwinds the work. No Exception, which users' code catches."""
+    """Unwinds the work after the study's decision. No Exception, which user code catches."""
 
 
 class Interruption(SystemExit):
-    """Raised in a thread that does not end, wherever its Python code stands. A SystemExit: Python
-    says nothing of one that strikes a thread just as it ends."""
+    """Raised in a thread that does not end, wherever its Python code is. A SystemExit, because
+    Python reports none that hits a thread as it ends."""
 
 
 class Channel:
-    """Between the thread of the work and the one that pulls."""
+    """Between the thread of the work and its puller."""
 
     def __init__(self) -> None:
         self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
         self._go_on: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._stopped = False
         self.error: BaseException | None = None
-        """What the work has raised."""
+        """The exception of the work."""
 
     # The work's side
 
     def report(self, report: Report) -> None:
-        """Returns when the study wants more. Raises Stop when it does not, from then on always."""
+        """Returns to continue. Raises Stop otherwise, from then on always."""
         self.ask(report)
         self.obey()
 
     def ask(self, report: Report) -> bool:
-        """Whether the study wants more. Raises Stop where it has said before that it does not."""
+        """Whether to continue. Raises Stop if it has answered no before."""
         self.obey()
         self._reports.put(report)
         self._stopped = not self._go_on.get()
@@ -96,16 +96,16 @@ class Channel:
 def pulled(
     work: Callable[[Channel], object], name: str, watch: Watch | None = None
 ) -> Generator[Report | Failure, None, None]:
-    """The reports of `work`, then what it raises; a Failure and nothing more at a time limit.
+    """The reports of `work`, then its exception; at a time limit a Failure and nothing more.
 
-    Closing the generator stops the work at its next report and waits until it has ended. What does
-    not end is interrupted in its Python code, but not in an import: half a module would be left to
-    all later work. Raises Hanging where the thread stays, as in a call that never returns.
+    Closing the generator stops the work at its next report and waits for its end. A work that does
+    not end is interrupted in its Python code, but not in an import, which would leave half a module
+    to later work. Raises Hanging if the thread stays, as in a call that never returns.
     """
     channel = Channel()
     thread = threading.Thread(target=channel.run, args=(work,), name=name, daemon=True)
     thread.start()
-    patience = RELENT  # it may well report before that, and end in its own way
+    patience = RELENT  # it may report before that, and end in its own way
     try:
         while (reply := channel.next(watch)) is not None:
             patience = 0.0 if isinstance(reply, Failure) else UNWIND
