@@ -158,6 +158,8 @@ class Assignment:
     """Seconds that a process of the trial waits for the others."""
     log: str = ""
     """The file that gets what the user's code prints, and its tracebacks. "": none."""
+    system_metrics: bool = False
+    """Whether each report also tells what the trial's processes used of the machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import assert_never
 
 from autotune import spec as specs
 from autotune.address import Address
+from autotune.app.answer import Answers
+from autotune.app.provenance import provenance
 from autotune.app.steer import obeying
 from autotune.engine import base as registry
 from autotune.engine.base import EngineName
@@ -25,6 +27,7 @@ from autotune.machine_faults import as_machine_faults
 from autotune.spec import MlflowTracking, NoTracking, StudySpec
 from autotune.study import budget, events, history, state_machine
 from autotune.study.history import History
+from autotune.study.journal.journal import traces
 from autotune.study.state_machine import Listener
 from autotune.tracking.background import Retell
 from autotune.tracking.base import (
@@ -36,16 +39,18 @@ from autotune.tracking.base import (
     RunStarted,
     SamplerSwitched,
     StandingBy,
+    StudyFinished,
     Tracker,
     identity,
 )
 from autotune.tracking.memory import MemoryTracker
-from autotune.tracking.mlflow import MlflowTracker
+from autotune.tracking.mlflow import MlflowTracker, delete_runs
 
 __all__ = [
     "LateTracker",
     "Untracked",
     "artifacts",
+    "delete",
     "drive",
     "is_finished",
     "store_of",
@@ -93,16 +98,19 @@ def drive(
             listener(event)
 
     def run(driven: state_machine.Study) -> None:
-        tell(EngineStarting("Ray" if engine == "ray" else "training"))
-        registry.engine(engine)(driven, address)
-        notes.extend(_report(driven.history))
+        tracker.watch(driven.history)
+        if not driven.complete:
+            tell(EngineStarting("Ray" if engine == "ray" else "training"))
+            with obeying(driven):
+                registry.engine(engine)(driven, address)
+                notes.extend(_report(driven.history))
 
     faults: Counter[type[Passing]] = Counter()
     patience = _PATIENCE
     try:
         while True:
             try:
-                driven = _session(spec, runs, told, run)
+                driven = _session(spec, runs, told, run, provenance(engine))
                 break
             except StudyBusy as busy:
                 if not standby:
@@ -143,14 +151,13 @@ def _session(
     runs: Path,
     listeners: Sequence[Listener],
     run: Callable[[state_machine.Study], None],
+    made_with: Mapping[str, str],
 ) -> state_machine.Study:
     """The study from its journal, with its lock held, as far as `run` brings it; closed again."""
     with as_machine_faults():
-        driven = state_machine.start(spec, runs, listeners)
+        driven = state_machine.start(spec, runs, listeners, made_with)
         try:
-            if not driven.complete:
-                with obeying(driven):
-                    run(driven)
+            run(driven)
         finally:
             driven.close()
     return driven
@@ -178,17 +185,37 @@ class LateTracker:
         retell = partial(_journaled, spec.name, runs)
         self._begin = partial(tracker_for, spec, runs, retell)
         self._tracker: Tracker | None = None
+        self._answers: Answers | None = None
+        self._trouble: list[str] = []
+
+    def watch(self, history: History) -> None:
+        """Tells the answer of `history`, a study that runs, whenever it may have changed."""
+        self._answers = Answers(history)
 
     def record(self, event: Event) -> None:
         self._tracker = self._tracker or self._begin()
+        if self._answers and self._changes(event, self._answers):
+            self._tell_answer(self._tracker, self._answers)
         self._tracker.record(event)
+
+    def _changes(self, event: Event, answers: Answers) -> bool:
+        return isinstance(event, StudyFinished) or (isinstance(event, RunFinished) and answers.due)
+
+    def _tell_answer(self, tracker: Tracker, answers: Answers) -> None:
+        """A note where that failed: no description is worth a study."""
+        try:
+            tracker.record(answers.now())
+        except Exception as error:
+            self._answers = None
+            why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            self._trouble = [f"the answer that MLflow shows is not up to date: {why}"]
 
     def close(self, timeout: float) -> str:
         return self._tracker.close(timeout) if self._tracker else ""
 
     @property
     def notes(self) -> Sequence[str]:
-        return self._tracker.notes if self._tracker else ()
+        return [*self._trouble, *(self._tracker.notes if self._tracker else ())]
 
 
 class _Once:
@@ -221,6 +248,7 @@ def _journaled(name: str, runs: Path) -> Iterator[Event]:
     told = history.load(name, runs)
     yield events.opening(told)
     yield from events.replayed(told)
+    yield Answers(told).now()
 
 
 def _notes(tracker: Tracker | LateTracker, unwritten: str, spec: StudySpec) -> list[str]:
@@ -291,6 +319,40 @@ def sync(name: str, runs: Path) -> list[str]:
     return notes
 
 
+def delete(name: str, runs: Path, tracked: bool = False) -> tuple[Path, int]:
+    """Removes the study's folder and its records, and with `tracked` also its runs in MLflow, which
+    goes first: what raises leaves the study as it was. The folder, and how many runs.
+
+    Raises UserError where `tracked` is asked of a study that is not tracked, StudyBusy while it
+    runs, and AutotuneError where MLflow cannot be asked.
+    """
+    count = 0
+    if tracked:
+        folder = history.find(name, runs)
+        spec = specs.load(folder / "study.yaml")
+        claimed = state_machine.claim(spec, folder)
+        try:
+            count = _delete_runs(spec, runs, traces(folder)[0])
+        finally:
+            claimed.release()
+    return state_machine.delete(name, runs), count
+
+
+def _delete_runs(spec: StudySpec, runs: Path, uid: str) -> int:
+    address = store(spec, runs)
+    if address is None:
+        raise Untracked(f"study {spec.name!r} is not tracked: give no --mlflow")
+    try:
+        return delete_runs(address, uid) if uid else 0
+    except AutotuneError:
+        raise
+    except Exception as error:  # MLflow's, and those of its server
+        said = " ".join(address.scrub(str(error)).split())[:200]
+        raise AutotuneError(
+            f"nothing is removed: MLflow at {address} does not answer: {said}"
+        ) from error
+
+
 def tell_figures(told: History, runs: Path, figures: Sequence[Path]) -> list[str]:
     """Keeps pictures of the winner with its study and gives them to the tracker; notes.
 
@@ -327,7 +389,8 @@ def _tell(
 
     tracker = tracker_for(told.spec, runs, retell)
     over = budget.is_over(told, told.elapsed())
-    for event in (events.opening(told), *between, events.closing(told, over)):
+    answer = Answers(told).now()
+    for event in (events.opening(told), *between, answer, events.closing(told, over)):
         tracker.record(event)
     unwritten = tracker.close(timeout)
     return _notes(tracker, "", told.spec), unwritten

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
+from autotune.app.provenance import provenance
 from autotune.app.runner import LateTracker
 from autotune.app.steer import obeying
 from autotune.machine_faults import as_machine_faults
@@ -29,7 +30,10 @@ class Session:
         """Holds the study's lock. Raises StudyBusy, StudyChanged and JournalDamaged."""
         self._tracker = LateTracker(spec, runs.absolute())
         with as_machine_faults():
-            self._study = state_machine.start(spec, runs.absolute(), [self._tracker.record])
+            self._study = state_machine.start(
+                spec, runs.absolute(), [self._tracker.record], provenance("ask and tell")
+            )
+        self._tracker.watch(self._study.history)
         self._study.slots = _MANY
         self._obeying = ExitStack()
         self._obeying.enter_context(obeying(self._study))

@@ -74,20 +74,29 @@ def repair(name: Name, runs: Runs = RUNS, json: Json = False) -> None:
 def delete(
     name: Name,
     runs: Runs = RUNS,
+    mlflow: Annotated[bool, typer.Option("--mlflow", help="Also its runs in MLflow.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove a study with its weights; its MLflow runs stay.
+    """Remove a study with its weights.
 
-    Example: autotune delete quickstart --yes
+    Its MLflow runs stay, unless --mlflow deletes them; `mlflow gc` then frees their place.
+
+    \b
+    Example:
+      autotune delete quickstart --yes
+      autotune delete quickstart --mlflow
     """
-    from autotune.study import history, state_machine
+    from autotune.app import runner
+    from autotune.study import history
 
     folder = history.find(name, runs)
     if not yes:
-        typer.confirm(f"remove {folder} with all its trials and weights?", abort=True)
-    removed = state_machine.delete(name, runs)
+        also = " and its runs in MLflow" if mlflow else ""
+        typer.confirm(f"remove {folder} with all its trials and weights{also}?", abort=True)
+    removed, count = runner.delete(name, runs, mlflow)
     if json:
-        print_json({"removed": str(removed)})
+        print_json({"removed": str(removed), "mlflow_runs": count})
         return
-    typer.echo(f"removed {removed}; its MLflow runs stay")
+    said = f"{count} runs in MLflow are deleted" if mlflow else "its MLflow runs stay"
+    typer.echo(f"removed {removed}; {said}")

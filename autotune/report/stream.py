@@ -5,6 +5,7 @@ import sys
 from typing import Any, TextIO
 
 from autotune.tracking.base import (
+    AnswerUpdated,
     EngineStarting,
     Event,
     FaultPassing,
@@ -84,6 +85,8 @@ def as_values(event: Event) -> dict[str, Any]:
                 "answer": event.answer,
                 "accepted": event.accepted,
             }
+        case AnswerUpdated(note=note):
+            return {"event": "answer", "note": note}
         case EngineStarting(what=text) | Noted(text=text):
             return {"event": "note", "text": text}
         case StandingBy(why=why) | SamplerSwitched(why=why) | FaultPassing(why=why):

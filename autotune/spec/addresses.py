@@ -75,6 +75,9 @@ def _texts(value: Any, path: Keys) -> Iterator[tuple[Keys, str]]:
 
 def shown(values: dict[str, Any]) -> dict[str, Any]:
     """A dumped spec with *** in place of passwords."""
-    tracking = {key: without_secrets(text) for key, text in values["tracking"].items()}
+    tracking = {
+        key: without_secrets(value) if isinstance(value, str) else value
+        for key, value in values["tracking"].items()
+    }
     storage = {"storage": without_secrets(values["storage"])} if "storage" in values else {}
     return {**values, "tracking": tracking, **storage}

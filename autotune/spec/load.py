@@ -128,6 +128,8 @@ def _plain(spec: StudySpec) -> dict[str, Any]:
     values = {k: v for k, v in spec.model_dump(mode="json").items() if v is not None and v != []}
     for section in ("search", "schedule"):
         values[section] = {k: v for k, v in values[section].items() if v is not None}
+    # An option that is off is not written: a study stays readable for versions without it.
+    values["tracking"] = {k: v for k, v in values["tracking"].items() if v is not False}
     return values
 
 

@@ -102,6 +102,10 @@ class MlflowTracking(Section):
     """sqlite:///path of a file, the http(s):// address of a tracking server, or the postgresql://
     or mysql:// URL of a database. Passwords as in `storage`; MLFLOW_TRACKING_USERNAME, _PASSWORD
     and _TOKEN work too."""
+    system_metrics: bool = False
+    """Each report also tells what the trial's processes used: system/cpu_percent (100: one CPU),
+    system/memory_megabytes, and of each NVIDIA GPU that they see gpu_0_percent and
+    gpu_0_memory_megabytes."""
 
     @field_validator("uri")
     @classmethod
@@ -232,9 +236,13 @@ class StudySpec(Config):
     @property
     def tracking_address(self) -> Address | None:
         """The study's own tracking address; None for the default store, or without tracking."""
-        if isinstance(self.tracking, NoTracking) or self.tracking == MlflowTracking():
+        if isinstance(self.tracking, NoTracking) or self.tracking.uri == MlflowTracking().uri:
             return None
         return Address(self.tracking.uri, "tracking.uri", self.locate(("tracking", "uri")))
+
+    @property
+    def system_metrics(self) -> bool:
+        return isinstance(self.tracking, MlflowTracking) and self.tracking.system_metrics
 
     @property
     def objective(self) -> Objective:

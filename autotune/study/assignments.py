@@ -2,7 +2,7 @@
 
 from autotune.study.history import History
 from autotune.study.journal.journal import Run
-from autotune.trial import Assignment
+from autotune.trial import Assignment, Purpose
 
 __all__ = ["made"]
 
@@ -27,4 +27,5 @@ def made(history: History, run: Run, number: int, until: int | None) -> Assignme
         share=spec.worker.share(config),
         collective_timeout=spec.worker.patience,
         log=str(history.log_file(run)),
+        system_metrics=history.spec.system_metrics and run.purpose != Purpose.TEST,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from autotune import spec as specs
+from autotune.study.data_identity import data_identity
 from autotune.study.history import History
 from autotune.study.journal.journal import Run
 from autotune.tracking.base import (
@@ -23,8 +24,12 @@ __all__ = ["closing", "finished", "opening", "replayed", "reported", "started"]
 
 def opening(history: History) -> StudyOpened:
     began = min((run.started for run in history.trials), default=0.0)
-    spec = specs.dump_shown(history.spec)
-    return StudyOpened(history.spec.name, history.uid, spec, _versions(), began)
+    spec, objective = specs.dump_shown(history.spec), history.spec.objective
+    tags = {
+        **(history.provenance or _versions()),
+        "objective": f"{objective.goal} {objective.metric}",
+    }
+    return StudyOpened(history.spec.name, history.uid, spec, tags, began)
 
 
 def replayed(history: History) -> Iterator[Event]:
@@ -45,8 +50,9 @@ def replayed(history: History) -> Iterator[Event]:
 def closing(history: History, complete: bool, failure: str = "") -> StudyFinished:
     """The study's state, and its winner if there is one."""
     at, best, metric = history.ended_at(), history.best(), history.spec.objective.metric
+    data = data_identity(history.spec)
     if best is None:
-        return StudyFinished(complete, at=at, failure=failure)
+        return StudyFinished(complete, at=at, failure=failure, data=data)
     numbers = {
         **{f"best/{key}": v for key, v in history.values(history.trials[best.trial]).items()},
         f"best/{metric}": best.value,
@@ -61,7 +67,11 @@ def closing(history: History, complete: bool, failure: str = "") -> StudyFinishe
     artifacts = {"best.yaml": history.best_text(best)}
     kept = sorted(history.figures_folder(best.source).glob("*.png"))
     figures = {f"figures/{path.name}": str(path.absolute()) for path in kept}
-    return StudyFinished(complete, summary, artifacts, at, failure, figures)
+    if (report := history.folder / "report.html").is_file():
+        figures["report.html"] = str(report.absolute())
+    params = dict(best.params) if complete else {}
+    winner = history.trials[best.trial].label
+    return StudyFinished(complete, summary, artifacts, at, failure, figures, params, winner, data)
 
 
 def started(history: History, run: Run) -> RunStarted:
@@ -93,6 +103,8 @@ def finished(history: History, run: Run) -> RunFinished:
         finished=run.outcome.get("finished", 0),
         worker=run.outcome.get("worker", ""),
         log=str(log) if run.purpose != Purpose.TEST and log.is_file() else "",
+        trial=run.trial if run.purpose == Purpose.SEARCH else None,
+        value=run.value if run.purpose == Purpose.SEARCH else None,
     )
 
 

@@ -29,6 +29,7 @@ FIRST_RULES, RULES = 1, 2
 """A study keeps the rules that it began with, so that a finished one stays finished. Its journal
 names them; the first rules had no name. RULES are those of new studies: which trials are retrained,
 how the winner is scored, and that the budget also bounds confirmation."""
+PROVENANCE = "provenance"
 ENDED, SPENT, FITTED = "search ended", "budget spent", "confirmation"
 """Keys of journaled budget decisions: see budget.py."""
 _COMMAND = "command/"
@@ -55,6 +56,8 @@ class History:
     """A process is running the study now."""
     sampler_switch: SamplerSwitch = SamplerSwitch()
     """The sampler, if `auto` chose it."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Of the last session: engine, machine, git commit, versions. Empty in an older study."""
     notes: dict[str, Any] = field(default_factory=dict)
     """Budget decisions, each with the budget it holds for: see `noted`."""
     commands: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -70,7 +73,7 @@ class History:
     def recall(self, journal: Journal) -> None:
         """Applies a journaled decision on the study as a whole."""
         self._take("rules", journal.note("rules") or FIRST_RULES)
-        for key in ("exhausted", "turns", ENDED, SPENT, FITTED):
+        for key in ("exhausted", "turns", PROVENANCE, ENDED, SPENT, FITTED):
             if note := journal.note(key):
                 self._take(key, note)
         self.commands.update(sorted(journal.notes(_COMMAND).items()))
@@ -97,6 +100,8 @@ class History:
                 self.rules = note
             case "exhausted":
                 self.exhausted = note
+            case "provenance":
+                self.provenance = note
             case "turns":
                 self.sampler_switch = SamplerSwitch(**note)
             case _:

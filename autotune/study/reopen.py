@@ -4,6 +4,7 @@ It continues them, or refuses a different spec. If no trial has a value, they ar
 study starts anew.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from optuna.storages import BaseStorage
@@ -12,7 +13,7 @@ from autotune import spec as specs
 from autotune.errors import StudyChanged, StudyNotFound
 from autotune.spec import StudySpec
 from autotune.study import budget, failures
-from autotune.study.history import History
+from autotune.study.history import PROVENANCE, History
 from autotune.study.journal.journal import Journal, open_journal
 from autotune.study.workspace import set_aside, write_spec
 from autotune.train.function import passed
@@ -27,8 +28,13 @@ _UNCHECKED = "unchecked"
 """Note: how many records without a checksum have been reported."""
 
 
-def reopen(spec: StudySpec, folder: Path, storage: BaseStorage | None) -> tuple[Journal, list[str]]:
-    """The journal to write, and lines for people.
+def reopen(
+    spec: StudySpec,
+    folder: Path,
+    storage: BaseStorage | None,
+    provenance: Mapping[str, str] | None = None,
+) -> tuple[Journal, list[str]]:
+    """The journal to write, in which `provenance` is noted, and lines for people.
 
     For the holder of the study's lock, whose `storage` is that of the claim. Raises StudyChanged
     for settings that may not change any more.
@@ -41,6 +47,8 @@ def reopen(spec: StudySpec, folder: Path, storage: BaseStorage | None) -> tuple[
     given = passed(spec.trial.get("function"))
     if given and journal.note(_FUNCTION) != given.sha256:
         journal.write_note(_FUNCTION, given.sha256)
+    if provenance and journal.note(PROVENANCE) != provenance:
+        journal.write_note(PROVENANCE, dict(provenance))
     return journal, notes + _unchecked(journal, folder)
 
 

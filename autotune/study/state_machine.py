@@ -70,8 +70,14 @@ class Done:
 Listener = Callable[[Event], None]
 
 
-def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "Study":
+def start(
+    spec: StudySpec,
+    runs: Path,
+    listeners: Sequence[Listener] = (),
+    provenance: Mapping[str, str] | None = None,
+) -> "Study":
     """Creates the study `spec` under the folder `runs`, or continues the existing one.
+    `provenance` says with what: engine, machine, versions.
 
     Holds the study's lock until `close`. Raises StudyBusy if another driver holds it, StudyChanged
     if the stored spec differs where it may not, and JournalDamaged.
@@ -81,7 +87,7 @@ def start(spec: StudySpec, runs: Path, listeners: Sequence[Listener] = ()) -> "S
     read = collect.reader(spec, collect.under(runs), at_once=new)
     claimed = claim(spec, folder)
     try:
-        journal, notes = reopen(spec, folder, claimed.storage)
+        journal, notes = reopen(spec, folder, claimed.storage, provenance)
         history = History(spec, folder, journal.uid)
         for note in notes:
             for listener in listeners:

@@ -7,11 +7,12 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autotune.tracking.base import (
+    AnswerUpdated,
     Event,
     RunFinished,
     RunReported,
@@ -20,6 +21,7 @@ from autotune.tracking.base import (
     StudyOpened,
     Tracker,
 )
+from autotune.tracking.view import View
 from autotune.trial import Purpose, Reason, Report, Scalar, State
 
 if TYPE_CHECKING:
@@ -45,6 +47,10 @@ class Picture:
     params: Mapping[str, str] = field(default_factory=dict)
     metrics: Points = field(default_factory=dict)
     """(step, value) of every point, by metric."""
+    note: str = ""
+    """What MLflow shows as its description."""
+    data: tuple[str, ...] = ()
+    """Digests of what it learns from."""
 
 
 def study_events(trials: int = 4, uid: str = "uid-0", name: str = "small") -> list[Event]:
@@ -58,8 +64,13 @@ def study_events(trials: int = 4, uid: str = "uid-0", name: str = "small") -> li
     events += _run_events(confirmed, Purpose.CONFIRM, 0, State.COMPLETE)
     reading = {"test/accuracy": 0.4}
     events.append(RunFinished(confirmed, State.COMPLETE, None, "", reading, 1e9 + 50))
+    view = View("val_accuracy", "best/val_accuracy", False, ["optimizer.lr"], ["optimizer.lr"])
+    events += [AnswerUpdated("trial 0 leads"), AnswerUpdated("**Trial 0 won**", asdict(view))]
     summary, files = {"confirmed/mean": 0.5, "confirmed/std": 0.01}, {"best.yaml": "epochs: 3\n"}
-    return [*events, StudyFinished(True, summary, files, 1e9 + 100 * trials)]
+    finished = StudyFinished(True, summary, files, 1e9 + 100 * trials)
+    data = {"name": "digits", "digest": "d1", "source_type": "code", "source": "x", "profile": ""}
+    params: dict[str, Scalar] = {"optimizer.name": "adam", "optimizer.lr": 1e-3 / 3}
+    return [*events, replace(finished, params=params, winner="trial-0000", data=data)]
 
 
 def _trial_events(number: int) -> Iterator[Event]:
@@ -83,7 +94,11 @@ def _run_events(label: str, purpose: Purpose, number: int, state: State) -> Iter
     reason = Reason.NAN if state is State.FAILED else None
     best = number / 7 if purpose is Purpose.SEARCH else None
     summary = {"best/val_accuracy": 0.3 + number / 7, "run/seconds": 0.75}
-    yield RunFinished(label, state, reason, "", summary, at + 9, best, number + 1, "worker-1")
+    ended = RunFinished(label, state, reason, "", summary, at + 9, best, number + 1, "worker-1")
+    if purpose is Purpose.SEARCH:
+        value = None if reason else summary["best/val_accuracy"]
+        ended = replace(ended, trial=number, value=value)
+    yield ended
 
 
 def told(events: Iterable[Event]) -> dict[str, Picture]:
@@ -92,7 +107,7 @@ def told(events: Iterable[Event]) -> dict[str, Picture]:
     for event in events:
         label = getattr(event, "label", "study")
         by_label.setdefault(label, []).append(event)
-        if isinstance(event, RunFinished) and event.best is not None:
+        if isinstance(event, RunFinished) and event.trial is not None:
             by_label.setdefault("study", []).append(event)
     return {
         label: _told_study(its) if label == "study" else _told_run(label, its)
@@ -112,27 +127,43 @@ def _told_run(label: str, events: Sequence[Event]) -> Picture:
                 for key, value in {**report.metrics, "step_seconds": report.seconds}.items():
                     points.setdefault(key, {}).setdefault(report.step, value)
             case RunFinished():
-                points |= {key: {0: value} for key, value in event.summary.items()}
+                words = _retrained(label)
+                points |= {words.get(k, k): {0: value} for k, value in event.summary.items()}
                 status = "FAILED" if event.state is State.FAILED else "FINISHED"
                 state, reason = event.state, event.reason or ""
     return Picture(label, "study", status, state, reason, params, _sorted(points))
 
 
+def _retrained(label: str) -> dict[str, str]:
+    """Other names, so that a list by the objective holds trials alone."""
+    trial = label.startswith("trial-")
+    return {} if trial else {"best/val_accuracy": "retrained/val_accuracy"}
+
+
 def _told_study(events: Sequence[Event]) -> Picture:
     points: dict[str, dict[int, float]] = {}
-    status, state = "RUNNING", "running"
+    status, state, note = "RUNNING", "running", ""
+    params: dict[str, str] = {}
+    data: tuple[str, ...] = ()
     for event in events:
         match event:
-            case RunFinished(best=float(best)):
-                points.setdefault("best_so_far", {})[event.finished] = best
+            case RunFinished(trial=int(trial)):
+                if event.best is not None:
+                    points.setdefault("best_so_far", {})[event.finished] = event.best
+                if event.value is not None:
+                    points.setdefault("objective_by_trial", {})[trial] = event.value
+            case AnswerUpdated():
+                note = event.note
             case StudyFinished():
+                params = {key: _word(value) for key, value in event.params.items()} or params
+                data = (event.data["digest"],) if event.data else data
                 points |= {key: {0: value} for key, value in event.summary.items()}
                 status, state = (
                     ("FINISHED", "complete") if event.complete else ("KILLED", "interrupted")
                 )
             case StudyOpened():
                 status, state = "RUNNING", "running"
-    return Picture("study", "", status, state, "", {}, _sorted(points))
+    return Picture("study", "", status, state, "", params, _sorted(points), note, data)
 
 
 def _word(value: object) -> str:
@@ -165,7 +196,7 @@ def read_mlflow(uri: str, uid: str) -> dict[str, Picture]:
 
 
 def _picture(client: "MlflowClient", run: "Run", labels: Mapping[str, str]) -> Picture:
-    tags, id = run.data.tags, run.info.run_id
+    tags, id, inputs = run.data.tags, run.info.run_id, run.inputs
     history = {key: client.get_metric_history(id, key) for key in run.data.metrics}
     return Picture(
         label=labels[id],
@@ -178,6 +209,8 @@ def _picture(client: "MlflowClient", run: "Run", labels: Mapping[str, str]) -> P
             key: tuple(sorted(_plain((m.step, m.value) for m in points)))
             for key, points in history.items()
         },
+        note=tags.get("mlflow.note.content", ""),
+        data=tuple(one.dataset.digest for one in inputs.dataset_inputs) if inputs else (),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from autotune.trial import Purpose, Reason, Report, Scalar, State
 
 __all__ = [
+    "AnswerUpdated",
     "EngineStarting",
     "Event",
     "FaultPassing",
@@ -78,6 +79,10 @@ class RunFinished:
     worker: str = ""
     log: str = ""
     """The file on this machine that holds what the user's code printed; "": there is none."""
+    trial: int | None = None
+    """The trial's number, when `label` is a trial."""
+    value: float | None = None
+    """Its objective; None: it failed, or is no trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,22 @@ class StudyFinished:
     """Why the study stopped itself; "" where it did not."""
     figures: Mapping[str, str] = field(default_factory=dict)
     """Artifact name -> its file on this machine, such as figures/confusion.png."""
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    """The winner's, where the study is complete."""
+    winner: str = ""
+    """Label of the best trial; "" where no trial has a value."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """The data set: name, digest, source and profile; empty where the study does not know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerUpdated:
+    """What the study answers by now: who leads or has won, how sure that is, and what mattered."""
+
+    note: str
+    """Markdown. Its first paragraph is the answer in one line."""
+    view: Mapping[str, Any] = field(default_factory=dict)
+    """What a list of the trials is to show: see `View` in view.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +187,11 @@ Event = (
     | RunReported
     | RunFinished
     | StudyFinished
+    | AnswerUpdated
 )
 
 
-Kept = StudyOpened | RunStarted | RunReported | RunFinished | StudyFinished
+Kept = StudyOpened | RunStarted | RunReported | RunFinished | StudyFinished | AnswerUpdated
 """What trackers keep; the rest is for people."""
 
 
@@ -183,7 +205,7 @@ def identity(event: Event) -> Hashable:
         case RunFinished(label=label, summary=summary):
             # A training ends, and then the reading of its test split, under one label.
             return RunFinished, label, frozenset(summary)
-        case StudyOpened() | StudyFinished():
+        case StudyOpened() | StudyFinished() | AnswerUpdated():
             return (type(event),)
     return event
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autotune.tracking.gather import MetricPoint
 
-__all__ = ["NewRun", "ms", "write_runs"]
+__all__ = ["NewRun", "ms", "replace_params", "write_runs"]
 
 _COLUMNS = {
     "runs": (
@@ -66,6 +66,21 @@ def write_runs(path: Path, experiment: str, runs: Sequence[NewRun]) -> bool:
             file.execute("BEGIN IMMEDIATE")
             _insert(file, runs[first : first + _RUNS_A_TRANSACTION], (int(experiment), artifacts))
             file.execute("COMMIT")
+    return True
+
+
+def replace_params(path: Path, run: str, params: Mapping[str, str]) -> bool:
+    """Gives a run other params, which MLflow's client cannot. False where the tables are not as
+    they are known here."""
+    uri = f"{path.as_uri()}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)) as file:
+        if not _is_known(file):
+            return False
+        file.execute("BEGIN IMMEDIATE")
+        file.execute("DELETE FROM params WHERE run_uuid = ?", (run,))
+        rows = ((key, word, run) for key, word in params.items())
+        file.executemany("INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)", rows)
+        file.execute("COMMIT")
     return True
 
 

@@ -1,9 +1,10 @@
 """Events gathered into what each run is to be told, so that a run costs few writes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from autotune.tracking.base import (
+    AnswerUpdated,
     Event,
     RunFinished,
     RunReported,
@@ -12,7 +13,9 @@ from autotune.tracking.base import (
     StudyOpened,
 )
 
-__all__ = ["MetricPoint", "RunChange", "StudyChange", "gather"]
+__all__ = ["MetricPoint", "RunChange", "StudyChange", "gather", "summary_key"]
+
+_RETRAINED = {"best": "retrained", "last": "retrained_last"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,15 @@ class MetricPoint:
     step: int
     value: float
     at: float
+
+
+def summary_key(label: str, key: str) -> str:
+    """The name of a run's summary: `best/loss` of a retraining is `retrained/loss`, for it must not
+    outrank the trials in a list by `best/loss`."""
+    kind, _, name = key.partition("/")
+    if label.startswith("trial-") or kind not in _RETRAINED:
+        return key
+    return f"{_RETRAINED[kind]}/{name}"
 
 
 @dataclass(slots=True)
@@ -49,7 +61,8 @@ class RunChange:
     def end(self, event: RunFinished) -> None:
         self.finished = self.finished or event
         self._summary |= {
-            key: MetricPoint(key, 0, value, event.at) for key, value in event.summary.items()
+            key: MetricPoint(summary_key(event.label, key), 0, value, event.at)
+            for key, value in event.summary.items()
         }
 
 
@@ -58,7 +71,10 @@ class StudyChange:
     opened: StudyOpened | None = None
     """The last one, when several wait."""
     runs: dict[str, RunChange] = field(default_factory=dict)
-    best: list[MetricPoint] = field(default_factory=list)
+    history: list[MetricPoint] = field(default_factory=list)
+    """`best_so_far` by the number of finished trials, `objective_by_trial` by the trial's."""
+    answer: AnswerUpdated | None = None
+    """The last one, when several wait."""
     finished: StudyFinished | None = None
     reopened: bool = False
     """The study was opened again after `finished`."""
@@ -82,13 +98,22 @@ class StudyChange:
                 run.started = run.started or event
             case RunReported(label=label, report=report):
                 self._run(label).reports.setdefault(report.step, event)
-            case RunFinished(label=label, best=best):
+            case RunFinished(label=label):
                 self._run(label).end(event)
-                if best is not None:
-                    self.best.append(MetricPoint("best_so_far", event.finished, best, event.at))
+                self.history += _standing(event)
+            case AnswerUpdated():
+                self.answer = event
 
     def _run(self, label: str) -> RunChange:
         return self.runs.setdefault(label, RunChange())
+
+
+def _standing(ended: RunFinished) -> Iterator[MetricPoint]:
+    """What a trial's end adds to the curves of its study."""
+    if ended.best is not None:
+        yield MetricPoint("best_so_far", ended.finished, ended.best, ended.at)
+    if ended.trial is not None and ended.value is not None:
+        yield MetricPoint("objective_by_trial", ended.trial, ended.value, ended.at)
 
 
 def gather(events: Iterable[Event]) -> StudyChange:

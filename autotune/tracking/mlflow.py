@@ -1,17 +1,15 @@
 """The study in MLflow: one experiment a study, parent run = study, child runs = trials.
 
-This file and database.py alone import mlflow, and only inside their functions: it takes 1-2 s.
+mlflow is imported in functions only: it takes 1-2 s.
 Runs are written by explicit ids and found by their tags, so that nothing doubles when the same
 events are told again; times are those of the events, so that a sync gives the same picture.
 """
 
 import getpass
-import math
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,16 +18,26 @@ from autotune.tracking.background import BackgroundTracker, Retell, StoreLost
 from autotune.tracking.base import Event, StudyOpened
 from autotune.tracking.bulk import NewRun, ms, write_runs
 from autotune.tracking.database import import_quietly, is_damage, make_ready
-from autotune.tracking.gather import MetricPoint, RunChange, StudyChange, gather
-from autotune.tracking.mlflow_formatting import child_tags, end_of, metric_key, param_text, tag_text
+from autotune.tracking.gather import RunChange, StudyChange, gather
+from autotune.tracking.mlflow_formatting import child_tags, end_of, tag_text
+from autotune.tracking.mlflow_parent import PURPOSE, write_answer, write_data, write_winner
+from autotune.tracking.mlflow_run import MlflowRun
 from autotune.tracking.ui import run_page
-from autotune.trial import Scalar, State
+from autotune.trial import State
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-__all__ = ["LABEL", "STUDY", "MlflowTracker", "connect", "database_note", "find_runs"]
+__all__ = [
+    "LABEL",
+    "STUDY",
+    "MlflowTracker",
+    "connect",
+    "database_note",
+    "delete_runs",
+    "find_runs",
+]
 
 LABEL, STUDY = "autotune.run", "study"
 """The tag that names a run: the label of a child, `study` for the parent."""
@@ -123,118 +131,6 @@ def _spelling(path: Path) -> str:
     return f"sqlite:///{path.parent}/{'./' * before}{path.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class _News:
-    """What is to be written of a run, in MLflow's words."""
-
-    tags: dict[str, str]
-    params: dict[str, str]
-    points: list[MetricPoint]
-
-
-@dataclass(slots=True)
-class _MlflowRun:
-    """One run, and what the store is known to hold of it: only what is missing is written."""
-
-    client: "MlflowClient"
-    id: str
-    status: str
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    latest: dict[str, float] = field(default_factory=dict)
-    """Newest value of each metric."""
-    seen: dict[str, set[int]] = field(default_factory=dict)
-    """Steps of each metric whose history is known."""
-    found: bool = True
-    """It was there before us, so that its history must be asked for before it is added to."""
-
-    @classmethod
-    def known(cls, client: "MlflowClient", run: "Run") -> "_MlflowRun":
-        info, data = run.info, run.data
-        return cls(client, info.run_id, info.status, data.params, data.tags, data.metrics)
-
-    def write(
-        self,
-        tags: Mapping[str, str],
-        params: Mapping[str, Scalar] | None = None,
-        reports: Iterable[MetricPoint] = (),
-        summary: Iterable[MetricPoint] = (),
-    ) -> None:
-        """One batch. Params cannot change; a summary is written again where it differs."""
-        from mlflow.entities import Metric, Param, RunTag
-
-        news = self.news(tags, params, reports, summary)
-        self.client.log_batch(
-            self.id,
-            [Metric(p.key, p.value, ms(p.at), p.step) for p in news.points],
-            [Param(key, word) for key, word in news.params.items()],
-            [RunTag(key, tag) for key, tag in news.tags.items()],
-        )
-        self.params |= news.params
-        self.tags |= news.tags
-
-    def news(
-        self,
-        tags: Mapping[str, str],
-        params: Mapping[str, Scalar] | None,
-        reports: Iterable[MetricPoint],
-        summary: Iterable[MetricPoint],
-    ) -> _News:
-        """What the store lacks, in MLflow's words."""
-        told = {metric_key(key): param_text(value) for key, value in (params or {}).items()}
-        marks = {key: tag_text(tag) for key, tag in tags.items()}
-        return _News(
-            {key: tag for key, tag in marks.items() if self.tags.get(key, "") != tag},
-            {key: word for key, word in told.items() if self.params.get(key) != word},
-            [*self._new(reports), *self._changed(summary)],
-        )
-
-    def end(self, status: str, at: float) -> None:
-        """The last write of a run: one that has ended holds all that was told before."""
-        if self.status != status:
-            self.client.set_terminated(self.id, status, ms(at) or None)
-            self.status = status
-
-    def reopen(self) -> None:
-        if self.status != "RUNNING":
-            self.client.update_run(self.id, status="RUNNING")
-            self.status = "RUNNING"
-
-    def doubt(self) -> None:
-        """A write failed half-way: ask before the next one."""
-        self.found = True
-        self.seen.clear()
-
-    def last_step(self) -> int:
-        return max((step for steps in self.seen.values() for step in steps), default=0)
-
-    def _new(self, reports: Iterable[MetricPoint]) -> Iterator[MetricPoint]:
-        for point in reports:
-            if self._holds(point.step):
-                continue
-            key = metric_key(point.key)
-            steps = self._history(key)
-            if point.step not in steps:
-                steps.add(point.step)
-                yield MetricPoint(key, point.step, float(point.value), point.at)
-
-    def _holds(self, step: int) -> bool:
-        return self.status in ("FINISHED", "FAILED") and step <= int(self.tags.get("steps", 0))
-
-    def _history(self, key: str) -> set[int]:
-        if key not in self.seen:
-            history = self.client.get_metric_history(self.id, key) if self.found else []
-            self.seen[key] = {metric.step for metric in history}
-        return self.seen[key]
-
-    def _changed(self, summary: Iterable[MetricPoint]) -> Iterator[MetricPoint]:
-        for point in summary:
-            key, value = metric_key(point.key), float(point.value)
-            if not _equal(self.latest.get(key), value):
-                self.latest[key] = value
-                yield MetricPoint(key, point.step, value, point.at)
-
-
 class _MlflowStore:
     def __init__(self, address: Address, artifacts: Path) -> None:
         self._uri, self._artifacts = address.reveal(), artifacts.absolute()
@@ -244,8 +140,8 @@ class _MlflowStore:
         self._damage = False
         self._opened: StudyOpened | None = None
         self._experiment = ""
-        self._parent: _MlflowRun | None = None
-        self._runs: dict[str, _MlflowRun] = {}
+        self._parent: MlflowRun | None = None
+        self._runs: dict[str, MlflowRun] = {}
         plain = self._path is not None and not address.variables
         self.name = f"MLflow at {f'sqlite:///{self._path}' if plain else address}"
         self.scrub = address.scrub
@@ -305,37 +201,44 @@ class _MlflowStore:
         self._runs = _known_runs(self._client, self._experiment, study.uid)
         found = self._runs.pop(STUDY, None)
         self._parent = found or self._create(
-            STUDY, study.name, study.at, {**study.tags, "state": "running"}
+            STUDY, study.name, study.at, {**study.tags, **PURPOSE, "state": "running"}
         )
         if self._served:
             self.url = run_page(without_login(self._uri), self._experiment, self._parent.id)
         return found is not None
 
-    def _write_artifacts(self, parent: _MlflowRun, change: StudyChange) -> None:
+    def _write_artifacts(self, parent: MlflowRun, change: StudyChange) -> None:
         texts = {"study.yaml": change.opened.spec} if change.opened else {}
         texts |= change.finished.artifacts if change.finished else {}
         for name, text in texts.items():
             self._client.log_text(parent.id, text, name)
         for name, file in (change.finished.figures if change.finished else {}).items():
             if Path(file).is_file():  # it may have waited in the spool for long
-                self._client.log_artifact(parent.id, file, str(Path(name).parent))
+                folder = str(Path(name).parent)
+                self._client.log_artifact(parent.id, file, None if folder == "." else folder)
 
     def _write_logs(self, change: StudyChange) -> None:
         for label, run in change.runs.items():
             if run.finished and label in self._runs and (text := _end_of_log(run.finished.log)):
                 self._client.log_text(self._runs[label].id, text, "log.txt")
 
-    def _write_parent(self, parent: _MlflowRun, change: StudyChange) -> None:
+    def _write_parent(self, parent: MlflowRun, change: StudyChange) -> None:
         opened, ended = change.opened, change.finished
+        if change.answer is not None:
+            write_answer(self._client, self._experiment, parent, change.answer)
         tags = {**opened.tags, "state": "running", "message": ""} if opened else {}
         if ended is None or change.reopened:
-            parent.write(tags, None, change.best, change.summary())
+            parent.write(tags, None, change.history, change.summary())
             if opened is not None:
                 parent.reopen()
             return
         status, state = end_of(ended)
-        tags |= {"state": state, "message": ended.failure}
-        parent.write(tags, None, change.best, change.summary())
+        tags |= {"state": state, "message": ended.failure, "winner": ended.winner}
+        parent.write(tags, None, change.history, change.summary())
+        if ended.params and (note := write_winner(parent, ended.params, self._path)):
+            self.notes.append(note)
+        if ended.data:
+            write_data(parent, ended.data)
         if not ended.complete:
             self._interrupt(ended.at)
         parent.end(status, ended.at)
@@ -346,7 +249,7 @@ class _MlflowStore:
                 run.write({"state": "interrupted"})
                 run.end("KILLED", at)
 
-    def _write_run(self, parent: _MlflowRun, label: str, change: RunChange) -> str:
+    def _write_run(self, parent: MlflowRun, label: str, change: RunChange) -> str:
         """Returns why the store refuses it, or ""."""
         from mlflow.exceptions import MlflowException
 
@@ -360,7 +263,7 @@ class _MlflowStore:
             return f"{label}: {' '.join(error.message.split())[:120]}"
         return ""
 
-    def _write_many(self, parent: _MlflowRun, change: StudyChange) -> set[str]:
+    def _write_many(self, parent: MlflowRun, change: StudyChange) -> set[str]:
         """Writes the runs that the store does not know at once where that can be done; their
         labels."""
         new = {
@@ -378,20 +281,20 @@ class _MlflowStore:
         return set(named)
 
     def _made_of(
-        self, parent: _MlflowRun, label: str, change: RunChange
-    ) -> tuple[_MlflowRun, NewRun]:
+        self, parent: MlflowRun, label: str, change: RunChange
+    ) -> tuple[MlflowRun, NewRun]:
         """The run that `_write_child` would leave, which nobody has written yet."""
         started, ended = change.started, change.finished
         assert started is not None
         tags = self._tags(label, self._born(parent, child_tags(change, 0)))
-        run = _MlflowRun(self._client, uuid.uuid4().hex, "RUNNING", tags=tags, found=False)
+        run = MlflowRun(self._client, uuid.uuid4().hex, "RUNNING", tags=tags, found=False)
         news = run.news({}, started.params, change.points(), change.summary())
         run.params, run.status = news.params, _status(change)
         end = ms(ended.at) if ended else None
         new = NewRun(run.id, label, run.status, ms(started.at), end, tags, run.params, news.points)
         return run, new
 
-    def _write_child(self, parent: _MlflowRun, label: str, change: RunChange) -> None:
+    def _write_child(self, parent: MlflowRun, label: str, change: RunChange) -> None:
         run = self._runs.get(label)
         tags = child_tags(change, run.last_step() if run else 0)
         if run is None:
@@ -405,13 +308,13 @@ class _MlflowStore:
         if change.finished is not None:
             run.end(_status(change), change.finished.at)
 
-    def _born(self, parent: _MlflowRun, tags: Mapping[str, str]) -> dict[str, str]:
+    def _born(self, parent: MlflowRun, tags: Mapping[str, str]) -> dict[str, str]:
         return {"mlflow.parentRunId": parent.id, "state": str(State.RUNNING), **tags}
 
-    def _create(self, label: str, name: str, at: float, tags: Mapping[str, str]) -> _MlflowRun:
+    def _create(self, label: str, name: str, at: float, tags: Mapping[str, str]) -> MlflowRun:
         tags = self._tags(label, tags)
         made = self._client.create_run(self._experiment, ms(at) or None, tags, name)
-        return _MlflowRun(self._client, made.info.run_id, made.info.status, tags=tags, found=False)
+        return MlflowRun(self._client, made.info.run_id, made.info.status, tags=tags, found=False)
 
     def _tags(self, label: str, tags: Mapping[str, str]) -> dict[str, str]:
         """All that a run begins with."""
@@ -454,13 +357,13 @@ def _experiment(client: "MlflowClient", opened: StudyOpened, location: str | Non
     return str(client.create_experiment(name, location, tags))
 
 
-def _known_runs(client: "MlflowClient", experiment: str, uid: str) -> dict[str, _MlflowRun]:
+def _known_runs(client: "MlflowClient", experiment: str, uid: str) -> dict[str, MlflowRun]:
     """By label. Those deleted in the UI come back, for a study without them is not whole."""
     runs = find_runs(client, experiment, uid)
     for run in runs:
         if run.info.lifecycle_stage == "deleted":
             client.restore_run(run.info.run_id)
-    return {run.data.tags[LABEL]: _MlflowRun.known(client, run) for run in runs}
+    return {run.data.tags[LABEL]: MlflowRun.known(client, run) for run in runs}
 
 
 def find_runs(client: "MlflowClient", experiment: str, uid: str) -> "list[Run]":
@@ -478,6 +381,19 @@ def find_runs(client: "MlflowClient", experiment: str, uid: str) -> "list[Run]":
             return found
 
 
+def delete_runs(address: Address, uid: str) -> int:
+    """Deletes the study's experiment with all its runs, as MLflow's own page does: `mlflow gc`
+    removes them for good. How many runs there were; 0 where the store does not know the study."""
+    client = connect(address.reveal())
+    count = 0
+    for found in client.search_experiments(filter_string=f"tags.`autotune.uid` = '{uid}'"):
+        count += len(find_runs(client, found.experiment_id, uid))
+        # A deleted experiment keeps its name, which the next study may want.
+        client.rename_experiment(found.experiment_id, f"{found.name}-deleted-{uid[:8]}")
+        client.delete_experiment(found.experiment_id)
+    return count
+
+
 def _end_of_log(file: str) -> str:
     """ "" where there is none: it may have waited in the spool for long."""
     if not file or not Path(file).is_file():
@@ -485,10 +401,6 @@ def _end_of_log(file: str) -> str:
     with open(file, "rb") as log:
         log.seek(max(0, os.path.getsize(file) - _LONGEST_LOG))
         return log.read().decode("utf-8", errors="replace")
-
-
-def _equal(a: float | None, b: float) -> bool:
-    return a is not None and (a == b or (math.isnan(a) and math.isnan(b)))
 
 
 def _user() -> str:

@@ -8,9 +8,10 @@ from autotune.tracking.base import RunFinished, RunStarted, StudyFinished
 from autotune.tracking.gather import RunChange
 from autotune.trial import Scalar
 
-__all__ = ["child_tags", "end_of", "metric_key", "param_text", "tag_text"]
+__all__ = ["child_tags", "end_of", "experiment_text", "metric_key", "param_text", "tag_text"]
 
 _PARAM_LENGTH, _TAG_LENGTH, _KEY_LENGTH = 6000, 8000, 250
+_EXPERIMENT_TAG_LENGTH = 5000
 
 
 def child_tags(change: RunChange, last_step: int) -> dict[str, str]:
@@ -65,6 +66,11 @@ def param_text(value: Scalar) -> str:
 
 def tag_text(text: str) -> str:
     return _cut(str(text), _TAG_LENGTH)
+
+
+def experiment_text(text: str) -> str:
+    """As a tag of an experiment, which may hold less than a run's."""
+    return _cut(text, _EXPERIMENT_TAG_LENGTH)
 
 
 def _word(value: Scalar) -> str:

@@ -13,22 +13,22 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, Any, Self
 from urllib.parse import unquote, urlsplit
 
 from autotune.address import Address, without_login
 from autotune.errors import AutotuneError
+from autotune.tracking.view import PATH, TAG, from_tag, page_address
 
 __all__ = ["NOTE", "Server", "page", "run_page", "serve_ui"]
 
-_SLOWEST_START = 60.0
-"""Seconds; a cold start takes 5 to 10."""
+_SLOWEST_START = 180.0
+"""Seconds; a cold start takes 5 to 10, and 60 on a machine that many share."""
+_APP = "autotune"
 NOTE = "autotune: "
 """Begins a line of the server that people are to be told."""
-_VIEW = "autotune"
-_MOST_PARAMS = 8
-"""Columns of parameters shown; all are a click away."""
 
 
 class Server:
@@ -119,7 +119,14 @@ def _command(artifacts: Path, host: str, port: int) -> list[str]:
         *(sys.executable, "-m", "autotune.tracking.server", "server"),
         *("--artifacts-destination", str(folder), "--host", host, "--port", str(port)),
         *("--workers", "1", "--uvicorn-opts", "--log-level warning"),
+        *(("--app-name", _APP) if _is_installed() else ()),
     ]
+
+
+def _is_installed() -> bool:
+    """Whether MLflow finds app.py: not where autotune is on Python's path without being
+    installed."""
+    return bool(entry_points(group="mlflow.app", name=_APP))
 
 
 def _environment(store: str) -> Mapping[str, str]:
@@ -154,48 +161,39 @@ def _wait_until_up(server: Server, store: Address) -> None:
 
 
 def run_page(address: str, experiment: str, run: str) -> str:
-    return f"{address.rstrip('/')}/#/experiments/{experiment}/runs/{run}"
+    place = f"{address.rstrip('/')}/#/experiments/{experiment}/runs/{run}"
+    return f"{place}?workflowType=machine_learning"
 
 
 def page(server: str, uid: str) -> str:
-    """The page of the study `uid` on the MLflow server `server`: its runs, children nested.
+    """The page of the study `uid` on the MLflow server `server`: its trials, the best one first.
 
-    Leaves a view named `autotune` in the experiment, which shows the columns that matter. The
-    server's front page where it does not know the study or refuses the login. A login in `server`
-    is used, and is no part of the answer.
+    On a server that runs app.py also its columns and charts. The server's front page where it does
+    not know the study or refuses the login. A login in `server` is used, and is no part of the
+    answer.
     """
-    address = server.rstrip("/")
-    front = without_login(address)
-    mine = f"tags.`autotune.uid` = '{uid}'"
+    front = without_login(server.rstrip("/"))
+    wanted = {"max_results": 1, "filter": f"tags.`autotune.uid` = '{uid}'"}
     try:
-        found = _ask(address, "experiments/search", {"max_results": 1, "filter": mine})
-        if not found.get("experiments"):
-            return front
-        experiment = found["experiments"][0]["experiment_id"]
-        wanted = {"experiment_ids": [experiment], "filter": mine, "max_results": 100}
-        runs = _ask(address, "runs/search", wanted).get("runs", [])
-        view = {
-            "experiment_id": experiment,
-            "key": f"mlflow.sharedViewState.{_VIEW}",
-            "value": json.dumps({"selectedColumns": _columns(runs)}),
-        }
-        _ask(address, "experiments/set-experiment-tag", view)
+        found = _ask(server.rstrip("/"), "experiments/search", wanted).get("experiments")
     except urllib.error.HTTPError:
         return front
-    query = f"workflowType=machine_learning&viewStateShareKey={_VIEW}"
-    return f"{front}/#/experiments/{experiment}/runs?{query}"
+    if not found:
+        return front
+    experiment = found[0]["experiment_id"]
+    place = f"{front}{PATH}/{experiment}"
+    if _is_there(place):
+        return place
+    tags = {tag["key"]: tag["value"] for tag in found[0].get("tags", [])}
+    return page_address(front, experiment, from_tag(tags.get(TAG, "")))
 
 
-def _columns(runs: list[Any]) -> list[str]:
-    """State, the best value by the objective, the cost, and the first parameters."""
-
-    def keys(kind: str) -> list[str]:
-        return sorted({item["key"] for run in runs for item in run["data"].get(kind, [])})
-
-    best = [key for key in keys("metrics") if key.startswith("best/")]
-    chosen = [("tags", "state"), *(("metrics", key) for key in [*best, "run/seconds"])]
-    chosen += [("params", key) for key in keys("params")[:_MOST_PARAMS]]
-    return [f"{kind}.`{key}`" for kind, key in chosen]
+def _is_there(place: str) -> bool:
+    try:
+        with urllib.request.urlopen(place, timeout=30):
+            return True
+    except OSError:
+        return False
 
 
 def _ask(address: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:

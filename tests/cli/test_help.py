@@ -35,7 +35,7 @@ OPTIONS = {
     "ui": ["--runs", "--port"],
     "sync": ["--all", "--runs", "--json"],
     "repair": ["--runs", "--json"],
-    "delete": ["--runs", "--yes", "-y", "--json"],
+    "delete": ["--runs", "--mlflow", "--yes", "-y", "--json"],
     "schema": [],
 }
 HEAVY = {"torch", "ray", "mlflow", "optuna", "sklearn", "pydantic"}

@@ -60,7 +60,10 @@ def test_the_others_answer_one_document(autotune: Callable, small: Path, tmp_pat
     made = json.loads(autotune("export", "small", "-o", "best", "--json").out)
     assert set(made) == {"files", "figures", "notes"} and "best/best.yaml" in made["files"]
     assert set(json.loads(autotune("repair", "small", "--json").out)) == {"study", "said"}
-    assert json.loads(autotune("delete", "small", "--yes", "--json").out).keys() == {"removed"}
+    assert json.loads(autotune("delete", "small", "--yes", "--json").out).keys() == {
+        "removed",
+        "mlflow_runs",
+    }
     assert json.loads(autotune("init", "mine", "--json").out) == {
         "study": "mine/studies/quickstart.yaml"
     }

@@ -206,7 +206,7 @@ def test_a_whole_study_in_postgresql_and_its_ui(
     ) as ui:  # fmt: skip
         try:
             address = wait_for_line(ui)
-            assert address.startswith("http://127.0.0.1:") and "/#/experiments/" in address
+            assert address.startswith("http://127.0.0.1:") and "/autotune/" in address
             assert_no_secret(command_lines())
         finally:
             ui.terminate()
@@ -262,7 +262,8 @@ def test_an_mlflow_server_with_a_login(
     assert tracker.url.startswith(f"http://{guarded}/#/experiments/")
     assert read_mlflow(address.reveal(), uid) == told(events)
     place = page(address.reveal(), uid)
-    assert place.startswith(f"http://{guarded}/#/experiments/") and place.endswith("autotune")
+    assert place.startswith(f"http://{guarded}/#/experiments/")
+    assert place.endswith("orderByKey=metrics.%60best%2Fval_accuracy%60&orderByAsc=false")
 
 
 def test_a_refused_login_is_said_without_it(

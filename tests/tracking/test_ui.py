@@ -42,7 +42,12 @@ def test_the_study_has_a_page(tmp_path: Path, new_database: Callable[[Path], str
     assert tracker.close(60) == ""
     with serve_ui(Address(uri), artifacts) as server:
         assert server.address.startswith("http://127.0.0.1:")
-        assert page(server.address, "uid-0").startswith(f"{server.address}/#/experiments/1/runs?")
+        place = page(server.address, "uid-0")
+        assert place == f"{server.address}/autotune/1"
+        with urllib.request.urlopen(place, timeout=30) as answer:
+            text = answer.read().decode()
+        assert "/#/experiments/1/runs?workflowType=machine_learning" in text
+        assert "metrics.`best/val_accuracy`" in text
         assert page(server.address, "unknown") == server.address
     assert ends_within(5, server.address)
 

@@ -17,6 +17,7 @@ from autotune.engine.worker.distributed_env import ALONE, Place
 from autotune.engine.worker.function import run_function
 from autotune.engine.worker.output import write_traceback
 from autotune.engine.worker.time_limits import Watch
+from autotune.engine.worker.usage import with_usage
 from autotune.engine.worker.work_thread import Channel, pulled
 from autotune.errors import AutotuneError
 from autotune.machine_faults import machine_fault
@@ -56,6 +57,8 @@ def work(
     replies = _reports(assignment, watch, place)
     if place.rank == 0:
         replies = _checked(assignment, replies)
+        if assignment.system_metrics:
+            replies = with_usage(replies)
     with same_folder(), no_processes_left(), closing(replies):
         while (reply := _next(replies, assignment.log)) is not None:
             _free_memory_after(reply)
