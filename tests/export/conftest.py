@@ -18,8 +18,9 @@ from autotune.export.program import write_predictor
 from autotune.export.sums import write_sums
 from autotune.export.verify import Trained, on_cpu
 from autotune.spec import dump_config
+from autotune.train import loop
 from autotune.train.config import TrainConfig, apply
-from autotune.train.setup import Training, learnt
+from autotune.train.setup import Training, begin, learnt
 
 ROWS = 300
 
@@ -63,13 +64,16 @@ class Exported:
 
 @pytest.fixture
 def exported(tmp_path: Path) -> Callable[..., Exported]:
-    """The part of an export that predicts, of a network with random weights."""
+    """The part of an export that predicts, of a network with random weights, or of one that has
+    learnt for an epoch."""
 
-    def make(**config: Any) -> Exported:
+    def make(learn: bool = False, **config: Any) -> Exported:
         values = {"epochs": 1, "seed": 3, **config}
         read = apply(values, {})
         assert isinstance(read, TrainConfig)
-        training = learnt(on_cpu(read))
+        training = begin(on_cpu(read)) if learn else learnt(on_cpu(read))
+        if learn:
+            loop.learn(training, 1)
         folder = tmp_path / "exported"
         folder.mkdir()
         network = training.network.judged.eval()
