@@ -142,7 +142,7 @@ def _copy_weights(
     weights, trained = history.run_folder(run) / "best.safetensors", None
     if is_own(history.spec.trial):
         kept = load_kept(history.run_folder(run), run.step)
-        notes = _copy_kept(kept, step, target.parent / KEPT)
+        notes = _copy_kept(kept, step, target.parent / KEPT, "command" in history.spec.trial)
         step, value = (kept.step, kept.metrics.get(metric)) if kept else (step, value)
     elif not weights.exists():
         raise UserError(_no_weights(history, best, weights))
@@ -159,14 +159,21 @@ def _copy_weights(
     return model, trained, notes
 
 
-def _copy_kept(kept: Kept | None, best: int | None, target: Path) -> list[str]:
-    """Copies what the user's function kept; a note where that is nothing, or of another step."""
+def _copy_kept(kept: Kept | None, best: int | None, target: Path, command: bool) -> list[str]:
+    """Copies what the user's function or command kept; a note where that is nothing, or may be of
+    another step."""
+    if kept is None and command:
+        how = "write it into AUTOTUNE_KEEP_DIR and run the study again (docs/scripts.md)"
+        return [f"the command kept nothing, so there is no model to hand out: {how}"]
     if kept is None:
         how = "call trial.keep(...) in it and run the study again (docs/functions.md)"
         return [f"the function kept nothing, so there is no model to hand out: {how}"]
     shutil.copytree(kept.folder, target)
     if kept.step == best or best is None:
         return []
+    if command:
+        said = f"{KEPT}/ is what the command left when it ended at step {kept.step}"
+        return [f"{said}: its best step is {best}, which it must have saved itself"]
     return [f"{KEPT}/ is of step {kept.step}, not of the best one, {best}"]
 
 

@@ -154,7 +154,8 @@ def _limits(history: History, best: Best) -> Iterator[str]:
 def _predicting(best: Best, held: Held) -> Iterator[str]:
     if is_own(best.config):
         own = best.config.get("function") or best.config.get("command")
-        kept = "`kept/` holds what it kept of its best step."
+        of = "of its best step" if "function" in best.config else "when it ended"
+        kept = f"`kept/` holds what it kept {of}."
         what = kept if "kept" in held.files else "It kept nothing."
         yield f"`{own}`, your own code, knows how. {what}"
         return

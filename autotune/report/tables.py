@@ -196,6 +196,8 @@ def trial(history: History, which: int) -> RenderableType:
     rows = [("state", view["state"])]
     if view["reason"]:
         rows.append(("reason", f"{view['reason']}: {view['message']}"))
+    elif view["message"]:
+        rows.append(("note", view["message"]))
     rows += [(metric, f"{score(_value(view))}  {sparkline(curve)}")]
     rows += [("steps", f"{view['steps']}, {view['seconds']:.1f} s"), ("seed", str(view["seed"]))]
     rows += [("asked for", said) for said in [view.get("asked")] if said]

@@ -7,6 +7,7 @@ from typing import Any
 from autotune import spec as specs
 from autotune.errors import AutotuneError, InvalidInput, JournalDamaged, UserError
 from autotune.study import budget
+from autotune.study.events import message
 from autotune.study.history import History, load, names
 from autotune.study.journal.journal import Run
 from autotune.study.steering.commands import said
@@ -164,7 +165,7 @@ def trial(history: History, number: int) -> dict[str, Any]:
     run = _numbered(history, number)
     return {
         **_trial(run, history),
-        "message": run.outcome.get("message", ""),
+        "message": message(history, run),
         "seed": run.seed,
         "worker": run.outcome.get("worker", ""),
         "config": history.config(run),

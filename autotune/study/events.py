@@ -17,9 +17,10 @@ from autotune.tracking.base import (
     StudyFinished,
     StudyOpened,
 )
-from autotune.trial import Purpose
+from autotune.train.config import is_own, pace
+from autotune.trial import Purpose, State
 
-__all__ = ["closing", "finished", "opening", "replayed", "reported", "started"]
+__all__ = ["closing", "finished", "message", "opening", "replayed", "reported", "started"]
 
 
 def opening(history: History) -> StudyOpened:
@@ -96,7 +97,7 @@ def finished(history: History, run: Run) -> RunFinished:
         label=run.label,
         state=run.state,
         reason=run.snapshot(history.spec.scoring).reason,
-        message=run.outcome.get("message", ""),
+        message=message(history, run),
         summary=_summary(history, run),
         at=run.outcome["at"],
         best=run.outcome.get("best"),
@@ -106,6 +107,16 @@ def finished(history: History, run: Run) -> RunFinished:
         trial=run.trial if run.purpose == Purpose.SEARCH else None,
         value=run.value if run.purpose == Purpose.SEARCH else None,
     )
+
+
+def message(history: History, run: Run) -> str:
+    """What ended the run before its time; "" where nothing did."""
+    if run.state != State.COMPLETE or run.purpose == Purpose.TEST:
+        return str(run.outcome.get("message", ""))
+    config = history.config(run)
+    known = pace(config)
+    early = is_own(config) and known.last and run.step < known.last
+    return f"it ended by itself at {known.unit} {run.step} of {known.last}" if early else ""
 
 
 def _summary(history: History, run: Run) -> dict[str, float]:

@@ -18,7 +18,7 @@ from autotune.errors import InvalidInput, Problem, echo
 
 __all__ = ["PLACES", "as_json", "filled", "leaves", "named", "split"]
 
-PLACES = ("overrides", "config", "checkpoint_dir", "folder", "seed", "epochs")
+PLACES = ("overrides", "config", "checkpoint_dir", "keep_dir", "folder", "seed", "epochs")
 """Placeholders besides parameters and the settings of `trial`."""
 _PLACE = re.compile(r"\{\{([A-Za-z_][\w.]*)\}\}|\{([A-Za-z_][\w.]*)\}")
 _OVERRIDES = re.compile(r"([^{}]*)\{overrides\}")

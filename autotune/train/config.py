@@ -251,7 +251,7 @@ class CommandConfig(_Limited):
     """The command line, such as "python train.py --lr {optimizer.lr} {overrides}". It is split into
     arguments before values are inserted, without a shell. In braces: a parameter or a setting;
     {overrides}, all as key=value; {config}, the path of a JSON file with all; {checkpoint_dir},
-    {folder}, {seed}, {epochs}. See docs/scripts.md."""
+    {keep_dir}, {folder}, {seed}, {epochs}. See docs/scripts.md."""
     metrics: dict[str, str] | None = None
     """Metric, or `epoch`, -> a regular expression with one group for its value, tried on each
     output line. Default: JSON lines such as {"epoch": 3, "val_accuracy": 0.91}, or autotune.report

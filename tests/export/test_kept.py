@@ -1,6 +1,10 @@
 """What a function of the user's own kept is in its export, or it is said how to keep it."""
 
+import sys
+from io import StringIO
+
 import pytest
+from rich.console import Console
 from safetensors.torch import load_file
 
 from autotune import spec as specs
@@ -8,6 +12,9 @@ from autotune.app.runner import drive
 from autotune.errors import UserError
 from autotune.export.bundle import export
 from autotune.export.predict import predict
+from autotune.report import tables
+from autotune.report.live import View
+from autotune.report.plain import plain
 
 FUNCTION = """
 import torch
@@ -53,3 +60,41 @@ def test_what_a_function_kept_is_handed_out(tmp_path, monkeypatch, keeps) -> Non
         predict(target, tmp_path / "own.yaml")
     with pytest.raises(UserError, match="--format onnx needs a network of a training config"):
         export(history, tmp_path / "onnx", formats=["onnx"])
+
+
+SCRIPT = """
+import json, os, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+assert folder == pathlib.Path(os.environ["AUTOTUNE_KEEP_DIR"]) and not list(folder.iterdir())
+for epoch in (1, 2):
+    if epoch == 1 and "keeps" in sys.argv:
+        (folder / "best").mkdir()
+        (folder / "best" / "model.pt").write_text(f"epoch {epoch}")
+    print(json.dumps({"epoch": epoch, "val_loss": epoch}), flush=True)
+"""
+
+
+@pytest.mark.parametrize("keeps", ["keeps", "does not"])
+def test_what_a_command_left_in_its_keep_dir_is_handed_out(tmp_path, monkeypatch, keeps) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    command = (
+        f'{{command: "{sys.executable} train.py {{keep_dir}} {keeps} {{overrides}}", epochs: 3}}'
+    )
+    (tmp_path / "own.yaml").write_text(
+        STUDY.replace('{function: "MODULE:run", epochs: 3}', command)
+    )
+    monkeypatch.chdir(tmp_path)
+    spec = specs.load("own.yaml")
+    said = StringIO()
+    view = View(spec, Console(file=said, width=200))
+    history, _ = drive(spec, tmp_path / "runs", [view.record], engine="inline")
+    early = "it ended by itself at epoch 2 of 3"
+    assert f"; {early}" in said.getvalue()
+    assert f"note      {early}" in plain(tables.trial(history, 0))
+    written = export(history, tmp_path / "best")
+    if keeps == "keeps":
+        assert (tmp_path / "best/kept/best/model.pt").read_text() == "epoch 1"
+        assert "when it ended at step 2: its best step is 1" in written.notes[0]
+    else:
+        assert "the command kept nothing" in written.notes[0]
+        assert "AUTOTUNE_KEEP_DIR" in written.notes[0]

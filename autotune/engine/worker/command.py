@@ -18,6 +18,7 @@ from typing import Any
 
 from autotune.engine.worker.metrics import MetricReader, Said
 from autotune.engine.worker.time_limits import Watch
+from autotune.train.artifacts import Keeper
 from autotune.train.command import as_json, filled, leaves, split
 from autotune.train.config import CommandConfig
 from autotune.train.duration import in_seconds
@@ -34,6 +35,8 @@ _MEMORY = re.compile(
 _OOM_KILLS = Path("/sys/fs/cgroup/memory.events")
 _OWN = set(CommandConfig.model_fields)
 _NO_GUARD = b'{"error": "the process that guards the command died"}'
+_KEEP = "keep"
+"""The folder for the script's result."""
 _LONGEST = 1_000_000
 """Maximum bytes of a line; longer ones are cut."""
 
@@ -48,24 +51,41 @@ def run_command(
     config = assignment.config
     folder = Path(assignment.folder)
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    if not assignment.from_step:
+        shutil.rmtree(folder / _KEEP, ignore_errors=True)  # of an attempt that was cut off
+    (folder / _KEEP).mkdir(exist_ok=True)
+    keeper = Keeper(folder, assignment.trial, config.get("monitor"), assignment.from_step)
     objective = (config.get("monitor") or {}).get("metric", "loss")
     reader = MetricReader(objective, config.get("metrics") or {})
     steps = _Steps(assignment, folder)
     kills = _oom_kills()
-    with _started(assignment, folder) as running:
-        for said in running.heard(reader, watch):
-            if isinstance(said, Failure):
-                yield said
-                return
-            report = steps.report(said)
-            if watch:
-                watch.heard(report)
-            yield report
+    last: Report | None = None
+    try:
+        with _started(assignment, folder) as running:
+            for said in running.heard(reader, watch):
+                if isinstance(said, Failure):
+                    yield said
+                    return
+                last = steps.report(said)
+                if watch:
+                    watch.heard(last)
+                yield last
+    finally:  # it has ended, stopped or by itself
+        _keep(folder, keeper, last)
     if failure := _failure(running, kills):
         yield failure
     elif not steps.last and not assignment.from_step:
         wanted = f"ended with exit code 0 and no report: looked for {reader.wanted()}"
         yield Failure(Reason.EXCEPTION, wanted)
+
+
+def _keep(folder: Path, keeper: Keeper, last: Report | None) -> None:
+    """What the command has left in its keep_dir is the trial's result so far: the command knows
+    which of its epochs that should be."""
+    if last:
+        for path in sorted((folder / _KEEP).iterdir()):
+            keeper.add(path, path.name)
+        keeper.reported(last.step, last.metrics, last=True)
 
 
 @dataclass(slots=True)
@@ -233,6 +253,7 @@ def _arguments(assignment: Assignment) -> list[str]:
     places = {
         "config": str(file),
         "checkpoint_dir": str(folder / "checkpoints"),
+        "keep_dir": str(folder / _KEEP),
         "folder": str(folder),
         "seed": str(assignment.seed),
         "epochs": str(config.get("epochs", "")),
@@ -251,6 +272,7 @@ def _environment(assignment: Assignment, folder: Path, reports: Path) -> dict[st
         "AUTOTUNE_SEED": str(assignment.seed),
         "AUTOTUNE_FOLDER": str(folder),
         "AUTOTUNE_CHECKPOINT_DIR": str(folder / "checkpoints"),
+        "AUTOTUNE_KEEP_DIR": str(folder / _KEEP),
         "AUTOTUNE_FROM_STEP": str(assignment.from_step),
     }
 
