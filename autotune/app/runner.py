@@ -4,6 +4,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -62,6 +63,8 @@ _PATIENCE, _HURRY = 30.0, 10.0
 """Seconds that the tracker has for what it has not written yet, also when a signal stops the study:
 Slurm kills 30 s after it. The rest waits in its spool."""
 
+PICTURES = ("importance", "history")
+"""Kinds of plot that the study's run in MLflow holds."""
 _TURN = 1.0
 """Seconds between two questions whether a study is still driven by another process."""
 _PATIENCE = 60.0
@@ -133,17 +136,26 @@ def drive(
 
 
 def _report(told: History) -> Iterator[str]:
-    """Writes report.html into the study's folder, before its tracker is told that it has ended; a
-    note where that failed: no report is worth a study."""
-    from autotune.report import html_report  # which imports scipy
+    """Writes report.html and the pictures for MLflow into the study's folder, before its tracker is
+    told that it has ended; a note where that failed: no report is worth a study."""
+    from autotune.report import html_report, plots  # which import scipy
 
-    try:
+    def write_report() -> None:
         html_report.write(told, told.folder / html_report.REPORT, force=True)
-    except UserError:  # no trial has ended
-        return
-    except Exception as error:
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        yield f"{html_report.REPORT} was not written: {why}"
+
+    def write_pictures() -> None:
+        for kind in () if isinstance(told.spec.tracking, NoTracking) else PICTURES:
+            with suppress(UserError):  # there is nothing to show yet
+                plots.write(told, kind, told.pictures_folder / f"{kind}.png", None, force=True)
+
+    for what, write in ((html_report.REPORT, write_report), ("a picture", write_pictures)):
+        try:
+            write()
+        except UserError:  # no trial has ended
+            continue
+        except Exception as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            yield f"{what} was not written: {why}"
 
 
 def _session(

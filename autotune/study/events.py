@@ -68,6 +68,8 @@ def closing(history: History, complete: bool, failure: str = "") -> StudyFinishe
     artifacts = {"best.yaml": history.best_text(best)}
     kept = sorted(history.figures_folder(best.source).glob("*.png"))
     figures = {f"figures/{path.name}": str(path.absolute()) for path in kept}
+    for path in sorted(history.pictures_folder.glob("*.png")):
+        figures[f"pictures/{path.name}"] = str(path.absolute())
     if (report := history.folder / "report.html").is_file():
         figures["report.html"] = str(report.absolute())
     params = dict(best.params) if complete else {}

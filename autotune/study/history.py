@@ -219,6 +219,11 @@ class History:
         """Where figures that an export drew of `run` are kept for the tracker."""
         return self.folder / "figures" / run.label
 
+    @property
+    def pictures_folder(self) -> Path:
+        """Plots of the study as a whole, kept for the tracker."""
+        return self.folder / "pictures"
+
     def config_file(self, run: Run) -> Path:
         """`autotune train` on this file repeats `run` alone."""
         folder = self.run_folder(run)

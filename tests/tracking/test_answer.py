@@ -74,7 +74,10 @@ def test_it_is_told_while_the_study_runs(study: tuple[History, list[Event]]) -> 
     assert "leads: loss" in answers[0] and "(not confirmed); 1 of 6 trials have ended" in answers[0]
     assert "won: loss" in answers[-1]
     place = max(i for i, event in enumerate(told) if isinstance(event, AnswerUpdated))
-    assert isinstance(told[place + 1], StudyFinished)
+    ended = told[place + 1]
+    assert isinstance(ended, StudyFinished)
+    assert set(ended.figures) == {"pictures/history.png", "report.html"}, "importance needs 15"
+    assert all(Path(file).is_file() for file in ended.figures.values())
 
 
 def test_the_journal_knows_with_what_the_study_was_made(study: tuple[History, list[Event]]) -> None:
@@ -121,6 +124,11 @@ def test_the_parent_run_holds_the_winner(
     assert client.get_run(parent.info.run_id).data.tags["mlflow.note.content"] == "mine"
     experiment = client.get_experiment(experiment.experiment_id)
     assert experiment.tags["mlflow.note.content"] == "ours"
+    # With --mlflow the study takes its runs along.
+    assert runner.delete("answered", runs, tracked=True) == (history.folder, len(found))
+    assert not history.folder.exists()
+    assert client.get_experiment(experiment.experiment_id).lifecycle_stage == "deleted"
+    assert client.get_experiment_by_name("answered") is None, "the name is free again"
 
 
 def found_winner(history: History) -> str:
