@@ -1,4 +1,4 @@
-"""What becomes of an export beyond its folder: figures and the model go to MLflow."""
+"""Sends an export's figures and model to MLflow."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ __all__ = ["check_registration", "deliver"]
 
 
 def check_registration(history: History, runs: Path, name: str | None) -> None:
-    """Raises UserError where the study's model cannot be registered: it is not in MLflow."""
+    """Raises UserError if the study's model cannot be registered because it is not in MLflow."""
     if name is None:
         return
     if not name.strip() or set(name) & {"/", ":"}:
@@ -40,9 +40,9 @@ def deliver(
     formats: Sequence[Format],
     name: str | None,
 ) -> list[str]:
-    """Gives the tracker the figures, and the model where it was written as MLflow's; notes.
+    """Sends the figures to the tracker, and the model if it was written in MLflow's format; notes.
 
-    Raises AutotuneError where the model was to be registered, and could not be.
+    Raises AutotuneError if the model should be registered and could not be.
     """
     notes = [] if done.best.asked else tell_figures(history, runs, done.figures)
     if "mlflow" not in formats:
@@ -65,7 +65,7 @@ def deliver(
             notes.append(register(address, name, model, score))
     except AutotuneError:
         raise
-    except Exception as error:  # MLflow's, and those of its server
+    except Exception as error:  # MLflow's errors, and those of its server
         said = " ".join(address.scrub(str(error)).split())[:200]
         raise AutotuneError(f"the export is written; MLflow refused its model: {said}") from error
     return notes

@@ -1,8 +1,8 @@
-"""What a trial does before its first step, done on a few samples: what fails there fails every
-trial, and is better known before the first one.
+"""Does what a trial does before its first step, on a few samples: what fails here fails every
+trial.
 
-Run by `preflight` in a process of its own, as it runs the user's code: that may take long, print,
-change the working directory, exit, or hold a GPU.
+Run by `preflight` in a separate process, because user code may take long, print, change the working
+directory, exit, or hold a GPU.
 """
 
 import inspect
@@ -48,23 +48,23 @@ T = TypeVar("T")
 At = tuple[str, ...]
 
 ENOUGH = 10.0
-"""Seconds, after the first config, in which another one is begun."""
+"""Seconds after the first config in which another one is begun."""
 SAMPLES = 2
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is about to be done: said before, for whoever waits."""
+    """The next step: announced before it is done, for the waiting process."""
 
     text: str
     path: At
     bounded: bool = True
-    """False: it ends by itself, however long it takes."""
+    """False: the step ends by itself, however long it takes."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """What could not be looked at, and is no mistake."""
+    """What could not be checked; no error."""
 
     message: str
     path: tuple[str | int, ...] = ()
@@ -72,7 +72,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Detail:
-    """What was made of the study's data: for those who check a study, not for those who run it."""
+    """What was made of the study's data, for `check` only."""
 
     message: str
     path: tuple[str | int, ...] = ()
@@ -83,14 +83,14 @@ Finding = Iterator[Found]
 
 
 class DryRun:
-    """Goes through one config after the other; data is read once."""
+    """Checks one config after the other; data is read once."""
 
     def __init__(self, offline: bool) -> None:
         self._offline = offline
         self._data: dict[tuple[str, str, str], Dataset | None] = {}
 
     def __call__(self, config: AnyConfig) -> Finding:
-        """What a trial of `config` would do first, and whatever is wrong with it."""
+        """Does what a trial of `config` does first, and reports all problems."""
         if isinstance(config, FunctionConfig):
             yield from _callable(config.function, ("function",), ({}, None))
             return
@@ -113,7 +113,7 @@ class DryRun:
             yield from _files(config)
 
     def _recipes(self, config: TrainConfig) -> Finding:
-        """The trainings that this one builds on, each a config of its own."""
+        """The trainings that this one depends on, each with a config of its own."""
         from autotune.train.pretrain import pupil
 
         teacher = _teacher(config)
@@ -125,7 +125,7 @@ class DryRun:
             yield from _under(("transfer", "source"), ("data",), self(own))
 
     def _read(self, config: TrainConfig) -> Finding:
-        """Puts the data of `config` into `_data`, or None where there is none to be had."""
+        """Reads the data of `config` into `_data`, or None if there is none."""
         import torch
 
         from autotune.train import setup
@@ -173,7 +173,7 @@ def _became(config: TrainConfig, data: "Dataset") -> str:
 def _callable(
     reference: str, at: At, given: tuple[Any, ...], args: Mapping[str, Any] | None = None
 ) -> Generator[Found, None, bool]:
-    """Whether the function that `reference` names is there, and takes what it will be given."""
+    """Whether the function exists and accepts its arguments."""
     module = reference.partition(":")[0]
     yield Step(f"importing {module}", at)
     try:
@@ -186,7 +186,7 @@ def _callable(
         return False
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a function of C tells nothing of itself
+    except (TypeError, ValueError):  # a function of C has no signature
         return True
     try:
         if at != ("function",) or takes_trial(function):
@@ -199,7 +199,7 @@ def _callable(
 
 
 def _program(command: str) -> Finding:
-    """Whether the program is there, and the Python script that it is to run."""
+    """Whether the program exists, and the Python script that it should run."""
     program, *arguments = split(command)
     if not shutil.which(program):
         yield _problem(("command",), f"there is no program {program!r} here, or on the PATH")
@@ -238,7 +238,7 @@ def _short(path: str) -> str:
 
 
 def _assembled(config: TrainConfig, data: "Dataset") -> Finding:
-    """Whether the network can be built, answers what it must, and all that trains it fits."""
+    """Whether the network can be built, returns valid output, and fits the rest of the training."""
     from autotune.train import setup
 
     custom = config.model.function if isinstance(config.model, CustomModel) else ""
@@ -263,7 +263,7 @@ def _assembled(config: TrainConfig, data: "Dataset") -> Finding:
 
 
 def _answers(config: TrainConfig, model: "nn.Module", data: "Dataset") -> Finding:
-    """What is wrong with the answer of the user's network to a few samples."""
+    """Problems of the output of the user's network for a few samples."""
     from torch import Tensor
 
     assert isinstance(config.model, CustomModel)
@@ -290,8 +290,8 @@ def _answers(config: TrainConfig, model: "nn.Module", data: "Dataset") -> Findin
 
 
 def _around(config: TrainConfig, data: "Dataset", model: "nn.Module") -> Finding:
-    """What a training holds beside its network, but for what would have to be trained before, and
-    for the optimizer, whose first one costs a second."""
+    """Everything of a training besides its network, except other trainings and the optimizer, whose
+    first one costs a second."""
     import torch
 
     from autotune.train import setup
@@ -324,8 +324,7 @@ def _around(config: TrainConfig, data: "Dataset", model: "nn.Module") -> Finding
 
 
 def _files(config: TrainConfig) -> Finding:
-    """Whether the weights are there that a training starts from, or that teach: where there is no
-    data, they cannot be tried."""
+    """Whether pretrained and teacher weights exist; without data they cannot be tried."""
     from autotune.train import weights
 
     transfer, teacher = config.transfer, _teacher(config)
@@ -352,7 +351,7 @@ def _teacher(config: TrainConfig) -> Any:
 
 
 def _under(above: At, fields: Sequence[str], findings: Finding) -> Finding:
-    """What was found in a config that another one holds at `above`, told of the latter."""
+    """A finding in a config that stands in another one at `above`, as a finding of the latter."""
     for found in findings:
         if found.path and found.path[0] in fields and not isinstance(found, Step):
             key = found.path[0]
@@ -362,7 +361,7 @@ def _under(above: At, fields: Sequence[str], findings: Finding) -> Finding:
 
 
 def _told(error: BaseException, at: At, doing: str = "") -> Finding:
-    """An exception as Problems; nothing for one of the machine's memory, which is an outcome."""
+    """An exception as Problems; none for lack of memory, which is an outcome."""
     if isinstance(error, InvalidInput):
         yield from error.problems
     elif isinstance(error, KeyboardInterrupt):
@@ -386,7 +385,7 @@ def _key(config: TrainConfig) -> tuple[str, str, str]:
 
 
 def _source(data: DataConfig) -> tuple[str, At]:
-    """What the data comes from, and the path of the setting that says so."""
+    """The data's origin, and the path of its setting."""
     for key in ("load", "path", "root"):
         if hasattr(data, key):
             return str(getattr(data, key)), ("data", key)
@@ -394,7 +393,7 @@ def _source(data: DataConfig) -> tuple[str, At]:
 
 
 def main() -> None:
-    """Reads configs from stdin and answers one line of JSON for each finding, as it comes."""
+    """Reads configs from stdin and writes one line of JSON for each finding."""
     answers = _quiet()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked = json.load(sys.stdin)
@@ -412,7 +411,7 @@ def main() -> None:
 
 
 def _end_with_parent() -> None:
-    """However the one that waits has ended: kill -9 included."""
+    """However the parent has ended, kill -9 included."""
     parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(0.5)
@@ -420,7 +419,7 @@ def _end_with_parent() -> None:
 
 
 def _quiet() -> TextIO:
-    """What stdout was; the user's code, and what it imports, prints into nothing."""
+    """The real stdout; user code, and what it imports, prints nowhere."""
     answers = os.fdopen(os.dup(1), "w")
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)

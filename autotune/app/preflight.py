@@ -1,8 +1,7 @@
-"""What can be known of a study before it starts, and only by looking: data, functions, networks,
-GPUs.
+"""Checks that need a look at the world before a study starts: data, functions, networks, GPUs.
 
-`preflight` takes the study's own walk through its space, and lets another process do with some of
-those configs what a trial does first (see dry_run.py).
+`preflight` takes the configs of the walk through the space, and has another process do with some of
+them what a trial does first (see dry_run.py).
 """
 
 import json
@@ -33,11 +32,11 @@ __all__ = ["preflight"]
 
 _COMMAND = (sys.executable, "-P", "-c", "from autotune.app.dry_run import main; main()")
 _LIMIT = 60.0
-"""Seconds that a step of the other process may take; the first is its start, torch included."""
+"""Seconds for a step of the other process; the first is its start, torch included."""
 _PATIENCE = 3.0
-"""Seconds after which it is said what is waited for."""
+"""Seconds before a message says what is waited for."""
 _NETWORKS = {"mlp", "cnn", "resnet", "wide_resnet", "convnext"}
-"""Those that take any image."""
+"""Networks that take images of any size."""
 _PARTS = (
     "data",
     "model",
@@ -50,7 +49,7 @@ _PARTS = (
     "parallel",
 )
 _WHOLLY = ("data", "model", "parallel")
-"""Those of which every number counts."""
+"""Sections whose numbers all matter."""
 
 Values = Mapping[str, Scalar]
 Keys = tuple[str | int, ...]
@@ -58,10 +57,10 @@ Keys = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A config that is worth a look of its own."""
+    """A config that is worth a separate dry run."""
 
     values: Values
-    """Of the searched parameters."""
+    """Values of the searched parameters."""
     config: AnyConfig
 
 
@@ -73,12 +72,11 @@ def preflight(
     waiting: Callable[[str], None] = lambda doing: None,
     details: bool = False,
 ) -> list[str]:
-    """Notes on what could not be looked at, and with `details` on what was made of the data.
-    Raises InvalidInput with all that is wrong.
+    """Notes on what could not be checked, and with `details` on the data.
 
-    With the `address` of a cluster all is a note: its machines may well have what this one lacks.
-    `offline`: data that would have to be fetched is noted, and not fetched. `waiting` is told what
-    takes long.
+    Raises InvalidInput with all problems. With the `address` of a cluster everything is a note,
+    because its machines may have what this one lacks. `offline`: data that would have to be
+    downloaded is noted, and not downloaded. `waiting` gets a line for steps that take long.
     """
     here = _Report(spec, details)
     if not address and not _is_initialised(engine):
@@ -99,7 +97,7 @@ def preflight(
 
 @dataclass
 class _Report:
-    """What is found, told of the study's file; each mistake once."""
+    """Findings, located in the study's file; each mistake once."""
 
     spec: StudySpec
     details: bool
@@ -119,7 +117,7 @@ class _Report:
 
 
 def _is_initialised(engine: str) -> bool:
-    """Whether the caller has a Ray of its own: its resources decide, whatever this machine has."""
+    """Whether the caller has initialized Ray: then its resources decide, not this machine's."""
     ray = sys.modules.get("ray")
     return engine == "ray" and ray is not None and ray.is_initialized()
 
@@ -145,7 +143,7 @@ def _machine(spec: StudySpec, engine: str) -> Iterator[Problem]:
 
 
 def _processes(spec: StudySpec, cpus: float, gpus: int) -> Iterator[Problem]:
-    """All processes of a trial must fit, each with the cores and the GPUs that it asks for."""
+    """All processes of a trial must fit, each with its cores and GPUs."""
     base = spec.worker.shares(spec.trial)[0]
     for share in shares(spec):
         by_cpus, by_gpus = share.fit(cpus, gpus)
@@ -169,8 +167,8 @@ def _processes(spec: StudySpec, cpus: float, gpus: int) -> Iterator[Problem]:
 
 
 def _candidates(spec: StudySpec) -> Iterator[Candidate]:
-    """Of all configs that the walk through the space makes, those that differ in what is looked at:
-    in the network, or in the kind of another part. The first one comes first."""
+    """Configs of the walk that differ in what is checked: in the network, or in the kind of another
+    section. The first one comes first."""
     seen: set[str] = set()
     for values, config in configs(spec):
         if isinstance(config, FunctionConfig | CommandConfig):
@@ -185,7 +183,7 @@ def _candidates(spec: StudySpec) -> Iterator[Candidate]:
 
 
 def _needs_a_look(config: TrainConfig) -> bool:
-    """The digits lie inside a package, and nothing can be wrong with our own networks for them."""
+    """The digits are inside a package, and nothing can be wrong with built-in networks for them."""
     teacher = getattr(config.distill, "teacher", None)
     return (
         config.data.name != "digits"
@@ -199,7 +197,7 @@ def _needs_a_look(config: TrainConfig) -> bool:
 
 
 def _key(part: str, value: Any) -> str:
-    """One for all values that are looked at alike."""
+    """A key that is equal for values that are checked alike."""
     return json.dumps([part, value if part in _WHOLLY else _kind(value)])
 
 
@@ -211,7 +209,7 @@ def _kind(value: Any) -> Any:
 
 
 def _signature(spec: StudySpec, report: _Report) -> None:
-    """Of a function that Python passed on: no other process could import it."""
+    """A function that Python passed on: no other process could import it."""
     for _, config in configs(spec):
         for found in DryRun(offline=True)(config):
             if isinstance(found, Problem):
@@ -222,7 +220,7 @@ def _signature(spec: StudySpec, report: _Report) -> None:
 def _look(
     candidates: list[Candidate], report: _Report, offline: bool, waiting: Callable[[str], None]
 ) -> None:
-    """Lets another process go through the candidates, and tells what it finds."""
+    """Has another process go through the candidates, and yields what it finds."""
     fields = [candidate.config.model_dump(mode="json") for candidate in candidates]
     path = [os.path.abspath(entry) for entry in sys.path]
     with _process({"configs": fields, "offline": offline, "path": path}) as process:
@@ -250,8 +248,8 @@ def _tell(found: Mapping[str, Any], candidates: list[Candidate], report: _Report
 
 
 def _in_study(found: Mapping[str, Any], candidates: list[Candidate], spec: StudySpec) -> Problem:
-    """Told of the study. What is wrong with a network for the value of one parameter, but not with
-    the first one, stands where that parameter is searched."""
+    """In terms of the study. If a network is wrong for one value of a parameter, but not in the
+    first config, the problem belongs to that parameter."""
     problem = into_study(spec.space, Problem(found["message"], tuple(found["path"])))
     first, this = candidates[0].values, candidates[found["config"]].values
     part = f"{found['path'][0]}." if found["path"] else " "
@@ -264,7 +262,7 @@ def _in_study(found: Mapping[str, Any], candidates: list[Candidate], spec: Study
 
 
 def _ended(code: int, doing: str, at: Keys, report: _Report) -> None:
-    """A process that the user's code has ended: with SIGKILL it was rather short of memory."""
+    """A process that user code has ended; with SIGKILL it was probably short of memory."""
     if code == 0:
         return
     how = f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with exit code {code}"
@@ -277,7 +275,7 @@ def _ended(code: int, doing: str, at: Keys, report: _Report) -> None:
 
 @contextmanager
 def _process(asked: Mapping[str, Any]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Ended on leaving, with whatever the user's code has started in it."""
+    """Ended on leaving, with everything that user code has started in it."""
     variables = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
     with tempfile.TemporaryFile("w+") as given:
         json.dump(asked, given)
@@ -288,7 +286,7 @@ def _process(asked: Mapping[str, Any]) -> Iterator["subprocess.Popen[bytes]"]:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=os.environ | variables,
-            start_new_session=True,  # Ctrl-C is ours to pass on
+            start_new_session=True,  # this process handles Ctrl-C
         )
     try:
         yield process
@@ -301,14 +299,14 @@ def _process(asked: Mapping[str, Any]) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 class _Answers:
-    """What the other process finds, as it comes, until it ends or a step takes too long."""
+    """The findings of the other process, until it ends or a step takes too long."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", waiting: Callable[[str], None]) -> None:
         assert process.stdout
         self._handle = process.stdout.fileno()
         self._waiting = waiting
         self.step: Mapping[str, Any] = {"text": "starting", "path": [], "bounded": True}
-        """What it does now."""
+        """Its current step."""
         self.late = False
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
@@ -323,7 +321,7 @@ class _Answers:
                     yield found
 
     def _chunk(self) -> bytes:
-        """b"" at the end, or where the step is `late`."""
+        """b"" at the end, or if the step is `late`."""
         if not self._comes(_PATIENCE):
             self._waiting(self.step["text"])
             self.late = not self._comes(_LIMIT - _PATIENCE if self.step["bounded"] else None)

@@ -1,4 +1,4 @@
-"""A whole study from its spec: the tracker, the state machine and the engine brought together."""
+"""A complete study from its spec: connects the tracker, the state machine and the engine."""
 
 import shutil
 import time
@@ -60,15 +60,15 @@ __all__ = [
 ]
 
 _PATIENCE, _HURRY = 30.0, 10.0
-"""Seconds that the tracker has for what it has not written yet, also when a signal stops the study:
-Slurm kills 30 s after it. The rest waits in its spool."""
+"""Seconds for the tracker to write the rest, also when a signal stops the study: Slurm kills 30 s
+after it. What remains waits in its spool."""
 
 PICTURES = ("importance", "history")
 """Kinds of plot that the study's run in MLflow holds."""
 _TURN = 1.0
-"""Seconds between two questions whether a study is still driven by another process."""
+"""Seconds between two checks whether another process still drives a study."""
 _PATIENCE = 60.0
-"""Seconds that a database which does not answer such questions is waited for."""
+"""Seconds to wait for a database that does not answer such checks."""
 
 
 class Untracked(UserError):
@@ -83,13 +83,13 @@ def drive(
     address: str | None = None,
     standby: bool = False,
 ) -> tuple[History, list[str]]:
-    """Runs `spec`, or goes on with it, to its end; the history and notes, such as on what the
-    tracker did not write.
+    """Runs `spec`, or continues it, to its end; the history and notes, such as on what the tracker
+    did not write.
 
     `standby` waits while another process drives the study, and takes over when that ends. A
-    finished study is returned as it is. Raises KeyboardInterrupt after Ctrl-C with all written,
-    StudyBusy, MachineFault for what stopped it until that is mended, and AutotuneError for what
-    ended the study.
+    finished study is returned as it is. Raises KeyboardInterrupt after Ctrl-C with everything
+    written, StudyBusy, MachineFault for a fault to be fixed first, and AutotuneError for what ended
+    the study.
     """
     runs = runs.absolute()  # a user's code may change the working directory
     tracker = LateTracker(spec, runs)
@@ -191,7 +191,7 @@ def _stand_by(spec: StudySpec, runs: Path) -> None:
 
 
 class LateTracker:
-    """The study's tracker, begun with the first event: whoever waits for a turn begins none."""
+    """The study's tracker, started with the first event, so that a waiting process starts none."""
 
     def __init__(self, spec: StudySpec, runs: Path) -> None:
         retell = partial(_journaled, spec.name, runs)
@@ -231,7 +231,7 @@ class LateTracker:
 
 
 class _Once:
-    """Passes on each event of a run once: a study that is started again tells all of them again."""
+    """Passes on each event of a run once: a study that is started again emits all of them again."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
@@ -247,7 +247,7 @@ class _Once:
 
 def is_finished(spec: StudySpec, runs: Path) -> bool:
     """Whether the study has run to the end of `spec`, so that running it would start nothing. One
-    whose trials have all failed would begin anew."""
+    whose trials have all failed would start anew."""
     try:
         told = history.load(spec.name, runs, spec)
     except StudyNotFound:
@@ -256,7 +256,7 @@ def is_finished(spec: StudySpec, runs: Path) -> bool:
 
 
 def _journaled(name: str, runs: Path) -> Iterator[Event]:
-    """All that the study's journal holds by now."""
+    """All events in the study's journal."""
     told = history.load(name, runs)
     yield events.opening(told)
     yield from events.replayed(told)
@@ -268,7 +268,7 @@ def _notes(tracker: Tracker | LateTracker, unwritten: str, spec: StudySpec) -> l
 
 
 def tracker_for(spec: StudySpec, runs: Path, retell: Retell) -> Tracker:
-    """What remembers `spec`'s study. A new tracker has its line here."""
+    """The tracker of `spec`'s study. A new tracker has its line here."""
     match spec.tracking:
         case NoTracking():
             return MemoryTracker()
@@ -281,7 +281,7 @@ def tracker_for(spec: StudySpec, runs: Path, retell: Retell) -> Tracker:
 
 
 def store(spec: StudySpec, runs: Path) -> Address | None:
-    """The MLflow store's address; None: the study is not tracked by MLflow."""
+    """The MLflow store's address; None if the study is not tracked by MLflow."""
     return _store(spec, runs) if isinstance(spec.tracking, MlflowTracking) else None
 
 
@@ -314,10 +314,9 @@ def artifacts(runs: Path) -> Path:
 
 
 def sync(name: str, runs: Path) -> list[str]:
-    """Tells the tracker the whole study again; notes. Raises AutotuneError for what it did not
-    write, UserError where the study is not tracked, and StudyBusy while it runs: it tells its
-    tracker itself.
-    """
+    """Sends the whole study to the tracker again; notes. Raises AutotuneError for what it did not
+    write, UserError if the study is not tracked, and StudyBusy while it runs, because its driver
+    does this itself."""
     spec = specs.load(history.find(name, runs) / "study.yaml")
     claimed = state_machine.claim(spec, runs / name)  # two writers could double a run
     try:

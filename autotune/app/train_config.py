@@ -26,13 +26,13 @@ __all__ = ["Changes", "train_alone"]
 
 @dataclass(frozen=True)
 class Changes:
-    """What takes the place of a config's own."""
+    """Overrides of a config."""
 
     data: str | None = None
     """Another file or folder of the same kind."""
     epochs: int | None = None
     everything: bool = False
-    """Nothing is held out, and the weights are those of the last step: no score is claimed."""
+    """No validation or test split, and the weights of the last step: no score is given."""
 
 
 def train_alone(
@@ -41,11 +41,12 @@ def train_alone(
     changes: Changes = Changes(),
     export: Path | None = None,
 ) -> Iterator[str]:
-    """Trains the config in `path`, keeping weights in `out`; yields a line a report and the score.
+    """Trains the config in `path`, keeping weights in `out`; yields one line a report, then the
+    score.
 
-    Of an export, the code beside the config is used. What was trained is written to the folder
-    `export`, to predict with. A function of the user's own keeps what it saves in `out`; its score
-    is told where the config has a `monitor`. Raises AutotuneError when the training fails.
+    For an export, the code beside the config is used. The trained network is exported to the folder
+    `export`. A user's own function keeps what it saves in `out`; its score is printed if the config
+    has a `monitor`. Raises AutotuneError when the training fails.
     """
     config = _changed(specs.load_config(path), path, changes)
     if export and is_own(config):
@@ -101,7 +102,7 @@ def _trained(config: dict[str, Any], folder: Path, everything: bool) -> Iterator
 
 
 def _work(assignment: Assignment, ranks: SpawnedRanks) -> Generator[Reply, None, None]:
-    """Done here, or in as many processes as the config asks for."""
+    """In this process, or in as many as the config requests."""
     watch = Watch(assignment)
     if assignment.share.processes == 1:
         return work(assignment, watch)

@@ -38,11 +38,11 @@ KEPT = "kept"
 class ExportResult:
     files: list[Path]
     figures: list[Path]
-    """Those of them that are pictures."""
+    """The pictures among them."""
     notes: list[str]
-    """What could not be drawn, and why; what the weights are of, where not of the best epoch."""
+    """What could not be drawn, and why; which weights these are, if not of the best epoch."""
     best: Best
-    """Of whom it is."""
+    """The exported trial or winner."""
 
 
 def export(
@@ -54,9 +54,9 @@ def export(
 ) -> ExportResult:
     """Writes the winner of `history`, or that trial, into the folder `target`, whole or not at all.
 
-    A folder that holds anything is replaced only with `force`. Weights are those of the best epoch
-    of the winner's best retraining; of a trial that has not ended, the best that it has kept so
-    far. Raises UserError while there is no winner, or where it has left no weights.
+    A folder that is not empty is replaced only with `force`. Weights are those of the best epoch of
+    the winner's best retraining; of a trial that has not ended, the best so far. Raises UserError
+    if there is no winner, or it has left no weights.
     """
     best = history.best() if trial is None else history.best_of(trial)
     if best is None:
@@ -82,7 +82,7 @@ def _check(history: History, formats: "Sequence[Format]") -> None:
 
 def _write(history: History, best: Best, folder: Path, formats: "Sequence[Format]") -> list[str]:
     (folder / "best.yaml").write_text(_header() + history.best_text(best))
-    # The same config for programs: a training may take the exported network as its teacher.
+    # The same config for programs: a training may use the exported network as its teacher.
     (folder / "config.json").write_text(json.dumps(best.config, indent=2) + "\n")
     model, trained, notes = _copy_weights(history, best, folder / "model.safetensors")
     input = None
@@ -122,7 +122,7 @@ def _make_predictor(
 
 
 def _copy_code(best: Best, folder: Path) -> tuple[list[str], list[str]]:
-    """The modules that were copied, and a note where that could not be."""
+    """The modules that were copied, and a note if that was not possible."""
     from autotune.export.source import FOLDER, copy_sources
 
     try:
@@ -135,8 +135,8 @@ def _copy_code(best: Best, folder: Path) -> tuple[list[str], list[str]]:
 def _copy_weights(
     history: History, best: Best, target: Path
 ) -> "tuple[Model, Trained | None, list[str]]":
-    """What the exported weights are of, their network, and a note where they are not of the run's
-    best step. Raises UserError where there are none, AutotuneError where they are damaged."""
+    """The exported weights, their network, and a note if they are not of the run's best step.
+    Raises UserError if there are none, AutotuneError if they are damaged."""
     run, metric, notes = best.source, history.spec.objective.metric, list[str]()
     step, value = history.spec.scoring.step(run.reports), history.value(run)
     weights, trained = history.run_folder(run) / "best.safetensors", None
@@ -160,7 +160,7 @@ def _copy_weights(
 
 
 def _copy_kept(kept: Kept | None, best: int | None, target: Path, command: bool) -> list[str]:
-    """Copies what the user's function or command kept; a note where that is nothing, or may be of
+    """Copies what the user's function or command kept; a note if that is nothing, or may be of
     another step."""
     if kept is None and command:
         how = "write it into AUTOTUNE_KEEP_DIR and run the study again (docs/scripts.md)"
@@ -199,7 +199,7 @@ def _no_weights(history: History, best: Best, weights: Path) -> str:
 
 
 def _again(history: History, best: Best) -> str:
-    """How to make the weights, so that the next export finds them."""
+    """How to create the weights, so that the next export finds them."""
     run = best.source
     if not run.state.finished:
         return f"let it go on: autotune resume {history.spec.name}"
@@ -209,7 +209,7 @@ def _again(history: History, best: Best) -> str:
 
 
 def _draw(history: History, best: Best, folder: Path) -> "tuple[list[Picture], list[str]]":
-    """Nothing of a user's own function: only it knows what its result looks like."""
+    """Nothing for a user's own function: only the function knows its result."""
     if is_own(history.spec.trial):
         return [], []
     from autotune.interpret.draw import draw
@@ -220,7 +220,7 @@ def _draw(history: History, best: Best, folder: Path) -> "tuple[list[Picture], l
 
 
 def _header() -> str:
-    """How to rerun it, and what wrote it: the same score needs the same torch."""
+    """How to repeat it, and the versions: the same score needs the same torch."""
     day = datetime.now(UTC).date().isoformat()
     versions = [f"{name} {metadata.version(name)}" for name in ("autotune", "torch")]
     return (

@@ -25,12 +25,12 @@ _LICENCES = {
     "svhn": "for non-commercial use only (Netzer et al. 2011)",
 }
 _MOST = 12
-"""Names of columns or classes that are told."""
+"""Maximum number of names of columns or classes shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What the weights of an export are of."""
+    """Which training the exported weights are of."""
 
     run: str
     seed: int
@@ -42,7 +42,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Held:
-    """What lies in the folder, beside best.yaml."""
+    """The content of the folder besides best.yaml."""
 
     input: "Input | None" = None
     """None: it cannot predict."""
@@ -138,7 +138,7 @@ def _scores(history: History, best: Best) -> list[tuple[str, str]]:
 
 
 def _limits(history: History, best: Best) -> Iterator[str]:
-    """What the scores cannot say."""
+    """Limits of the scores."""
     trials = len(history.trials)
     chose = f"The validation split chose this configuration among {trials} trials, and the epoch of"
     yield f"{chose} its weights: a score on it is too good for new data."

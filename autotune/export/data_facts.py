@@ -1,4 +1,4 @@
-"""What an export says of the data that was learnt from."""
+"""Facts about the training data in an export."""
 
 import hashlib
 import json
@@ -13,12 +13,12 @@ from autotune.train.data.read import files
 __all__ = ["data_facts"]
 
 _HASHED = 4 * 2**30
-"""Bytes of data whose content is hashed; of more, names and sizes are."""
+"""Maximum bytes of data whose content is hashed; for more, names and sizes are."""
 _NAMED = 5
 
 
 def data_facts(config: TrainConfig, data: Dataset) -> DataFacts:
-    """What was learnt from, with a hash by which it is known again."""
+    """The data source, with a hash that identifies it."""
     sources = [path.absolute() for path in sorted(files(config.data))]
     sizes = [len(part.y) for part in (data.train, data.val, data.test)]
     if config.data.use_all:
@@ -35,7 +35,7 @@ def data_facts(config: TrainConfig, data: Dataset) -> DataFacts:
 
 
 def _of_test(config: TrainConfig, data: Dataset, source: str) -> str:
-    """The test split is drawn from the source by these settings, whatever the others are."""
+    """The settings that, with the source, determine the test split."""
     drawn = config.data.model_dump(mode="json", include={"name", "seed", "test_fraction", "target"})
     labels = data.test.y.tolist() if data.classes else len(data.test.y)
     facts = [drawn, source, config.loss.task, list(data.labels), labels]

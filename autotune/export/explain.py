@@ -1,6 +1,6 @@
-"""What an exported network goes by, on a file of samples: figures, and captions with the numbers.
+"""Explains an exported network on a file of samples: figures, and captions with the numbers.
 
-All of it is asked of raw samples: a column is shuffled as it is in the file, gaps included.
+Everything works on raw samples: a column is shuffled as it is in the file, missing values included.
 """
 
 import json
@@ -37,8 +37,8 @@ class Explanation:
 
 
 def explain(folder: Path, file: Path, target: Path) -> Explanation:
-    """Figures in the new folder `target`: what the network confuses, where `file` has the labels;
-    which columns matter; where in images it looks. Raises UserError as `predict` does."""
+    """Figures in the new folder `target`: confusions, if `file` has the labels; important columns;
+    important regions of images. Raises UserError as `predict` does."""
     exported = open_export(folder)
     x, y, notes = _read(exported, file)
     subject = _subject(exported, x, y, file.name)
@@ -77,7 +77,7 @@ def _subject(exported: ExportedModel, x: Tensor, y: Tensor | None, where: str) -
 
 
 def _read(exported: ExportedModel, file: Path) -> tuple[Tensor, Tensor | None, list[str]]:
-    """Raw samples, their labels where the file has them, and notes."""
+    """Raw samples, their labels if the file has them, and notes."""
     input = exported.input
     if input.columns and file.exists():
         config = json.loads((exported.folder / "config.json").read_text())

@@ -1,8 +1,8 @@
-"""An exported folder, opened to predict with: its files are checked first.
+"""An exported folder, opened to predict with; its files are checked first.
 
-A network of the product is built from config.json and model.safetensors, which any later version
-reads and which hold no code. A network of the user's own is model.pt2: its code need not be there.
-Where one way fails, the other is tried, and that is noted.
+A built-in network is rebuilt from config.json and model.safetensors, which any later version reads
+and which hold no code. A user's own network runs from model.pt2, without its code. If one way
+fails, the other is tried, with a note.
 """
 
 import json
@@ -42,12 +42,12 @@ class ExportedModel:
 
 
 def open_export(folder: Path) -> ExportedModel:
-    """Raises UserError where `folder` is no export, or is not whole; AutotuneError where its
-    network cannot be run here."""
+    """Raises UserError if `folder` is no export, or is incomplete; AutotuneError if its network
+    cannot run here."""
     config, input = _described(folder)
     notes = _other_versions(input)
     ways: list[Callable[[Path, Input], nn.Module]] = [rebuilt, _program]
-    if references(config):  # code of the user's own, which the program does without
+    if references(config):  # user code, which the program does not need
         ways.reverse()
     if not (folder / PROGRAM).exists():
         ways.remove(_program)

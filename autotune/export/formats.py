@@ -1,5 +1,4 @@
-"""What an export holds beyond its own files, where it is asked for: model.onnx and an MLflow
-model."""
+"""Optional formats of an export: model.onnx and an MLflow model."""
 
 import shutil
 import tempfile
@@ -36,8 +35,8 @@ def check_formats(formats: Sequence[Format]) -> None:
 def write_formats(
     formats: Sequence[Format], trained: Trained, input: Input, folder: Path
 ) -> list[str]:
-    """Into the export in `folder`; what was found. Raises UserError for a network that a format
-    does not allow, saying which do."""
+    """Writes the formats into the export in `folder`; notes. Raises UserError for a network that a
+    format does not support, naming the formats that do."""
     said = []
     if "onnx" in formats:
         model, sample = predictor(input, trained.network), raw_samples(trained.data, input)
@@ -74,7 +73,8 @@ def _interface(input: Input) -> Interface:
 def _kind(column: Column) -> Literal["double", "string", "boolean"]:
     if column.kind == "number" or column.type == "number":
         return "double"
-    # A gap would make objects of a column of booleans: texts may have gaps.
+    # A missing value would turn a column of booleans into objects; text columns may have missing
+    # values.
     return "boolean" if column.type == "boolean" and None not in column.values else "string"
 
 
@@ -83,7 +83,7 @@ def _is_required(column: Column) -> bool:
 
 
 def _example(input: Input) -> Any:
-    """One sample, of what was learnt from the whole train part: nobody's own data."""
+    """One sample made of statistics of the training split: no person's data."""
     if not input.columns:
         mean = np.asarray(input.transform.mean, np.float32)
         shape = (-1, *[1] * (len(input.sample) - 1))

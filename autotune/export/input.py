@@ -1,4 +1,4 @@
-"""input.json of an export: what the network takes and what its answers mean."""
+"""input.json of an export: the network's input, and the meaning of its output."""
 
 import platform
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from autotune.train.data.values import Dataset, Task
 __all__ = ["FORMAT", "DataFacts", "Input", "Target", "Transform", "Versions", "made_by"]
 
 FORMAT = 1
-"""Another number after any change that an older version would misread."""
+"""Increased after any change that an older version would misread."""
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 Numbers = Annotated[tuple[float, ...], Field(strict=False)]
 Sizes = Annotated[tuple[int, ...], Field(strict=False)]
 
 
 class Versions(Config):
-    """What wrote the export."""
+    """The versions that wrote the export."""
 
     autotune: str
     torch: str
@@ -30,34 +30,34 @@ class Versions(Config):
 
 
 class Target(Config):
-    """Of a regression: an answer in its own units is mean + std * what the network learnt."""
+    """For a regression: prediction = mean + std * network output."""
 
     mean: float
     std: float
 
 
 class Transform(Config):
-    """What model.pt2 and model.onnx do to raw samples first: (x - mean) / std, by channel of an
-    image or by feature. The columns' medians and marks go before it."""
+    """The transform that model.pt2 and model.onnx apply first: (x - mean) / std, by channel of an
+    image or by feature, after filling in medians and indicators of missing numbers."""
 
     mean: Numbers
     std: Numbers
 
 
 class DataFacts(Config):
-    """What was learnt from."""
+    """The training data."""
 
     name: str
     """As `data.name` in best.yaml."""
     files: Texts = ()
-    """Where it lay: one file, or the first few of many."""
+    """Its location: one file, or the first few of many."""
     sha256: str = ""
     hashed: str = ""
-    """What the hash is of."""
+    """What the hash covers."""
     samples: Sizes = ()
-    """Of the train, validation and test split."""
+    """Of the training, validation and test split."""
     test_sha256: str = ""
-    """By which the test split is known again: two scores on it can be compared."""
+    """Identifies the test split: two scores on the same split can be compared."""
 
 
 class Input(Config):
@@ -67,7 +67,7 @@ class Input(Config):
     trial: int
     task: Task
     classes: Texts = ()
-    """Their names, by the place of their score in an answer."""
+    """Class names, by the index of their score."""
     target: Target | None = None
     sample: Sizes
     """The shape of one raw sample: the columns, or (C, H, W)."""
@@ -98,7 +98,7 @@ class Input(Config):
 
     @property
     def network_shape(self) -> tuple[int, ...]:
-        """Of one sample behind the transform: marks of missing numbers are columns, too."""
+        """The shape of one sample after the transform, with indicators of missing numbers."""
         if not self.columns:
             return self.sample
         return (len(self.columns) + sum(column.marked for column in self.columns),)

@@ -1,5 +1,5 @@
-"""What an export predicts with: model.pt2, the whole way from raw samples to answers without the
-network's code, and load.py, which asks it."""
+"""How an export predicts: model.pt2, from raw samples to outputs without the network's code, and
+load.py, which calls it."""
 
 import shutil
 import warnings
@@ -33,7 +33,7 @@ __all__ = [
 INPUT, PROGRAM = "input.json", "model.pt2"
 
 _CHECKED = (1, 2, 5)
-"""Batch sizes that a program is tried with: torch.export makes a case of its own of 0 and 1."""
+"""Batch sizes that a program is tried with: torch.export specializes 0 and 1."""
 _CLOSE = 1e-5
 
 
@@ -71,7 +71,7 @@ def write_predictor(trained: Trained, input: Input, folder: Path) -> list[str]:
 
 
 def raw_samples(data: Dataset, input: Input, rows: int = max(_CHECKED)) -> Tensor:
-    """The first samples of the validation split, as they were before the transform."""
+    """The first samples of the validation split, before the transform."""
     mean, std = input.statistics()
     x = data.val.x[:rows].cpu() * std + mean
     if not input.columns:
@@ -81,10 +81,10 @@ def raw_samples(data: Dataset, input: Input, rows: int = max(_CHECKED)) -> Tenso
 
 
 def save_program(model: Predictor, sample: Tensor, path: Path) -> None:
-    """Writes `model` by torch.export, for batches of any size, once it has answered as the model
-    itself does for samples such as `sample` (N, ...).
+    """Writes `model` by torch.export, for batches of any size, once its output equals the model's
+    for samples such as `sample` (N, ...).
 
-    Raises AutotuneError with the reason where torch cannot export it, or the program differs.
+    Raises AutotuneError with the reason if torch cannot export it, or the program differs.
     """
     x = sample[: max(_CHECKED)].repeat_interleave(-(-max(_CHECKED) // len(sample)), dim=0)
     try:

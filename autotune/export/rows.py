@@ -37,8 +37,8 @@ def frame_of(path: Path, input: Input) -> "DataFrame":
 
 
 def encoded(input: Input, frame: "DataFrame", source: str) -> tuple[Array, list[str]]:
-    """(N, columns), float32, with NaN for a missing number and codes for categories; and what is
-    to be said of them. Raises InvalidInput with all that does not fit."""
+    """(N, columns), float32, with NaN for a missing number and codes for categories; and notes.
+    Raises InvalidInput with everything that does not fit."""
     names = [str(name) for name in frame.columns]
     found = [
         Problem(f"{source} lacks column {echo(column.name)}{nearest(column.name, names)}")
@@ -118,7 +118,7 @@ def _key(column: Column, text: str) -> Value:
 
 
 def _unknown(column: Column, codes: Array, places: Array, keys: Sequence[Value]) -> list[str]:
-    """A line for the rows whose category training has not seen."""
+    """A note on rows with categories that training has not seen."""
     strange = codes[places] == 0
     if not strange.any():
         return []

@@ -1,7 +1,5 @@
-"""A file of samples as what the exported network takes: rows of a table, images, arrays.
-
-What does not fit is refused by its name; nothing is guessed.
-"""
+"""A file of samples as input of an exported network: rows of a table, images, arrays. Anything that
+does not fit is an error; nothing is guessed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +28,7 @@ _ARRAYS = (".npy", ".npz")
 @dataclass(frozen=True)
 class Samples:
     batches: Iterator[Tensor]
-    """Raw samples, float32; images are read while they are asked for."""
+    """Raw samples, float32; images are read on demand."""
     count: int
     files: tuple[str, ...] = ()
     """Of images: each one's name."""

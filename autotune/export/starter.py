@@ -1,4 +1,4 @@
-"""A study to begin with: the quickstart and the search spaces it uses, copied to be edited."""
+"""A study to start with: the quickstart and its search spaces, copied for editing."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The folder of an export: written whole or not at all, and never over what is there unasked."""
+"""The folder of an export: written whole or not at all, and never replacing files unasked."""
 
 import ctypes
 import os
@@ -62,8 +62,8 @@ def _exchanged(one: Path, other: Path) -> bool:
 
 
 def refuse(target: Path, force: bool, kept: Path) -> None:
-    """Raises UserError where `target` holds something and is not to be replaced, or may never be:
-    `kept`, the folder of the study, must not lie in it, nor the working folder."""
+    """Raises UserError if `target` is not empty and must not be replaced: without `force`, or if it
+    contains `kept`, the study's folder, or the working folder."""
     if target.exists() and not target.is_dir():
         raise UserError(f"{target} is a file; give a folder: -o DIR")
     place = target.resolve()

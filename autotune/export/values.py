@@ -1,4 +1,4 @@
-"""The values that a study found, for people who only want these."""
+"""The winner's values alone, in several formats."""
 
 import json
 import shlex

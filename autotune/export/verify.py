@@ -1,4 +1,4 @@
-"""The winner's weights, copied only if they are whole and the winner's own network takes them."""
+"""Copies the winner's weights only if they are whole and fit its network."""
 
 import filecmp
 import shutil
@@ -20,7 +20,7 @@ from autotune.train.training import Training
 __all__ = ["Restored", "Trained", "copy_whole", "on_cpu"]
 
 _FAR = 0.01
-"""Between a score as trained, perhaps on a GPU and rounded, and as exported."""
+"""Allowed difference between a score as trained, perhaps on a GPU and rounded, and as exported."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Restored:
 
 
 def copy_whole(source: Path, target: Path, config: TrainConfig) -> Restored:
-    """What the copy holds, with a note where the network could not be built to try it, or scores
-    otherwise than it did.
+    """The content of the copy, with a note if the network could not be built to try it, or has
+    another score.
 
-    Raises AutotuneError that says what is wrong with `source`.
+    Raises AutotuneError with the problem of `source`.
     """
     shutil.copyfile(source, target)
     try:
@@ -69,7 +69,7 @@ def copy_whole(source: Path, target: Path, config: TrainConfig) -> Restored:
 
 
 def on_cpu(config: TrainConfig) -> TrainConfig:
-    """The config by which a trained network is used anywhere: in fp32, whatever it learnt in."""
+    """The config for using a trained network anywhere: in fp32, whatever its training used."""
     plain = {"device": "cpu", "precision": "fp32", "compile": False}
     metrics = tuple(name for name in config.metrics if name not in COSTS)
     alone = type(config).model_fields["parallel"].default
@@ -77,7 +77,7 @@ def on_cpu(config: TrainConfig) -> TrainConfig:
 
 
 def _changed(training: Training, held: Best) -> list[str]:
-    """A note where the network does not score what it did on the validation split."""
+    """A note if the network's score on the validation split differs."""
     metric = training.config.monitor.metric
     if metric not in (scores := evaluate(training, training.data.val, "val")):
         return []

@@ -1,4 +1,4 @@
-"""The export of a training that no study has run: such as the winner's, on all of the data."""
+"""The export of a training without a study, such as the winner's on all of the data."""
 
 import json
 from pathlib import Path

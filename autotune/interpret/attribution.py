@@ -1,7 +1,5 @@
-"""What in an image speaks for the network's answer. Needs captum.
-
-Shapes: B images of C channels.
-"""
+"""Which parts of an image determine the network's output. Needs captum. Shapes: B images of C
+channels."""
 
 from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam
 from torch import Tensor, nn
@@ -11,11 +9,11 @@ from autotune.interpret.subject import predict
 __all__ = ["black", "grad_cam", "integrated_gradients", "last_map"]
 
 _STEPS = 64
-"""Points on the way from the baseline: the sum then misses f(x) - f(baseline) by about a percent
-for networks with kinks, by far less for smooth ones."""
+"""Steps from the baseline: the sum then differs from f(x) - f(baseline) by about a percent for
+networks with kinks, by far less for smooth ones."""
 _AT_ONCE = 64
 _COARSEST = 4
-"""A map of fewer pixels a side points nowhere."""
+"""A map with fewer pixels a side shows no location."""
 
 
 def integrated_gradients(model: nn.Module, x: Tensor, baseline: Tensor, target: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The pictures of a winner: what it confuses, which columns it uses, where it looks."""
+"""Figures of a winner: confusions, important columns, important regions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,16 +29,16 @@ Array = NDArray[Any]
 class Picture:
     file: Path
     caption: str
-    """What is seen, with the numbers that matter, in Markdown."""
+    """What the figure shows, with the main numbers, in Markdown."""
 
 
 def draw(
     config: TrainConfig, weights: Path, folder: Path, tested: bool = False
 ) -> tuple[list[Picture], list[str]]:
-    """Pictures of the network that a training left in the folder `weights`, written to `folder`.
+    """Figures of the network that a training left in the folder `weights`, written to `folder`, and
+    a line for each figure that is missing, with the reason.
 
-    Also a line for each that there is not, with the reason. `tested`: the test split was read, so
-    that the importance of columns may be looked at there.
+    `tested`: the test split was read, so the importance of columns may be measured there.
     """
     if find_spec("matplotlib") is None:
         return [], [f"no figures without matplotlib: {INSTALL}"]
@@ -52,8 +52,8 @@ def draw(
 def paint(
     subject: Subject, folder: Path, tested: Subject | None = None
 ) -> tuple[list[Picture], list[str]]:
-    """The pictures of one network, each by itself: those that fail are told in a line each.
-    `tested`: the same network and the test split."""
+    """The figures of one network, each independently: failed ones give a line each. `tested`: the
+    same network and the test split."""
     folder.mkdir(parents=True, exist_ok=True)
     made, missing = [], []
     for name, make in _wanted(subject):

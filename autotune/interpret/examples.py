@@ -1,4 +1,4 @@
-"""Which images are shown: some that the network gets right, and its worst mistakes."""
+"""Which images are shown: some correct predictions, and the worst mistakes."""
 
 import torch
 from torch import Tensor

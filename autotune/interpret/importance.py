@@ -17,7 +17,7 @@ __all__ = ["Importance", "of_columns", "permutation_importance"]
 
 REPEATS = 10
 _MOST = 10_000_000
-"""Answers asked of the network; beyond it, fewer rows are looked at."""
+"""Maximum predictions requested from the network; beyond it, fewer rows are used."""
 _FEWEST = 200
 
 Score = Callable[[Tensor, Tensor], float]
@@ -27,7 +27,7 @@ Score = Callable[[Tensor, Tensor], float]
 class Importance:
     column: int
     mean: float
-    """The score lost, over all shuffles; about 0, or below it, for a column that is not used."""
+    """The loss of score, over all shuffles; about 0, or below, for an unused column."""
     std: float
 
 

@@ -1,4 +1,4 @@
-"""How right the answers are. Shapes: N samples, C classes."""
+"""How accurate predictions are. Shapes: N samples, C classes."""
 
 import torch
 from torch import Tensor
