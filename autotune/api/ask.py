@@ -18,23 +18,23 @@ __all__ = ["AskedStudy", "AskedTrial", "create"]
 
 
 class AskedTrial:
-    """A trial that was asked for: train `config`, report, and tell the study that it has ended."""
+    """A trial that was asked for: train `config`, report, and tell the study when it has ended."""
 
     def __init__(self, session: Session, assignment: Assignment, params: Mapping[str, Any]) -> None:
         self._session, self._assignment = session, assignment
         self.number: int = assignment.trial
         self.params: dict[str, Any] = dict(params)
-        """The proposed values, by their dotted paths."""
+        """The proposed values by dotted path."""
         self.config: dict[str, Any] = dict(assignment.config)
-        """`trial` of the study with these values in their places."""
+        """The study's `trial` section with these values."""
         self.seed: int = assignment.seed
         self.is_retraining: bool = assignment.purpose is not Purpose.SEARCH
-        """One of the best again, on a fresh seed."""
+        """A retraining of one of the best, on a fresh seed."""
         self.step: int = assignment.from_step
-        """The last step that the study knows of: 0, but for a trial that goes on after a crash or a
-        pause. Steps up to it may be reported again; they are dropped."""
+        """The last step that the study knows: 0, except for a trial that continues after a crash or
+        a pause. Steps up to it may be reported again; they are dropped."""
         self.folder: Path = Path(assignment.folder)
-        """A folder of its own, for checkpoints."""
+        """A folder of this trial, for checkpoints."""
         self._last = 0
         self._since = time.perf_counter()
 
@@ -42,8 +42,8 @@ class AskedTrial:
         return f"<trial {self.number}: {self.params}>"
 
     def report(self, step: int, **metrics: float) -> Decision:
-        """Tells the study what `step`, counted from 1, came to; "continue" or "stop". After "stop"
-        the trial is told without more ado; a paused one is asked for again later."""
+        """Reports the metrics of `step`, counted from 1; returns "continue" or "stop". After "stop"
+        the trial has ended; a paused one is asked for again later."""
         self._check(step, metrics)
         now = time.perf_counter()
         numbers = {name: float(value) for name, value in metrics.items()}
@@ -74,7 +74,7 @@ class AskedTrial:
 
 
 class AskedStudy(Study):
-    """A study that proposes trials and is told what they came to. It holds the study's lock until
+    """A study that proposes trials and is told their results. It holds the study's lock until
     `close`, or to the end of a `with` block."""
 
     def __init__(self, session: Session, name: str, runs: Path) -> None:
@@ -91,12 +91,12 @@ class AskedStudy(Study):
 
     @property
     def done(self) -> bool:
-        """All trials and retrainings of the budget have been told."""
+        """Whether all trials and retrainings of the budget have been told."""
         return self._session.over
 
     def ask(self) -> AskedTrial | None:
-        """The next trial; several may be out at once. None where nothing can be handed out now:
-        the study is `done`, or waits for what is out."""
+        """The next trial; several may be out at once. None if nothing can be handed out now: the
+        study is `done`, or waits for trials that are out."""
         assignment = self._session.next()
         if assignment is None:
             return None
@@ -105,8 +105,8 @@ class AskedStudy(Study):
         return AskedTrial(self._session, assignment, run.params)
 
     def tell(self, trial: AskedTrial, *, error: str | None = None, **metrics: float) -> None:
-        """The trial has ended: by itself, or with an `error`, which fails it. `metrics`: of one
-        that has reported nothing."""
+        """Ends the trial: complete, or failed with an `error`. `metrics`: of a trial that has
+        reported nothing."""
         number = trial._assignment.number
         if number not in self._out:
             raise UserError(f"trial {trial.number} was told before, or by another study's ask")
@@ -114,7 +114,8 @@ class AskedStudy(Study):
         self._out.discard(number)
 
     def close(self) -> None:
-        """Lets others drive the study. What is still out is asked for again by the next one."""
+        """Lets others drive the study. Trials that are still out are asked for again by the next
+        driver."""
         atexit.unregister(self.close)
         self._session.close()
 

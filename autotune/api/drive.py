@@ -1,4 +1,4 @@
-"""Runs a study that Python spelled, with what a person sees of it."""
+"""Runs a study that was given in Python, with its output for people."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +19,8 @@ __all__ = ["drive", "say"]
 
 
 def drive(spec: StudySpec, runs: Path, given: Passed | None, options: Mapping[str, Any]) -> None:
-    """The study to its end, or on from where it stopped. Raises KeyboardInterrupt, with all
-    written, where it is interrupted."""
+    """Runs the study to its end, or continues it. Raises KeyboardInterrupt, with everything
+    written, if it is interrupted."""
     if given:
         offer(spec.trial["function"], given)
     engine, address = options.get("engine", "ray"), options.get("address")

@@ -1,4 +1,5 @@
-"""A function as a study names it: by its path where any process can import it, or passed on."""
+"""How a study refers to a function: by its path if any process can import it, or by a name for
+passing it on."""
 
 import hashlib
 import sys

@@ -1,4 +1,4 @@
-"""Parameters and objectives as Python says them: the same mappings that a study file holds."""
+"""Parameters and objectives in Python: the same mappings that a study file holds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -55,17 +55,17 @@ def Categorical(  # noqa: N802
 
 
 def maximize(metric: str, *, at: Literal["best", "last"] = "best") -> dict[str, Any]:
-    """The objective: a trial is worth its largest `metric`, or with `at="last"` its last one."""
+    """Objective: a trial's value is its largest `metric`, or with `at="last"` its last one."""
     return {"metric": metric, "goal": "maximize", "at": at}
 
 
 def minimize(metric: str, *, at: Literal["best", "last"] = "best") -> dict[str, Any]:
-    """The objective: a trial is worth its smallest `metric`, or with `at="last"` its last one."""
+    """Objective: a trial's value is its smallest `metric`, or with `at="last"` its last one."""
     return {"metric": metric, "goal": "minimize", "at": at}
 
 
 def goal_of(metric: str) -> dict[str, Any]:
-    """The objective that a metric's name stands for. Raises UserError where it may be either."""
+    """The objective for a metric's name. Raises UserError if its direction is not clear."""
     words = set(metric.lower().replace("/", "_").replace("-", "_").split("_"))
     if words & _SMALL:
         return minimize(metric)

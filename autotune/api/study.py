@@ -1,4 +1,4 @@
-"""A study as Python sees it: read from its journal whenever it is asked."""
+"""A study in Python: read from its journal at every access."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -30,26 +30,26 @@ _MORE = re.compile(r"\+(\d{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The best of a study."""
+    """The best result of a study."""
 
     trial: int
     params: Mapping[str, Any]
-    """The searched values, by their dotted paths."""
+    """The searched values by dotted path."""
     value: float
-    """What the search saw: the best of many, and so too good."""
+    """The score in the search: the best of many, so too good."""
     mean: float | None
-    """Over retrainings on fresh seeds; None where there was none."""
+    """Mean over retrainings on fresh seeds; None without any."""
     std: float | None
     interval: tuple[float, float] | None
-    """95 % of the mean."""
+    """95 % interval of the mean."""
     test: float | None
-    """On the test split, read once; None for code of your own, which has none."""
+    """Score on the test split, read once; None for code of your own, which has none."""
     config: Mapping[str, Any]
-    """All that the winner was trained with."""
+    """The complete config of the winner."""
 
 
 class Study(Plots):
-    """One study under its name. What it answers is what its journal holds now."""
+    """One study by its name. Its properties are what its journal holds now."""
 
     def __init__(self, name: str, runs: Path, function: Callable[..., Any] | None = None) -> None:
         """Made by `autotune.run` and `autotune.load`."""
@@ -63,7 +63,7 @@ class Study(Plots):
 
     @property
     def folder(self) -> Path:
-        """Where it lives: runs/<name>."""
+        """Its folder: runs/<name>."""
         return self._runs / self.name
 
     @property
@@ -111,19 +111,19 @@ class Study(Plots):
 
     @property
     def spec(self) -> StudySpec:
-        """All that its study file says."""
+        """The complete study file as a mapping."""
         return self._history.spec
 
     def to_yaml(self) -> str:
-        """Its study file: `autotune run` on it runs the same study."""
+        """The study file as text: `autotune run` on it runs the same study."""
         return specs.dump_shown(self.spec)
 
     def logs(self, trial: int) -> str:
-        """What the trial's function or command printed, and its traceback."""
+        """Output of the trial's function or command, with its traceback."""
         return str(views.logs(self._history, trial)[0]["text"])
 
     def export(self, folder: str | Path, force: bool = False) -> list[Path]:
-        """Writes the winner as files, as `autotune export`; the files."""
+        """Exports the winner, as `autotune export`; returns the files."""
         from autotune.export.bundle import export
 
         return export(self._history, Path(folder), force).files

@@ -1,4 +1,4 @@
-"""A study as Python spells it, made the spec that a study file would make."""
+"""A study given in Python, converted to the spec that a study file would give."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,19 +23,19 @@ class Options(TypedDict, total=False):
     """How a study is run: nothing of it is stored."""
 
     runs: str | os.PathLike[str]
-    """The folder of all studies; `runs`, or what AUTOTUNE_RUNS says, if not given."""
+    """The folder of all studies. Default: `runs`, or the value of AUTOTUNE_RUNS."""
     engine: EngineName
-    """`ray` if not given; `inline`: in this process, one trial at a time, and pdb works."""
+    """Default: `ray`. `inline`: in this process, one trial at a time, and pdb works."""
     address: str | None
     """host:port of a running Ray cluster to join."""
     view: bool
     """False: nothing is printed."""
     changed: bool
-    """True: the function may be another one than the study began with."""
+    """True: the function may differ from the one that the study began with."""
 
 
 class Sections(Options, total=False):
-    """The sections of a study file, each as there; see README and studies/study.schema.json."""
+    """The sections of a study file, with the same keys; see docs/study-file.md."""
 
     trial: Mapping[str, Any]
     """The fixed settings: all of them reach the function in `config`."""

@@ -1,4 +1,4 @@
-"""The command line: every command is parsing, one call into the library, and printing.
+"""The command line: each command parses, makes one call into the library, and prints.
 
 Heavy modules are imported inside the commands, so that `autotune --help` answers at once.
 """
@@ -66,7 +66,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     name="autotune",
-    help="Hyperparameter auto-tuning for deep learning: one study file, one command.",
+    help="Hyperparameter tuning for PyTorch: one study file, one command.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -47,10 +47,10 @@ def check(
     address: Elsewhere = None,
     json: Json = False,
 ) -> None:
-    """Find every mistake in a study file before anything runs.
+    """Report every mistake in a study file before anything runs.
 
-    Also in what it names: the data is read, your functions are imported, a network of your own is
-    run on two samples. Nothing is trained.
+    Also reads the data, imports your functions and runs your own network on two samples. Nothing
+    is trained.
 
     Example: autotune check studies/quickstart.yaml
     """

@@ -26,9 +26,9 @@ def predict(
 ) -> None:
     """Predict with an exported network.
 
-    FILE is a .csv, .tsv or .parquet table with the columns that were learnt from; an image, or a
-    folder of images; or a .npy array of samples. The answer has a row a sample: the class and the
-    probability of each, or the number. Without --out it is printed as CSV.
+    FILE is a .csv, .tsv or .parquet table with the training columns; an image, or a folder of
+    images; or a .npy array of samples. The output has one row a sample: the class and all
+    probabilities, or the number. Without --out it is printed as CSV.
 
     \b
     Example:
@@ -57,11 +57,11 @@ def explain_model(
     ] = Path("explanation"),
     force: Annotated[bool, typer.Option("--force", help="Replace whatever that holds.")] = False,
 ) -> None:
-    """Draw what an exported network goes by.
+    """Explain an exported network's predictions.
 
-    Which columns of a table matter, by permutation importance; where in images it looks, by
-    integrated gradients and Grad-CAM; and what it confuses, where FILE has the labels: a table the
-    target's column, a folder of images a folder for each class.
+    Draws the permutation importance of a table's columns; integrated gradients and Grad-CAM of
+    images; and the confusion matrix, if FILE has labels: the target's column of a table, or one
+    folder of images for each class.
 
     Example: autotune explain-model best/ new.csv -o why/
     """

@@ -12,7 +12,7 @@ __all__ = ["best", "list_", "logs", "show", "ui"]
 
 
 def list_(runs: Runs = RUNS, json: Json = False) -> None:
-    """List the studies, how far each is and its best.
+    """List studies with their progress and best value.
 
     Example: autotune list --json
     """
@@ -54,9 +54,9 @@ def logs(
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
-    """Print what your own code printed in a trial.
+    """Print the output of your own code in a trial.
 
-    Where it failed, its traceback stands at the end.
+    If it failed, its traceback is at the end.
 
     Example: autotune logs quickstart 17
     """
@@ -73,7 +73,7 @@ def logs(
 
 
 def best(name: Name, runs: Runs = RUNS, json: Json = False) -> None:
-    """Print the winner, its score on fresh seeds and in the test.
+    """Print the winner with its confirmed and test scores.
 
     Example: autotune best quickstart --json
     """

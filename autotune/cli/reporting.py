@@ -22,9 +22,9 @@ def report(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write an HTML file: what won, how surely, and why.
+    """Write an HTML report: what won, how surely, and why.
 
-    The file needs no network and nothing beside it. Each run writes it too, as
+    The file is self-contained. Each run writes it too, as
     runs/STUDY/report.html.
 
     \b

@@ -41,16 +41,16 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace whatever DIR holds.")] = False,
     json: Json = False,
 ) -> None:
-    """Write the winner as a folder that works anywhere.
+    """Export the winner as a folder that works anywhere.
 
-    DIR then holds best.yaml, a complete training config with its scores; model.safetensors, the
+    DIR contains best.yaml, a complete training config with its scores; model.safetensors, the
     weights of its best retraining; model.pt2, input.json and load.py, which predict with torch
     alone; code/, the source of your own modules; metrics.json; SHA256SUMS; and README.md with
-    figures of what the winner confuses and where it looks, which MLflow gets too.
+    figures of its confusions and of important image regions, which MLflow gets too.
 
     --format onnx adds model.onnx, checked by onnxruntime. --format mlflow adds an MLflow model,
-    which is logged to the study's run, and --register NAME makes it a version in the registry,
-    with the alias `champion` where none was better on the same test split.
+    which is logged to the study's run. --register NAME adds it to the model registry, with the
+    alias `champion` if it is the best on the same test split.
 
     \b
     Example:
@@ -92,7 +92,7 @@ def config(
     trial: Trial = None,
     runs: Runs = RUNS,
 ) -> None:
-    """Print the values that the winner has for what was searched.
+    """Print the winner's values only.
 
     \b
     Example:

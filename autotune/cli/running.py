@@ -38,7 +38,7 @@ def run(
     standby: Standby = False,
     json: JsonLines = False,
 ) -> None:
-    """Run a study to its end, or go on where it stopped.
+    """Run a study to its end, or continue where it stopped.
 
     \b
     Example:
@@ -64,7 +64,7 @@ def resume(
     ] = False,
     json: JsonLines = False,
 ) -> None:
-    """Go on with a study that was interrupted, or paused.
+    """Continue an interrupted or paused study.
 
     \b
     Example:
@@ -87,7 +87,7 @@ def resume(
 
 @contextmanager
 def _said_as_json(json: bool) -> Iterator[None]:
-    """The last line of a stream says what went wrong, too."""
+    """Reports errors as the last line of a JSON stream, too."""
     try:
         yield
     except AutotuneError as error:
@@ -156,7 +156,7 @@ def _drive(
 
 
 def _preflight(spec: "StudySpec", runs: Path, engine: Engine, address: str | None) -> list[str]:
-    """What a study needs before it starts; a finished one needs nothing."""
+    """Checks what a study needs before it starts; a finished one needs nothing."""
     from autotune.app.preflight import preflight
     from autotune.app.runner import is_finished
 

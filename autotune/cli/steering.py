@@ -1,4 +1,4 @@
-"""Commands to a study that runs, from anywhere: try, clone, stop, pause, budget."""
+"""Commands that steer a running study, from anywhere: try, clone, stop, pause, budget."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,9 +27,9 @@ def try_(
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
-    """Have a study try values of yours next.
+    """Have a running study try your values next.
 
-    What is not given is as in the best trial so far, or in trial N.
+    Other values are those of the best trial so far, or of trial N.
 
     \b
     Example:
@@ -49,7 +49,7 @@ def clone(
     runs: Runs = RUNS,
     json: Json = False,
 ) -> None:
-    """Begin a new trial from the checkpoint of another one.
+    """Start a new trial from the checkpoint of another one.
 
     Example: autotune clone quickstart 17 --set optimizer.lr=1e-4
     """
@@ -69,7 +69,7 @@ def stop(
 ) -> None:
     """Stop a study, or one trial, at the next report.
 
-    A stopped study goes on with `autotune resume`, as after Ctrl-C.
+    A stopped study continues with `autotune resume`, as after Ctrl-C.
 
     \b
     Example:
@@ -82,11 +82,11 @@ def stop(
 
 
 def pause(name: Name, runs: Runs = RUNS, json: Json = False) -> None:
-    """Let a study wait until `resume`.
+    """Pause a study until `autotune resume`.
 
-    What runs leaves its worker at its next report, and goes on from its checkpoint.
+    Running trials leave their workers at the next report and continue from their checkpoints.
 
-    The time of the pause is not counted.
+    The time of the pause does not count.
 
     Example: autotune pause quickstart
     """

@@ -1,4 +1,4 @@
-"""Commands that mend, resend and remove studies: sync, repair, delete."""
+"""Commands that maintain studies: sync, repair, delete."""
 
 from json import dumps
 from typing import Annotated
@@ -17,7 +17,7 @@ def sync(
     runs: Runs = RUNS,
     json: JsonLines = False,
 ) -> None:
-    """Write a study's journal to MLflow again; nothing doubles.
+    """Send a study's journal to MLflow again, without duplicates.
 
     \b
     Example:
@@ -54,10 +54,10 @@ def sync(
 
 
 def repair(name: Name, runs: Runs = RUNS, json: Json = False) -> None:
-    """Mend a study whose journal is damaged.
+    """Repair a study with a damaged journal.
 
-    The damaged file is set aside; what is whole of it stays in the journal. A trial that lost
-    records goes on or is run again, with the configuration it had.
+    The damaged file is set aside, and its whole records are kept. A trial that lost records
+    continues or is run again, with the same configuration.
 
     Example: autotune repair quickstart
     """
