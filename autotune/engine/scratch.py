@@ -17,6 +17,8 @@ __all__ = ["end_processes", "scratch_folder"]
 _PREFIX, _LOCK, _INNER = "autotune-", "session.lock", "r"
 _LONGEST = 23
 """Characters of the folder for temporary files: paths of Ray's sockets, below, may have 107."""
+_NEWBORN = 60.0
+"""Seconds in which an empty folder may be one that is just being made."""
 _PATIENCE = 5.0
 """Seconds after which what does not die, in a system call that never returns, is left."""
 
@@ -98,3 +100,7 @@ def _sweep(root: Path) -> None:
                     _remove(path.parent, session)
                 finally:
                     lock.release()
+    for path in root.glob(f"{_PREFIX}*"):  # a kill fell between the lock's removal and its folder's
+        with suppress(OSError):
+            if time.time() - os.lstat(path).st_mtime > _NEWBORN:
+                path.rmdir()  # where it is empty

@@ -174,3 +174,13 @@ def names(driver: Driver) -> str:
     found = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
     sessions = [(sid, *rest) for sid, state, *rest in found if "Z" not in state]
     return "\n".join(" ".join(rest) for sid, *rest in sessions if sid == str(driver.process.pid))
+
+
+def test_a_gcs_that_dies_while_ray_starts_costs_half_a_minute(start: Callable) -> None:
+    driver = start(trials=2)
+    driver.wait_until(lambda: "/raylet/raylet" in names(driver), "the raylet begins")
+    driver.strike("gcs_server")
+    code, out, err = driver.end()
+    assert (code, err) == (0, "")
+    assert "Ray's gcs_server died (SIGKILL); the study goes on with a new Ray\n" in out
+    whole(driver.history(), 2)

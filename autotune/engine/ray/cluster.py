@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ray
 from ray._private import node as ray_node
@@ -70,6 +70,10 @@ _KNOCKS = 8
 """Unanswered looks in a row before a joined cluster counts as lost."""
 
 
+_Begun = dict[str, "subprocess.Popen[bytes]"]
+"""Ray's own processes that were started here, by their kind: gcs_server, raylet."""
+
+
 class RayLost(Passing):
     """A Ray of our own has died, or did not start."""
 
@@ -104,26 +108,34 @@ def connection(address: str | None = None, last_words: str = "") -> Iterator[Clu
         # Ray prints a paragraph to stdout whenever a worker dies, whatever `log_to_driver` is.
         stack.enter_context(settings(ray_worker, {"_worker_logs_enabled": False}))
         folder = stack.enter_context(scratch_folder())
+        begun: _Begun = {}
         probe = LivenessProbe(last_words, partial(end_processes, folder))
-        stand_in = _StandIn(folder)
+        stand_in = _StandIn(folder, begun)
         stack.callback(stand_in.end)
         stack.callback(probe.end)
         owned = not ray.is_initialized()
-        if owned:
-            stack.enter_context(_joined(address) if address else _begun(folder))
-        probe.start(_look(), stand_in.help if owned and not address else _nothing)
-        stack.callback(probe.close)
+        try:
+            if owned and not address:  # it may die while it starts
+                probe.start(partial(_dead, begun), stand_in.help)
+                stack.enter_context(_started(folder, begun, probe))
+            else:
+                if owned and address:
+                    stack.enter_context(_joined(address))
+                probe.start(_look(), _nothing)
+        finally:
+            stack.callback(probe.close)
         yield Cluster(owned, owned and not address, probe, folder)
 
 
 @contextmanager
-def _begun(folder: Path) -> Iterator[None]:
+def _started(folder: Path, begun: _Begun, probe: LivenessProbe) -> Iterator[None]:
     with _token_of_our_own(), environment({_LOOPBACK: "0"}), _ending():
-        with _only_what_trials_need(folder), hushed():
+        with _only_what_trials_need(folder, begun), hushed():
             try:
                 ray.init("local", include_dashboard=False, _temp_dir=str(folder), **_QUIET)
             except Exception as error:
-                raise RayLost(f"Ray did not start: {_one_line(error)}") from error
+                why = probe.lost or f"Ray did not start: {_one_line(error)}"
+                raise RayLost(why) from error
         _take_back_sigterm()
         with _ready_processes():
             yield
@@ -153,7 +165,7 @@ def _ending() -> Iterator[None]:
             ray.shutdown()
 
 
-def _only_what_trials_need(folder: Path) -> AbstractContextManager[ExitStack]:
+def _only_what_trials_need(folder: Path, begun: _Begun) -> AbstractContextManager[ExitStack]:
     """Starts Ray sooner, without these processes. The dashboard's would only serve usage
     statistics, for which it asks three clouds whether this is one of their machines."""
     stack = ExitStack()
@@ -172,20 +184,22 @@ def _only_what_trials_need(folder: Path) -> AbstractContextManager[ExitStack]:
 
     begin = {"set_sigterm_handler": _nothing, "set_kill_on_parent_death_linux": apart}
     stack.enter_context(settings(ray_utils, begin))
-    stack.enter_context(settings(ray_services, {"start_ray_process": _begins(folder)}))
+    stack.enter_context(settings(ray_services, {"start_ray_process": _begins(folder, begun)}))
     return stack
 
 
-def _begins(folder: Path) -> Callable[..., Any]:
-    """Ray's function that starts a process of its own. These are killed with their driver, at any
-    moment, and what they have started must notice: see `_expect_a_kill` and `_IMPATIENT`."""
+def _begins(folder: Path, begun: _Begun) -> Callable[..., Any]:
+    """Ray's function that starts a process of its own, which is noted in `begun`. Those processes
+    are killed with their driver; their children must notice: `_expect_a_kill`, `_IMPATIENT`."""
     start = ray_services.start_ray_process
 
     def started(command: Any, kind: str, *args: Any, **options: Any) -> Any:
         if kind == ray_constants.PROCESS_TYPE_RAYLET:
             _expect_a_kill(folder)
         options["env_updates"] = {**(options.get("env_updates") or {}), **_IMPATIENT}
-        return start(command, kind, *args, **options)
+        info = start(command, kind, *args, **options)
+        begun[kind] = info.process
+        return info
 
     return started
 
@@ -311,7 +325,7 @@ def _look() -> Callable[[], str]:
 
 
 def _dead(processes: "Mapping[str, subprocess.Popen[bytes]]") -> str:
-    for name, process in processes.items():
+    for name, process in [*processes.items()]:  # a thread looks while others begin
         code = process.poll()
         if code is not None:
             how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -340,29 +354,35 @@ class _Knocks:
 
 
 class _StandIn:
-    """Calls to a dead or ending gcs may wait forever. A replacement refuses them."""
+    """Calls to a dead gcs may wait for it for ever, and so do those to one that is ending. Another
+    one in its place refuses them: they are meant for the one that died."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, begun: _Begun) -> None:
+        self._folder, self._begun = folder, begun
         self._process: subprocess.Popen[bytes] | None = None
 
     def help(self, passed: float) -> None:
-        """`passed`: seconds that the main thread has spent on leaving."""
-        node = ray_worker._global_node
-        if self._process or node is None:
+        """`passed`: seconds that the main thread has been leaving for."""
+        gcs, port = self._begun.get("gcs_server"), self._port()
+        if self._process or gcs is None or not port:
             return
-        gcs = node.all_processes["gcs_server"][0].process
         if gcs.poll() is None:
             if passed < _ENDING:
                 return
             gcs.kill()
             gcs.wait()
         end_processes(self._folder)  # which would take it for the old one
-        flag, port = "--gcs_server_port=", node.gcs_address.rpartition(":")[2]
-        command = [flag + port if word.startswith(flag) else word for word in gcs.args]
+        flag, words = "--gcs_server_port=", cast("list[str]", gcs.args)
+        command = [flag + port if word.startswith(flag) else word for word in words]
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+
+    def _port(self) -> str:
+        """What the gcs has written down; "" as long as it has not."""
+        for file in self._folder.glob("session_latest/gcs_server_port_*"):
+            return file.read_text().strip()
+        return ""
 
     def end(self) -> None:
         if self._process:
