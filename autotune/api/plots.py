@@ -41,6 +41,10 @@ class Plots:
         """The model's prediction over the two parameters that matter most."""
         return self._plot("contour")
 
+    def plot_ablation(self) -> "Figure":
+        """The path from the default configuration to the winner, by the model."""
+        return self._plot("ablation")
+
     def plot_pareto(self) -> "Figure":
         """Of several objectives: the second against the first, with the Pareto front."""
         return self._plot("pareto")

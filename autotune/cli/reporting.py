@@ -54,8 +54,8 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="history, curves, importance, slices, parallel, contour, pareto, timeline or "
-            "failures.",
+            help="history, curves, importance, slices, parallel, contour, ablation, pareto, "
+            "timeline or failures.",
         ),
     ],
     out: Annotated[

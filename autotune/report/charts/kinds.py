@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from autotune.errors import UserError
-from autotune.report.charts import answer, outcomes, parameters, progress
+from autotune.report.charts import ablation, answer, outcomes, parameters, progress
 from autotune.report.charts.chart import Section
 from autotune.report.findings.study import Findings
 
@@ -16,6 +16,7 @@ KINDS: Mapping[str, Callable[[Findings], Section]] = {
     "slices": parameters.slices,
     "parallel": parameters.parallel,
     "contour": parameters.contour,
+    "ablation": ablation.ablation,
     "pareto": outcomes.pareto,
     "timeline": outcomes.timeline,
     "failures": outcomes.failures,
@@ -24,11 +25,12 @@ KINDS: Mapping[str, Callable[[Findings], Section]] = {
 
 
 def sections(findings: Findings) -> Iterator[Section]:
-    """The answer first; what the study has nothing to show for says so in a line, but for the
-    Pareto front of one objective."""
+    """The answer first, then the Pareto front of several objectives. What the study has nothing to
+    show for says so in a line."""
     yield answer.answer(findings)
-    for kind, make in KINDS.items():
-        if kind == "pareto" and len(findings.trials.metrics) < 2:
+    several = len(findings.trials.metrics) > 1
+    for kind, make in sorted(KINDS.items(), key=lambda one: several and one[0] != "pareto"):
+        if kind == "pareto" and not several:
             continue
         try:
             yield make(findings)

@@ -161,14 +161,18 @@ def _spans(
 
 
 def _timeline_says(facts: WorkersFacts) -> tuple[str, ...]:
-    whole = facts.wall * len(facts.lanes)
-    was = "was" if len(facts.lanes) == 1 else "were"
-    return (
-        f"{counted(len(facts.lanes), 'worker')} {was} busy {percent(facts.busy, whole)} of "
-        f"{duration(facts.wall)}; {duration(facts.idle)} of worker time was idle.",
-        f"Training steps were {percent(facts.trained, facts.busy)} of the busy time; the rest went "
-        "into starting, loading data, reporting and proposing.",
-    )
+    whole = facts.wall * facts.count
+    was = "was" if facts.count == 1 else "were"
+    said = [
+        f"{counted(facts.count, 'worker')} {was} busy {percent(min(facts.busy, whole), whole)} of "
+        f"{duration(facts.wall)}; {duration(facts.idle)} of worker time was idle."
+    ]
+    if facts.trained <= facts.busy:  # else the user's own reports are not by the clock
+        said.append(
+            f"Training steps were {percent(facts.trained, facts.busy)} of the busy time; the rest "
+            "went into starting, loading data, reporting and proposing."
+        )
+    return tuple(said)
 
 
 def _lanes(facts: WorkersFacts) -> Table:

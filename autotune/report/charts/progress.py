@@ -80,7 +80,7 @@ def _history_says(facts: TrialsFacts) -> tuple[str, ...]:
     said = f"Trial {number} has the search's best {facts.metric}, {score(value)}; {then}."
     if not facts.trials[number].values or len(facts.metrics) == 1:
         return first, said
-    return first, said + " This is the first objective alone: the Pareto front is below."
+    return first, said + " This is the first objective alone."
 
 
 def _all(facts: TrialsFacts) -> Table:
@@ -132,7 +132,8 @@ def curves(findings: Findings) -> Section:
     layers += [Label(rung.step, 0.0, str(rung.reached), "top") for rung in facts.rungs[:12]]
     log = bool(facts.rungs) and facts.rungs[-1].step >= 9 * facts.rungs[0].step
     alt = f"{facts.metric} of each trial by {facts.unit}; crosses mark where trials were stopped"
-    ticks = tuple((float(rung.step), str(rung.step)) for rung in facts.rungs[:12])
+    places = tuple((float(rung.step), str(rung.step)) for rung in facts.rungs[:12])
+    ticks = places if len(places) > 2 else None
     x = Axis(f"{facts.unit} (numbers above: trials that got so far)", log, ticks=ticks)
     y = Axis(facts.metric, range=_worth_seeing(facts))
     chart = Chart(f"Learning curves: {facts.metric}", alt, x, y, tuple(layers))

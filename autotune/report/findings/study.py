@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from autotune.report.findings import ablation as ablations
 from autotune.report.findings import answer as answers
 from autotune.report.findings import environment as environments
 from autotune.report.findings import failures as failed
@@ -53,6 +54,13 @@ class Findings:
             return None
         x, y = pair
         return surrogates.contour(self.surrogate, self.history, best.trial, x, y)
+
+    @cached_property
+    def ablation(self) -> ablations.AblationFacts | None:
+        best = self.answer.best
+        if best is None or self.surrogate is None:
+            return None
+        return ablations.of_study(self.history, best, self.surrogate)
 
     @cached_property
     def workers(self) -> working.WorkersFacts:

@@ -57,9 +57,12 @@ def of_study(history: History) -> Surrogate | None:
     extract = objectives(history.spec.scoring.goals)[0]
     seen = observe(trials, fidelities, extract)
     whole = seen.at(np.flatnonzero(seen.fidelity == len(fidelities.steps) - 1))
-    losses = [extract(trials[i], fidelities.steps[-1]) for i in whole.trial if trials[i].curve]
-    told = {s: loss for s, loss in zip(whole.score, losses, strict=False) if loss is not None}
-    if len(seen.score) < _FEWEST or len(set(told.values())) < 3 or len(losses) < len(whole.trial):
+    told = {  # a failed trial has a score, the worst, and no loss
+        score: loss
+        for i, score in zip(whole.trial.tolist(), whole.score.tolist(), strict=True)
+        if trials[i].curve and (loss := extract(trials[i], fidelities.steps[-1])) is not None
+    }
+    if len(seen.score) < _FEWEST or len(set(told.values())) < 3:
         return None
     features = Features(history.spec.space)
     kept = seen.at(_spread(seen.fidelity, seen.score))

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autotune.study.history import History
 from autotune.study.journal.journal import Run
@@ -33,6 +33,9 @@ class Lane:
     spans: tuple[Span, ...]
     busy: float
     """Seconds of all its spans."""
+    known: bool = True
+    """False: spans whose worker the journal does not name, as of a trial that failed before its
+    first report; they ran on one of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,11 @@ class WorkersFacts:
     @property
     def idle(self) -> float:
         """Worker-seconds in which a worker of the study had no trial."""
-        return max(self.wall * len(self.lanes) - self.busy, 0.0)
+        return max(self.wall * self.count - self.busy, 0.0)
+
+    @property
+    def count(self) -> int:
+        return sum(lane.known for lane in self.lanes) or len(self.lanes)
 
 
 def of_study(history: History) -> WorkersFacts:
@@ -61,7 +68,10 @@ def of_study(history: History) -> WorkersFacts:
     by_worker: dict[str, list[Span]] = {}
     for worker, span in sorted(spans, key=lambda one: (one[1].begin, one[1].end)):
         by_worker.setdefault(worker, []).append(span)
+    unnamed = by_worker.pop("", [])
     lanes = [lane for worker, own in sorted(by_worker.items()) for lane in _lanes(worker, own)]
+    name = "not recorded" if lanes else "this process"
+    lanes += [replace(lane, known=not lanes) for lane in _lanes(name, unnamed)]
     return WorkersFacts(tuple(lanes), history.elapsed())
 
 
@@ -115,9 +125,8 @@ def _lanes(worker: str, spans: Sequence[Span]) -> list[Lane]:
         if row is None:
             rows.append(row := [])
         row.append(span)
-    name = worker or "this process"
     many = len(rows) > 1
     return [
-        Lane(f"{name} ({n})" if many else name, tuple(row), sum(span.length for span in row))
+        Lane(f"{worker} ({n})" if many else worker, tuple(row), sum(span.length for span in row))
         for n, row in enumerate(rows, 1)
     ]
