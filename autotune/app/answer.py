@@ -119,6 +119,8 @@ def _headline(history: History, best: Best, mattered: str) -> str:
         found.append(f"test {_plain(metric)} {best.test:.4f}")
     if mattered:
         found.append(f"{mattered} mattered most")
+    elif over and history.leaderboard.finished >= _FEWEST:
+        found.append("no parameter stands out from luck")
     if not over:
         found.append(_counted(history))
     return "; ".join(found)
