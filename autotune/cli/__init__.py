@@ -5,7 +5,7 @@ Heavy modules are imported inside the commands, so that `autotune --help` answer
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -28,6 +28,7 @@ __all__ = ["app", "main"]
 COMMANDS: dict[str, Callable[..., None]] = {
     "init": authoring.init,
     "check": authoring.check,
+    "explain": authoring.explain,
     "run": running.run,
     "resume": running.resume,
     "try": steering.try_,
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "budget": steering.budget,
     "list": reading.list_,
     "show": reading.show,
+    "compare": reading.compare,
     "logs": reading.logs,
     "best": reading.best,
     "report": reporting.report,
@@ -50,6 +52,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sync": upkeep.sync,
     "repair": upkeep.repair,
     "delete": upkeep.delete,
+    "doctor": upkeep.doctor,
     "schema": authoring.schema,
 }
 """By name, in the order of `autotune --help` and of docs/commands.md."""
@@ -68,10 +71,29 @@ app = typer.Typer(
     name="autotune",
     help="Hyperparameter tuning for PyTorch: one study file, one command.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from autotune import __version__
+
+        typer.echo(f"autotune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 

@@ -1,4 +1,4 @@
-"""Commands about study files: init, check, schema."""
+"""Commands about study files: init, check, explain, schema."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +20,7 @@ from autotune.errors import AutotuneError
 if TYPE_CHECKING:
     from autotune.spec import StudySpec
 
-__all__ = ["check", "init", "schema"]
+__all__ = ["check", "explain", "init", "schema"]
 
 
 def init(
@@ -90,6 +90,38 @@ def _checked(
     notes += filter(None, [budget.share_of(spec)])
     notes += map(str, collect.gather(spec, collect.under(runs)))
     return spec, notes
+
+
+def explain(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Such as optimizer.lr or budget.time.")],
+    json: Json = False,
+) -> None:
+    """Say what a key of a study file means.
+
+    Its type, default and meaning, and the shipped search spaces that search it.
+
+    \b
+    Example:
+      autotune explain optimizer.lr
+      autotune explain schedule.eta
+    """
+    from dataclasses import asdict
+
+    from autotune.report.explain import meanings
+
+    found, searched = meanings(key)
+    if json:
+        print_json({"meanings": [asdict(meaning) for meaning in found], "searched": searched})
+        return
+    for meaning in found:
+        of = f"  (of {', '.join(meaning.variants)})" if meaning.variants else ""
+        typer.echo(f"{meaning.path}{of}")
+        typer.echo(f"  type: {meaning.type}")
+        typer.echo(f"  default: {meaning.default or 'none'}")
+        if meaning.text:
+            typer.echo(f"  {meaning.text}")
+    for line in searched:
+        typer.echo(f"searched in {line}")
 
 
 def schema() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from autotune.engine.base import EngineName
+from autotune.errors import UserError
 
 __all__ = [
     "RUNS",
@@ -16,10 +17,12 @@ __all__ = [
     "Json",
     "JsonLines",
     "Name",
+    "Only",
     "Runs",
     "Sets",
     "Standby",
     "StudyFile",
+    "named",
     "print_json",
     "waiting",
 ]
@@ -54,7 +57,25 @@ StudyFile = Annotated[
     str, typer.Argument(metavar="STUDY.yaml", help="A study file, or a shipped study: quickstart.")
 ]
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
+Only = Annotated[
+    str | None, typer.Argument(metavar="STUDY", help="The study's name; the only one if not given.")
+]
 RUNS = Path("runs")
+
+
+def named(name: str | None, runs: Path) -> str:
+    """The study of that name, or the only one. Raises UserError where there are none or several."""
+    if name is not None:
+        return name
+    from autotune.study.history import names
+
+    known = names(runs)
+    if len(known) == 1:
+        return known[0]
+    if not known:
+        raise UserError(f"there is no study under {runs}/ yet: autotune run STUDY.yaml")
+    more = ", ..." if len(known) > 12 else ""
+    raise UserError(f"name one of the studies under {runs}/: {', '.join(known[:12])}{more}")
 
 
 def waiting(doing: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands that maintain studies: sync, repair, delete."""
+"""Commands that maintain studies: sync, repair, delete; and doctor."""
 
 from json import dumps
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from autotune.cli.options import RUNS, Json, JsonLines, Name, Runs, print_json
 from autotune.errors import AutotuneError, StudyBusy, UserError
 
-__all__ = ["delete", "repair", "sync"]
+__all__ = ["delete", "doctor", "repair", "sync"]
 
 
 def sync(
@@ -100,3 +100,26 @@ def delete(
         return
     said = f"{count} runs in MLflow are deleted" if mlflow else "its MLflow runs stay"
     typer.echo(f"removed {removed}; {said}")
+
+
+def doctor(runs: Runs = RUNS, json: Json = False) -> None:
+    """Look at what may keep studies from running here.
+
+    Versions, CPUs, GPUs, Ray, ports, the disk and the MLflow store: what is wrong, and the cure.
+    Ends with exit code 1 where something is.
+
+    Example: autotune doctor
+    """
+    from dataclasses import asdict
+
+    from autotune.app.doctor import examine
+
+    findings = list(examine(runs))
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    for finding in findings if not json else ():
+        sign = "!!" if finding.cure else "ok"
+        typer.echo(f"{sign}  {finding.what}: {finding.said}")
+        if finding.cure:
+            typer.echo(f"    cure: {finding.cure}")
+    raise typer.Exit(int(any(finding.cure for finding in findings)))

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from autotune import spec as specs
-from autotune.report import views
+from autotune.report import relevance, views
+from autotune.report.columns import Columns
 from autotune.spec import StudySpec
 from autotune.study import budget
 from autotune.study.history import History
@@ -20,6 +21,7 @@ from autotune.trial import Purpose, Share, State
 
 __all__ = [
     "best",
+    "chosen",
     "headline",
     "number",
     "params",
@@ -144,12 +146,24 @@ def _commands(rows: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
     return [Text(""), Text("asked for by hand", "bold"), *map(Text, lines)]
 
 
+def chosen(found: Columns, most: int | None = None) -> RenderableType:
+    """The columns that a person asked for; `most` trials, None: all."""
+    table = _table("trial", *found.names)
+    for row in found.rows[:most]:
+        cells = [row.get(name) for name in found.names]
+        shown = [number(c) if isinstance(c, float) else "-" if c is None else str(c) for c in cells]
+        table.add_row(str(row["trial"]), *map(Text, shown))
+    left = len(found.rows) - len(found.rows[:most])
+    return Group(table, *[Text(f"... and {left} more", "dim")] * bool(left))
+
+
 def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | None) -> Table:
     first, *others = [objective.metric for objective in history.spec.objectives]
     kept = ["breaks"] if history.spec.constraints else []
     table = _table("trial", "state", first, *others, *kept, "steps", "seconds", "params")
     best = history.pareto() if others else history.top(len(rows)) if kept else []
     places = {run.trial: place for place, run in enumerate(best)}
+    order = relevance.columns(history)
 
     def rank(row: Mapping[str, Any]) -> tuple[int, bool, float]:
         value = _value(row)
@@ -168,9 +182,13 @@ def _trials(history: History, rows: Sequence[Mapping[str, Any]], most: int | Non
             str(row["steps"]),
             f"{row['seconds']:.1f}",
             # What does not fit is cut: a wrapped row is hard to read as a row.
-            Text(params(row["params"]), no_wrap=True, overflow="ellipsis"),
+            Text(params(_in_order(row["params"], order)), no_wrap=True, overflow="ellipsis"),
         )
     return table
+
+
+def _in_order(values: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    return {name: values[name] for name in order if name in values}
 
 
 def _value(row: Mapping[str, Any]) -> float | None:

@@ -1,6 +1,8 @@
 """What reading commands answer, as plain JSON values: never NaN, null where there is nothing."""
 
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from autotune.trial import State
 __all__ = [
     "best",
     "commands",
+    "followed",
     "logs",
     "pareto",
     "problems",
@@ -27,6 +30,10 @@ __all__ = [
     "trial",
     "winner",
 ]
+
+
+_TURN = 1.0
+"""Seconds between two looks into a log that is followed."""
 
 
 def to_json(value: Any) -> str:
@@ -186,6 +193,26 @@ def logs(history: History, number: int) -> list[dict[str, Any]]:
     if not told or told[0]["label"] != run.label:
         raise UserError(f"trial {number} of study {history.spec.name!r} has printed nothing")
     return told
+
+
+def followed(name: str, runs: Path, number: int) -> Iterator[str]:
+    """What the user's code prints in the trial, as it comes, until the trial has ended or nobody
+    runs the study. Raises UserError where there is no such trial."""
+    begun = 0
+    while True:
+        history = load(name, runs)
+        run = _numbered(history, number)
+        over = run.state.finished or not history.driven
+        file = history.log_file(run)
+        if file.is_file():
+            with file.open("rb") as text:
+                text.seek(begun)
+                more = text.read()
+            begun += len(more)
+            yield more.decode(errors="replace")
+        if over:
+            return
+        time.sleep(_TURN)
 
 
 def _numbered(history: History, number: int) -> Run:

@@ -33,7 +33,7 @@ from autotune.spec.objectives import Constraint, Objective, Scoring, Within
 from autotune.spec.overrides import assigned
 from autotune.spec.schema import schema
 from autotune.spec.shares import shares
-from autotune.spec.shipped import find, shipped
+from autotune.spec.shipped import find, searching, shipped
 
 __all__ = [
     "Budget",
@@ -62,6 +62,7 @@ __all__ = [
     "plain",
     "refuse_changes",
     "schema",
+    "searching",
     "shares",
     "shipped",
 ]

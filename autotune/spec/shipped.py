@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from autotune.errors import InvalidInput, Problem, echo, nearest
+from autotune.spec.reader import read_text
 
-__all__ = ["find", "fragment", "shipped"]
+__all__ = ["find", "fragment", "searching", "shipped"]
 
 _HOME = Path(__file__).resolve().parents[1] / "_shipped"
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -41,3 +42,16 @@ def fragment(name: str, beside: Path) -> Path:
 
 def _is_a_name(text: str) -> bool:
     return "/" not in text
+
+
+def searching(path: str) -> list[tuple[str, str]]:
+    """The shipped fragments that search `path`: the name of each, and what it says there, in one
+    line."""
+    found = []
+    for name, file in shipped("search_spaces").items():
+        root = read_text(file.read_text(), file.name, [])
+        values = root.plain() if root else {}
+        if isinstance(values, dict) and path in values:
+            said = ", ".join(f"{key}: {value}" for key, value in values[path].items())
+            found.append((name, f"{{{said}}}"))
+    return found

@@ -73,7 +73,9 @@ def test_a_second_driver_is_refused(autotune: Callable, small: Path) -> None:
         (["train", "nowhere.yaml"], "nowhere.yaml"),
         (["export", "small"], "--out"),
         (["shwo"], "shwo"),
-        (["show"], "STUDY"),
+        (["show"], "there is no study under runs/ yet"),
+        (["best"], "there is no study under runs/ yet"),
+        (["explain", "budgt.time"], "did you mean 'budget'?"),
     ],
 )
 def test_what_a_user_can_mend_ends_with_2(
@@ -314,3 +316,31 @@ def test_logs_prints_what_a_function_printed(autotune: Callable, tmp_path: Path)
     assert (
         autotune("logs", "said", "7").err == "study 'said' has no trial 7; it has trials 0 to 1\n"
     )
+
+
+def test_the_only_study_needs_no_name(autotune: Callable, runs: Path) -> None:
+    assert autotune("best", "--runs", runs).out == autotune("best", "small", "--runs", runs).out
+    assert autotune("show", "1", "--runs", runs).out.startswith("trial 1 of study small")
+    shown = autotune("show", "--columns", "value,lr", "--sort", "-lr", "--runs", runs)
+    assert shown.out.split()[:3] == ["trial", "value", "optimizer.lr"]
+    assert "the specs say the same" in autotune("compare", "small", "small", "--runs", runs).out
+
+
+def test_the_doctor_looks_at_all_and_says_the_cure(autotune: Callable, runs: Path) -> None:
+    found = json.loads(autotune("doctor", "--runs", runs, "--json").out)
+    assert [one["what"] for one in found] == [
+        "versions",
+        "CPUs",
+        "GPUs",
+        "Ray",
+        "ports",
+        "disk",
+        "MLflow store",
+    ]
+    assert not any("could not be looked at" in one["said"] for one in found)
+    nowhere = autotune("doctor", "--runs", "/proc/nothing")
+    assert nowhere.code == 1 and "cure: give another folder: --runs DIR" in nowhere.out
+
+
+def test_the_version_is_said(autotune: Callable) -> None:
+    assert autotune("--version").out.startswith("autotune 0.")

@@ -14,6 +14,7 @@ COMMANDS = typer.main.get_group(app).commands
 OPTIONS = {
     "init": ["--json"],
     "check": ["--set", "--runs", "--address", "--json"],
+    "explain": ["--json"],
     "run": ["--set", "--runs", "--engine", "--address", "--standby", "--json"],
     "resume": ["--runs", "--engine", "--address", "--standby", "--retry-failed", "--json"],
     "try": ["--set", "--like", "--runs", "--json"],
@@ -22,8 +23,9 @@ OPTIONS = {
     "pause": ["--runs", "--json"],
     "budget": ["--trials", "--time", "--gpu-hours", "--runs", "--json"],
     "list": ["--runs", "--json"],
-    "show": ["--runs", "--json"],
-    "logs": ["--runs", "--json"],
+    "show": ["--wide", "--sort", "--columns", "--runs", "--json"],
+    "compare": ["--runs", "--json"],
+    "logs": ["--follow", "-f", "--runs", "--json"],
     "best": ["--runs", "--json"],
     "report": ["--out", "-o", "--runs", "--force", "--json"],
     "plot": ["--out", "-o", "--metric", "--runs", "--force", "--json"],
@@ -36,6 +38,7 @@ OPTIONS = {
     "sync": ["--all", "--runs", "--json"],
     "repair": ["--runs", "--json"],
     "delete": ["--runs", "--mlflow", "--yes", "-y", "--json"],
+    "doctor": ["--runs", "--json"],
     "schema": [],
 }
 HEAVY = {"torch", "ray", "mlflow", "optuna", "sklearn", "pydantic"}

@@ -2,15 +2,17 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console, RenderableType
 
 from autotune import spec as specs
 from autotune.errors import UserError
-from autotune.report import tables
+from autotune.report import comparison, explain, plain, relevance, tables, views
+from autotune.report.columns import chosen
 from autotune.study import history, state_machine
-from autotune.trial import Assignment, Failure, Reason, Report
+from autotune.trial import Assignment, Failure, Reason, Report, State
 
 TEXT = """
 name: told
@@ -125,3 +127,45 @@ def test_what_is_said_to_do_next_works_in_another_runs_folder(tmp_path: Path) ->
     assert printed(tables.best(told))[-1] == (
         "export it: autotune export told --runs elsewhere -o best/"
     )
+
+
+def test_chosen_columns_stand_in_the_order_asked_for(tmp_path: Path) -> None:
+    told = drive(tmp_path)
+    rows = views.study(told)["trials"]
+    found = chosen(told, rows, ["kind", "acc"], "-acc")
+    assert found.names == ("kind", "value")
+    values = [row["value"] for row in found.rows if row["value"] is not None]
+    assert values == sorted(values, reverse=True) and found.rows[-1]["value"] is None
+    assert set(chosen(told, rows).names) == {"state", "value", "steps", "seconds", "x", "kind"}
+    with pytest.raises(UserError, match="no column 'kinds'; did you mean 'kind'"):
+        chosen(told, rows, ["kinds"])
+
+
+def test_parameters_that_go_with_the_score_come_first() -> None:
+    runs = [
+        SimpleNamespace(params={"c": 1, "noise": n * 7 % 5, "x": n}, state=State.COMPLETE, v=n)
+        for n in range(8)
+    ]
+    space = SimpleNamespace(parameters=dict.fromkeys(("c", "noise", "x")))
+    told = SimpleNamespace(
+        trials=runs, spec=SimpleNamespace(space=space), value=lambda r: r.v, better=lambda v: -v
+    )
+    assert relevance.columns(told) == ["x", "noise", "c"]  # type: ignore[arg-type]
+
+
+def test_two_studies_are_compared(tmp_path: Path) -> None:
+    told = drive(tmp_path)
+    text = plain.plain(comparison.table(told, told))
+    assert "the specs say the same" in text and "best acc" in text and "winner" in text
+    assert comparison.as_values(told)["trials"] == 4
+
+
+def test_a_key_is_explained_with_its_variants() -> None:
+    found, searched = explain.meanings("optimizer.lr")
+    assert {"adam", "adamw"} <= set(next(m for m in found if m.default == "0.001").variants)
+    assert searched and searched[0].startswith("optimizer.yaml: {type: float")
+    assert explain.meanings("budget.trials")[0][0].path == "budget.trials"
+    with pytest.raises(UserError, match="did you mean 'optimizer'"):
+        explain.meanings("optimizr.lr")
+    with pytest.raises(UserError, match="did you mean 'lr'"):
+        explain.meanings("optimizer.lrr")
