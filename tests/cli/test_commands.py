@@ -339,7 +339,7 @@ def test_the_doctor_looks_at_all_and_says_the_cure(autotune: Callable, runs: Pat
     ]
     assert not any("could not be looked at" in one["said"] for one in found)
     nowhere = autotune("doctor", "--runs", "/proc/nothing")
-    assert nowhere.code == 1 and "cure: give another folder: --runs DIR" in nowhere.out
+    assert nowhere.code == 1 and "give another folder: --runs DIR" in nowhere.out
 
 
 def test_the_version_is_said(autotune: Callable) -> None:
