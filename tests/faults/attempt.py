@@ -150,8 +150,8 @@ def _judge(scene: Scene, done: Attempt, ended: Ended, kind: Kind) -> None:
         said = " ".join(ended.text.split()[-30:])
         done.add("exit_code", [f"command {number} ended with {code}: {said}"])
     if struck and kind.says_how and code != 0 and scene.begun:
-        said = f"autotune resume {scene.name}"
-        done.add("unsaid", [] if said in ended.text else [ended.text[-200:]])
+        how = (f"autotune resume {scene.name}", f"autotune ui {scene.name}")  # the latter: all done
+        done.add("unsaid", [] if any(s in ended.text for s in how) else [ended.text[-200:]])
 
 
 def _check(
