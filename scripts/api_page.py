@@ -18,11 +18,11 @@ from autotune.train.base import attribute_docs
 
 HEAD = """# The Python API
 
-`import autotune` imports neither torch nor Ray nor MLflow; each name below is imported when it is
-first used. All of it is typed. What is wrong raises `autotune.AutotuneError` with the lines that
-the command line prints. A study begun in Python is listed, shown, resumed and exported by the
-command line, and the other way round; a function that lives in no module, such as one of a
-notebook, must be passed again to resume.
+`import autotune` imports neither torch nor Ray nor MLflow; each name below is imported at its
+first use. The whole API is typed. Errors raise `autotune.AutotuneError` with the message that the
+command line prints. The command line and Python share studies: either can list, show, resume and
+export a study that the other started. To resume a study of a function that is in no module, such
+as a notebook's, pass the function again.
 
 <!-- written by scripts/api_page.py from the docstrings; checked by tests/api/test_api_page.py -->
 """
