@@ -64,7 +64,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
 
 @pytest.mark.slow
 def test_from_raw_rows_to_labels(tmp_path, monkeypatch, told) -> None:
-    section = PAGE.partition("## From a CSV file to labels")[2]
+    section = PAGE.partition("## Example: from a CSV file to predictions")[2]
     (net,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     (study,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     home = tmp_path / "home"
