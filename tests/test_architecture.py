@@ -29,7 +29,7 @@ def test_the_top_folder_has_few_loose_modules() -> None:
 
 
 def test_what_is_to_be_touched_exists() -> None:
-    table = PAGE.partition("## What to touch")[2]
+    table = PAGE.partition("## Files to change")[2]
     named = re.findall(r"`((?:\w+/)+\w+\.py)`", table)
     assert len(named) > 8
     assert [name for name in named if not (ROOT / "autotune" / name).exists()] == []
