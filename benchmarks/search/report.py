@@ -24,26 +24,29 @@ LAST = max(BUDGETS)
 
 _HEAD = (
     "# Search benchmarks\n\n"
-    "Searches on a virtual clock, with asynchronous workers. Regret 0 is the best loss known, 100 "
-    "the median of random full trainings; a budget of 1 is the median cost of a full training, "
-    "shared by the workers. The anytime curves are in benchmarks/search/results, from which "
-    "`python -m benchmarks.search report` writes this page. "
+    "The benchmarks run searches on a virtual clock, with asynchronous workers. A regret of 0 "
+    "is the best known loss; 100 is the median of random full trainings. A budget of 1 is the "
+    "median cost of a full training, shared by the workers. benchmarks/search/results has the "
+    "anytime curves; `python -m benchmarks.search report` writes this page from them. "
 )
 _OVERVIEW = (
-    "Our mean rank (1 is best; bold where no other's is as low) and, after the semicolon, the best "
-    f"of the others; at last the peer that is strongest at {LAST}: our regret minus its, paired. "
-    "Interval, n and who is ranked are explained below."
+    "The table shows our mean rank (1 is best; bold if no other method has a lower or equal "
+    "one) and, after the semicolon, the best of the others. The last column names the "
+    f"strongest peer at {LAST} and gives the paired difference: our regret minus its regret. "
+    "The next paragraph explains intervals, n and the ranked methods."
 )
 _READING = (
-    "**How to read the sections.** Each method is compared with ours on the runs that both have: n "
-    "= tasks × seeds. Its regret is the mean over those, so rows of unlike n compare only through "
-    "the second table, the paired differences, where below zero is in our favour. Its last column "
-    "is the speed-up: the full trainings after which ours is as good as the other is at "
-    f"{LAST}, median and quartiles. Mean ranks are of the methods that have all runs of ours. In "
-    "brackets: bootstrap 95 % intervals of the mean, tasks drawn first, then runs within each. "
-    "Below ten shared runs (three seeds where there is one task) a method has no interval and no "
-    "line in the picture; there, ours and the one that ends nearest to it have their bands. ms: "
-    "processor time of the proposals, a trial."
+    "**How to read the sections.** Each method is compared with ours on the runs that both "
+    "have: n = tasks × seeds. A method's regret is the mean over these runs. Rows with "
+    "different n are therefore comparable only through the second table, which has the paired "
+    "differences; a negative difference is in our favour. The last column of that table is "
+    "the speed-up: the number of full trainings after which ours is as good as the other "
+    f"method at {LAST}, median and quartiles. Mean ranks include only methods that have all "
+    "runs of ours. Brackets contain bootstrap 95 % intervals of the mean, which draw tasks "
+    "first, then runs within each task. A method with fewer than ten shared runs (three seeds "
+    "if there is one task) has no interval and no line in the picture. The picture has bands "
+    "for ours and for the method that ends nearest to it. The column ms is the processor time "
+    "of the proposals for each trial."
 )
 
 
