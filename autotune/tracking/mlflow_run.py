@@ -113,7 +113,7 @@ class MlflowRun:
                 yield MetricPoint(key, point.step, float(point.value), point.at)
 
     def _holds(self, step: int) -> bool:
-        return self.status in ("FINISHED", "FAILED") and step <= int(self.tags.get("steps", 0))
+        return self.status in ("FINISHED", "FAILED") and step <= int(self.tags.get("steps", -1))
 
     def _history(self, key: str) -> set[int]:
         if key not in self.seen:

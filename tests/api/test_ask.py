@@ -85,6 +85,7 @@ MISTAKES: list[tuple[Callable[[Any], Any], str]] = [
 
 KILLED = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, whoever starts this
 import autotune
 study = autotune.create(
     {"x": autotune.Float(0, 1)}, "loss", name="asked", trials=5, trial={"epochs": 3},

@@ -39,7 +39,7 @@ SLOW = {
     "quickstart": "--repeats 1 --trials 4",
 }
 """Those that start Ray, or processes of their own."""
-TESTED_APART = {"gpu", "memory", "sync"} | {
+TESTED_APART = {"gpu", "memory", "mlflow_page", "sync"} | {
     f"search.{name}" for name in ("again", "beliefs", "several", "warm")
 }
 

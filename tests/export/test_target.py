@@ -11,8 +11,9 @@ from autotune.export import target as module
 from autotune.export.target import whole_folder
 
 WRITER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, whoever starts this
 from autotune.export.target import whole_folder
 with whole_folder(Path(sys.argv[1])) as made:
     (made / "best.yaml").write_text("half")

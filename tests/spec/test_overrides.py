@@ -139,7 +139,10 @@ def test_mlflow_is_the_tracker_unless_told_otherwise(loaded, tracking):
     [
         ("wandb", "`tracking.name` 'wandb' is unknown (valid: mlflow, none)"),
         ("{name: mlfow}", "`tracking.name` 'mlfow' is unknown; did you mean 'mlflow'?"),
-        ("{url: x}", "unknown key `tracking.url`; did you mean 'uri'? (valid: name, uri)"),
+        (
+            "{url: x}",
+            "unknown key `tracking.url`; did you mean 'uri'? (valid: name, system_metrics, uri)",
+        ),
         ("{name: none, uri: x}", "unknown key `tracking.uri` (valid: name)"),
         ("3", "`tracking` must be a mapping, got 3"),
     ],

@@ -5,13 +5,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autotune.address import Address
 from autotune.testing.tracking import read_mlflow, study_events, told
-from autotune.tracking.base import Event, RunReported, StudyFinished, StudyOpened
+from autotune.tracking.base import (
+    AnswerUpdated,
+    Event,
+    RunReported,
+    StudyFinished,
+    StudyOpened,
+)
 from autotune.tracking.mlflow import MlflowTracker, connect, find_runs
 from autotune.tracking.outbox import Outbox
 from autotune.tracking.spool import Spool, to_line
@@ -26,12 +33,18 @@ def track(uri: str, folder: Path, events: list[Event], timeout: float = 60) -> s
     return tracker.close(timeout)
 
 
+def distinct_events() -> list[Event]:
+    """Without the answer that the next one replaces."""
+    answers = [event for event in study_events() if isinstance(event, AnswerUpdated)]
+    return [event for event in study_events() if event not in answers[:-1]]
+
+
 def test_a_store_that_cannot_be_written_never_raises(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     events = study_events()
     unwritten = track(f"sqlite:///{tmp_path}/file/mlflow.db", tmp_path, events)
     assert unwritten.startswith(
-        f"MLflow at sqlite:///{tmp_path}/file/mlflow.db has not got 28 events"
+        f"MLflow at sqlite:///{tmp_path}/file/mlflow.db has not got 29 events"
     )
     assert unwritten.endswith("`autotune sync small` sends them.")
     assert "\n" not in unwritten
@@ -83,7 +96,7 @@ def test_a_torn_spool_gives_its_whole_lines(tmp_path: Path) -> None:
 def test_a_study_that_goes_on_spools_nothing_twice(tmp_path: Path) -> None:
     """Each time it tells all of it again, and a little more."""
     (tmp_path / "file").write_text("in the way")
-    spool, events = Spool(tmp_path / "unsent.jsonl"), study_events()
+    spool, events = Spool(tmp_path / "unsent.jsonl"), distinct_events()
     for until in (9, 15, len(events), len(events)):
         stopped = [StudyFinished(False, at=1e9 + until)] if until < len(events) else []
         assert track(f"sqlite:///{tmp_path}/file/mlflow.db", tmp_path, events[:until] + stopped)
@@ -96,14 +109,16 @@ def test_a_spool_of_before_is_made_small(
 ) -> None:
     """Up to 820179d each resume put all events into it once more."""
     (tmp_path / "file").write_text("in the way")
-    spool, events = Spool(tmp_path / "unsent.jsonl"), study_events()
+    spool, events = Spool(tmp_path / "unsent.jsonl"), distinct_events()
     for _ in range(3):
         spool.append(events[:-1])
     assert track(f"sqlite:///{tmp_path}/file/mlflow.db", tmp_path, events)
     assert len(spool.read()) == len(events)
     uri = new_database(tmp_path / "store")
     assert track(uri, tmp_path, [events[0]]) == ""
-    assert read_mlflow(uri, "uid-0") == told([*events, events[0]])
+    expected = told([*events, events[0]])
+    open_again = replace(expected["study"], params={}, data=())  # there is no winner yet
+    assert read_mlflow(uri, "uid-0") == {**expected, "study": open_again}
 
 
 def test_what_is_recorded_while_a_write_lasts_is_kept(tmp_path: Path) -> None:
