@@ -67,7 +67,7 @@ PICTURES = ("importance", "history")
 """Kinds of plot that the study's run in MLflow holds."""
 _TURN = 1.0
 """Seconds between two checks whether another process still drives a study."""
-_PATIENCE = 60.0
+_DATABASE_PATIENCE = 60.0
 """Seconds to wait for a database that does not answer such checks."""
 
 
@@ -186,7 +186,7 @@ def _stand_by(spec: StudySpec, runs: Path) -> None:
         except StudyBusy:
             answered = time.monotonic()
         except MachineFault:
-            if time.monotonic() - answered > _PATIENCE:
+            if time.monotonic() - answered > _DATABASE_PATIENCE:
                 raise
 
 

@@ -6,6 +6,7 @@ import pkgutil
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,24 @@ def test_a_file_is_short_and_says_what_it_is(path: Path) -> None:
         assert ast.get_docstring(ast.parse(text)), f"{named(path)} has no docstring"
     long = [f"{node.name}: {body_lines(node)}" for node in functions(path) if body_lines(node) > 60]
     assert long == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_no_name_of_a_module_is_given_twice(path: Path) -> None:
+    """The second silently replaces the first, for all that stands above it, too."""
+    bound = [name for node in ast.parse(path.read_text()).body for name in names_bound(node)]
+    assert [name for name, count in Counter(bound).items() if count > 1] == []
+
+
+def names_bound(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Assign(targets=targets):
+            return [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+    return []
 
 
 def test_most_functions_are_small() -> None:
